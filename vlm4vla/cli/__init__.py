@@ -1,0 +1,1 @@
+"""`bench`: one file per verb."""

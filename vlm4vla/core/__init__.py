@@ -1,0 +1,1 @@
+"""The shared words: specs, episodes, observations, results, errors. Imports nothing of ours."""

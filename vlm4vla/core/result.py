@@ -1,0 +1,59 @@
+"""What one episode left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.errors import ErrorKind
+from vlm4vla.core.simulator import Floats
+
+
+class Outcome(StrEnum):
+    """An error is neither success nor failure: it stays outside every denominator."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Where the episode's wall time went, seconds."""
+
+    reset: float = 0.0
+    simulate: float = 0.0
+    render: float = 0.0
+    policy: float = 0.0
+    """Waiting for the policy server: queueing, transport and inference together."""
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """One attempt at one episode."""
+
+    key: EpisodeKey
+    outcome: Outcome
+    instruction: str = ""
+    success_any: bool = False
+    """Success held after at least one step."""
+    success_last: bool = False
+    """Success held after the last step."""
+    stages: Mapping[str, bool] = field(default_factory=dict)
+    measures: Mapping[str, float | None] = field(default_factory=dict)
+    steps: int = 0
+    queries: int = 0
+    renders: int = 0
+    timing: Timing = field(default_factory=Timing)
+    error: ErrorKind | None = None
+    error_text: str = ""
+    attempt: int = 1
+    actions: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    """(steps, A) as the simulator received them: what `bench replay` needs."""
+    video: str = ""
+    memory_mb: float = 0.0
+    """Peak resident memory of the simulator host so far."""

@@ -1,0 +1,1 @@
+"""Policies by name, and how a user adds one."""

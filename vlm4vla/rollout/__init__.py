@@ -1,0 +1,1 @@
+"""The engine: schedule, simulator host, policy server, transport, watchdog."""

@@ -1,0 +1,1 @@
+"""The results store: one row per episode, one row per run."""

@@ -1,0 +1,1 @@
+"""Suite files in, episodes out. Imports no simulator."""

@@ -1,0 +1,57 @@
+"""What a suite file may say. pydantic at the border, frozen dataclasses behind it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+
+
+class Strict(BaseModel):
+    """Unknown fields are errors: a misspelt setting must not be ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Metric(Strict):
+    """One column of the leaderboard, computed from episode rows."""
+
+    name: Name
+    kind: Literal["rate", "mean"]
+    """`rate`: share of episodes where `of` is true; `mean`: average of `of`."""
+    of: str
+    """`success`, `success_any`, `success_last`, a stage, or a measure."""
+    given: str | None = None
+    """Only episodes where this is true count (recognition, given execution)."""
+    chance: float | None = None
+    """What a policy that knows nothing scores."""
+    headline: bool = False
+
+
+class Protocol(Strict):
+    """A named reading of the suite, e.g. the paper's: simulator options that it changes."""
+
+    summary: str
+    options: dict[str, str | int | float | bool] = {}
+
+
+class SuiteFile(Strict):
+    """One file of `benchmarks/`."""
+
+    name: Name
+    summary: str
+    simulator: Name
+    source: str = ""
+    """Where the protocol comes from (paper, repository, section)."""
+    options: dict[str, str | int | float | bool] = {}
+    """How the simulator is set up. Part of comparability."""
+    episodes: dict[str, str | int | float | bool] = {}
+    """Arguments of the simulator's episode generator (split, count, seed, ...)."""
+    generator: str = ""
+    """`module:function` of the episode generator, for simulators of other packages."""
+    protocols: dict[Name, Protocol] = {}
+    metrics: list[Metric] = [Metric(name="success", kind="rate", of="success", headline=True)]
+    success: Literal["last", "any"] = "last"
+    """Whether success counts at the last step or at any."""

@@ -1,0 +1,158 @@
+"""A suite: which episodes are run in which simulator, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import ValidationError
+
+from vlm4vla.core.episode import JSON, Episode
+from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange, UnknownName
+from vlm4vla.core.files import shipped
+from vlm4vla.suites.schema import Metric, SuiteFile
+
+Scalar = str | int | float | bool
+
+GENERATORS = {
+    "toy": "vlm4vla.suites.toy:episodes",
+    "grinningface": "vlm4vla.suites.grinningface:episodes",
+}
+"""Simulator -> `module:function(suite, arguments, options) -> list[Episode]`."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite with its options settled and its episodes listed."""
+
+    name: str
+    summary: str
+    simulator: str
+    options: Mapping[str, JSON]
+    protocol: str
+    episodes: tuple[Episode, ...]
+    metrics: tuple[Metric, ...]
+    success: Literal["last", "any"]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Task names in the order of their first episode."""
+        return tuple(dict.fromkeys(episode.key.task for episode in self.episodes))
+
+    def narrowed(
+        self,
+        tasks: Sequence[str] = (),
+        inits: Sequence[int] = (),
+        count: int | None = None,
+        seed: int = 0,
+    ) -> Suite:
+        """The episodes of these tasks and inits, the first `count` of each task, all with `seed`.
+
+        Raises UnknownName or OutOfRange, naming what exists.
+        """
+        for task in tasks:
+            if task not in self.tasks:
+                raise UnknownName(f"task in suite '{self.name}'", task, self.tasks)
+        if seed < 0 or seed >= 2**31:
+            raise OutOfRange(f"Seed {seed} is outside 0..2147483647.", "Choose e.g. --seed 0.")
+        chosen = [e for e in self.episodes if not tasks or e.key.task in tasks]
+        if inits:
+            chosen = _with_inits(self.name, chosen, inits)
+        if count is not None:
+            chosen = _first_of_each_task(self.name, chosen, count)
+        episodes = tuple(replace(e, key=replace(e.key, seed=seed)) for e in chosen)
+        return replace(self, episodes=episodes)
+
+
+def suite_names() -> list[str]:
+    """Names of the suites that ship."""
+    return sorted(path.stem for path in shipped("benchmarks").glob("*.yaml"))
+
+
+def load_file(name_or_path: str) -> SuiteFile:
+    """Read a shipped suite by name, or any suite by path."""
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = shipped("benchmarks") / f"{name_or_path}.yaml"
+        if not path.is_file():
+            raise UnknownName(
+                "suite", name_or_path, suite_names(), "`bench list suites` shows all."
+            )
+    try:
+        return SuiteFile.model_validate(yaml.safe_load(path.read_text()))
+    except OSError as error:
+        raise InvalidFile(f"Suite file {path} cannot be read: {error.strerror}.") from error
+    except yaml.YAMLError as error:
+        raise InvalidFile(f"Suite file {path} is not YAML: {error}") from error
+    except ValidationError as error:
+        raise InvalidFile(f"Suite file {path}: {_first_problem(error)}") from error
+
+
+def load(
+    name_or_path: str, protocol: str | None = None, overrides: Mapping[str, Scalar] | None = None
+) -> Suite:
+    """The suite with a protocol and the user's option overrides applied, episodes generated."""
+    file = load_file(name_or_path)
+    options: dict[str, Scalar] = dict(file.options)
+    if protocol not in (None, "default"):
+        if protocol not in file.protocols:
+            raise UnknownName(
+                f"protocol in suite '{file.name}'", str(protocol), ["default", *file.protocols]
+            )
+        options |= file.protocols[str(protocol)].options
+    options |= overrides or {}
+    return Suite(
+        name=file.name,
+        summary=file.summary,
+        simulator=file.simulator,
+        options=options,
+        protocol=protocol or "default",
+        episodes=tuple(_generate(file, options)),
+        metrics=tuple(file.metrics),
+        success=file.success,
+    )
+
+
+def _generate(file: SuiteFile, options: Mapping[str, JSON]) -> list[Episode]:
+    target = file.generator or GENERATORS.get(file.simulator, "")
+    module, _, function = target.partition(":")
+    if not function:
+        raise BadInput(
+            f"Suite '{file.name}': nothing generates episodes for '{file.simulator}'.",
+            "Add `generator: module:function` to the suite file.",
+        )
+    episodes: list[Episode] = getattr(import_module(module), function)(
+        file.name, file.episodes, options
+    )
+    return episodes
+
+
+def _with_inits(suite: str, episodes: list[Episode], inits: Sequence[int]) -> list[Episode]:
+    known = {e.key.init for e in episodes}
+    missing = sorted(set(inits) - known)
+    if missing:
+        raise OutOfRange(
+            f"Suite '{suite}' has no init {missing[0]}; it has {min(known)} to {max(known)}."
+        )
+    return [e for e in episodes if e.key.init in set(inits)]
+
+
+def _first_of_each_task(suite: str, episodes: Iterable[Episode], count: int) -> list[Episode]:
+    by_task: dict[str, list[Episode]] = {}
+    for episode in episodes:
+        by_task.setdefault(episode.key.task, []).append(episode)
+    fewest = min((len(group) for group in by_task.values()), default=0)
+    if not 1 <= count <= fewest:
+        raise OutOfRange(f"--episodes {count}: suite '{suite}' has 1 to {fewest} a task.")
+    return [episode for group in by_task.values() for episode in group[:count]]
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    place = ".".join(str(part) for part in problem["loc"]) or "top level"
+    more = error.error_count() - 1
+    return f"{place}: {problem['msg']}" + (f" (and {more} more)" if more else "")
