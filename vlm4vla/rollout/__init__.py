@@ -1,1 +1,1 @@
-"""The engine: schedule, simulator host, policy server, transport, watchdog."""
+"""The engine: schedule, simulator host, policy server, transport, watchdog. Ray lives here only."""

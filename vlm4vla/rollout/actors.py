@@ -1,0 +1,81 @@
+"""The two Ray actors. Ray places, supervises and counts; it carries no frames."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import ray
+
+from vlm4vla.core.result import EpisodeResult
+from vlm4vla.core.specs import SimulatorSpec
+from vlm4vla.rollout.address import Address
+from vlm4vla.rollout.host import Assignment, HostConfig
+from vlm4vla.rollout.host_process import HostProcess, Limits
+from vlm4vla.rollout.policy_server import PolicyServer, Statistics
+
+
+class Slot:
+    """Supervises one simulator host. One call at a time, in the actor's main thread.
+
+    The main thread matters: a host asks the kernel to die with the thread that started it.
+    """
+
+    def __init__(self, config: HostConfig, limits: Limits) -> None:
+        """Start nothing yet; the first episode does."""
+        self._host = HostProcess(replace(config, node=_node()), limits)
+
+    def run(self, assignment: Assignment) -> EpisodeResult:
+        """Run one episode to a result, an error result at worst."""
+        return self._host.run(assignment)
+
+    def close(self) -> None:
+        """End the host."""
+        self._host.kill()
+
+
+class PolicyActor:
+    """Holds the policy and its server; the server runs in a thread of its own."""
+
+    def __init__(
+        self,
+        reference: str,
+        options: Mapping[str, str],
+        simulator: SimulatorSpec,
+        max_batch: int,
+        tcp: bool,
+        path_entries: Sequence[str],
+    ) -> None:
+        """Load the policy and begin to listen. Whatever loading raises reaches the driver."""
+        from vlm4vla.policies.registry import load
+
+        sys.path[:0] = [entry for entry in path_entries if entry not in sys.path]
+        cls = load(reference)
+        spec = cls.describe(simulator, **options)
+        policy = cls(simulator, **options)
+        self._server = PolicyServer(policy, spec.action.size, max_batch, _node(), tcp)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+
+    def address(self) -> Address:
+        """Where hosts find the server."""
+        return self._server.address
+
+    def alive(self) -> bool:
+        """Whether the server still serves."""
+        return self._thread.is_alive()
+
+    def statistics(self) -> Statistics:
+        """Queries and batches so far."""
+        return self._server.statistics
+
+    def close(self) -> None:
+        """Stop serving and remove the socket."""
+        self._server.stop()
+        self._thread.join(5)
+
+
+def _node() -> str:
+    return str(ray.get_runtime_context().get_node_id())

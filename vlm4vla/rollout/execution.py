@@ -1,0 +1,148 @@
+"""How much of an action chunk is executed before the policy is asked again.
+
+Lives in the worker, next to the simulator, together with everything that depends on executed steps.
+Written `MODE[+votesN][+stickyN]`:
+
+- `chunk`: all of it; `half`: the first half (rounded up); `first`: one action; a number: so many.
+- `ensemble`: query every step and average every chunk's opinion of this step with the weights
+  exp(-0.01 i), i = 0 for the oldest (ACT, Zhao et al. 2023); the gripper is a weighted vote.
+- `votesN`: the gripper opens only after N consecutive open commands (VLM4VLA on WidowX: 2).
+- `stickyN`: once the gripper command changes it is held for N steps (SimplerEnv, Google robot).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from vlm4vla.core.errors import BadInput
+from vlm4vla.core.policy import ActionChunk
+from vlm4vla.core.simulator import Floats
+from vlm4vla.core.specs import ActionSpec
+
+_PATTERN = re.compile(r"(chunk|half|first|ensemble|[1-9]\d*)(?:\+votes(\d+))?(?:\+sticky(\d+))?")
+_ENSEMBLE_DECAY = 0.01
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A parsed execution mode."""
+
+    mode: Literal["chunk", "half", "steps", "ensemble"]
+    steps: int = 0
+    votes: int = 0
+    sticky: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Execution:
+        """Read the notation above. Raises BadInput."""
+        match = _PATTERN.fullmatch(text)
+        if match is None:
+            raise BadInput(
+                f"'{text}' is not an execution mode.",
+                "Use --execute chunk, half, first, ensemble or a number of actions, "
+                "with +votesN or +stickyN behind it if the gripper needs it.",
+            )
+        mode, votes, sticky = match.group(1), int(match.group(2) or 0), int(match.group(3) or 0)
+        if mode in ("chunk", "half", "ensemble"):
+            return cls(mode, 0, votes, sticky)  # type: ignore[arg-type]
+        return cls("steps", 1 if mode == "first" else int(mode), votes, sticky)
+
+    def horizon(self, chunk_length: int) -> int:
+        """How many actions of a chunk of that length are executed."""
+        wanted = {
+            "chunk": chunk_length,
+            "half": (chunk_length + 1) // 2,
+            "steps": self.steps,
+            "ensemble": 1,
+        }[self.mode]
+        return min(wanted, chunk_length)
+
+
+class Executor:
+    """Turns chunks into one action a step. One per episode; `reset` at a new instruction."""
+
+    def __init__(self, execution: Execution, spec: ActionSpec) -> None:
+        """`spec` is the convention of the actions handed in and out (the simulator's)."""
+        self._execution = execution
+        self._gripper = spec.gripper
+        self.reset()
+
+    def reset(self) -> None:
+        """Drop the chunk, the ensemble's memory and the gripper's."""
+        self._queue: list[Floats] = []
+        self._ends_after: int | None = None
+        self._past: list[Floats] = []
+        self._open_votes = 0
+        self._held: float | None = None
+        self._hold = 0
+
+    @property
+    def remaining(self) -> int:
+        """Actions left before the policy must be asked."""
+        return len(self._queue)
+
+    @property
+    def finished(self) -> bool:
+        """The policy declared the episode over after the actions taken so far."""
+        return self._ends_after == 0
+
+    def load(self, chunk: ActionChunk) -> None:
+        """Take a fresh chunk (H, A)."""
+        self._ends_after = chunk.terminate_after
+        if self._execution.mode == "ensemble":
+            self._queue = [self._averaged(chunk.actions)]
+        else:
+            self._queue = list(chunk.actions[: self._execution.horizon(len(chunk.actions))])
+
+    def next(self) -> Floats:
+        """The action (A,) to execute now."""
+        action = self._queue.pop(0)
+        if self._ends_after is not None:
+            self._ends_after -= 1
+        if self._gripper is None or not (self._execution.votes or self._execution.sticky):
+            return action
+        action = action.copy()
+        if self._execution.votes:
+            action[-1] = self._voted(action[-1])
+        if self._execution.sticky:
+            action[-1] = self._stuck(action[-1])
+        return action
+
+    def _averaged(self, chunk: Floats) -> Floats:
+        """Weighted mean of every remembered chunk's action for this step."""
+        self._past = [past[1:] for past in self._past if len(past) > 1] + [chunk]
+        opinions = np.stack([past[0] for past in self._past])
+        weights = np.exp(-_ENSEMBLE_DECAY * np.arange(len(opinions)))
+        weights /= weights.sum()
+        action: Floats = weights @ opinions
+        if self._gripper is not None:
+            opens = np.array([self._is_open(value) for value in opinions[:, -1]])
+            wins = float(weights @ opens) > 0.5
+            action[-1] = self._gripper.open if wins else self._gripper.closed
+        return action
+
+    def _is_open(self, value: float) -> bool:
+        assert self._gripper is not None
+        return abs(value - self._gripper.open) < abs(value - self._gripper.closed)
+
+    def _voted(self, value: float) -> float:
+        assert self._gripper is not None
+        self._open_votes = self._open_votes + 1 if self._is_open(value) else 0
+        opens = self._open_votes >= self._execution.votes
+        return self._gripper.open if opens else self._gripper.closed
+
+    def _stuck(self, value: float) -> float:
+        assert self._gripper is not None
+        wanted = self._gripper.open if self._is_open(value) else self._gripper.closed
+        if self._hold:
+            self._hold -= 1
+        elif wanted != self._held:
+            changed = self._held is not None
+            self._held = wanted
+            self._hold = self._execution.sticky - 1 if changed else 0
+        assert self._held is not None
+        return self._held

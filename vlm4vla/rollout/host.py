@@ -1,0 +1,168 @@
+"""The simulator host: a child process that runs whole episodes, one at a time.
+
+Started by `host_process` as `main()` with two arguments, a file descriptor and its parent's process
+id. It needs the standard library, numpy, the simulator, and this package's core, simulators and
+rollout (never Ray, never torch unless the simulator does). Its supervisor speaks to it through the
+inherited file descriptor; observations and actions travel on the policy server's socket.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Literal
+
+from vlm4vla.core.episode import Episode
+from vlm4vla.core.errors import ErrorKind, HarnessFault
+from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.core.simulator import Floats, Options, Simulator
+from vlm4vla.rollout.address import Address
+from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
+from vlm4vla.rollout.policy_client import PolicyClient, PolicyConnection, RecordedActions
+from vlm4vla.simulators import plugin
+
+_BEAT_S = 0.2
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class HostConfig:
+    """What a host is started with: the first message it receives."""
+
+    simulator: str
+    options: Options
+    loop: LoopConfig
+    node: str = ""
+    """The node this host runs on."""
+    path_entries: Sequence[str] = ()
+    """Folders of the user's own modules."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One episode to run."""
+
+    episode: Episode
+    attempt: int = 1
+    address: Address | None = None
+    """The policy server; None where `actions` are given."""
+    actions: Floats | None = None
+    video: str = ""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """A sign of life."""
+
+    phase: Literal["start", "simulate", "policy"]
+    moves: int
+    """Steps begun so far: a beat that says `policy` twice with other moves is not one wait."""
+    memory_mb: float
+
+
+def failed(episode: Episode, kind: ErrorKind, text: str) -> EpisodeResult:
+    """The result of an attempt that never got as far as having one."""
+    return EpisodeResult(
+        episode.key, Outcome.ERROR, episode.instruction, error=kind, error_text=text
+    )
+
+
+class _Pulse:
+    """Sends a beat, but not more than five a second."""
+
+    def __init__(self, control: Connection) -> None:
+        self._control = control
+        self._last, self._moves = 0.0, 0
+
+    def __call__(self, phase: Literal["start", "simulate", "policy"]) -> None:
+        self._moves += phase == "simulate"
+        now = time.monotonic()
+        if now - self._last > _BEAT_S:
+            self._last = now
+            self._control.send(Beat(phase, self._moves, resident_mb()))
+
+
+def resident_mb() -> float:
+    """Resident memory of this process, MiB."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * _PAGE / 2**20
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its supervisor dies, however that happens."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before the call above
+        os._exit(1)
+
+
+class _Host:
+    def __init__(self, control: Connection) -> None:
+        self._control = control
+        self._pulse = _Pulse(control)
+        self._client: PolicyClient | None = None
+        self._connected: Address | None = None
+
+    def serve(self) -> None:
+        config: HostConfig = self._control.recv()
+        sys.path[:0] = config.path_entries
+        simulator = plugin(config.simulator).create(config.options)
+        self._pulse("start")
+        while True:
+            assignment: Assignment | None = self._control.recv()
+            if assignment is None:
+                simulator.close()
+                return
+            try:
+                result = self._run(simulator, config, assignment)
+            except HarnessFault as fault:
+                result = failed(assignment.episode, fault.kind, str(fault))
+            if result.error is not None:
+                self._hang_up()  # an answer under way must not meet the next episode
+            self._control.send(replace(result, attempt=assignment.attempt, memory_mb=resident_mb()))
+
+    def _run(
+        self, simulator: Simulator, config: HostConfig, assignment: Assignment
+    ) -> EpisodeResult:
+        video = Path(assignment.video) if assignment.video else None
+        policy: PolicyConnection
+        if assignment.actions is not None:
+            policy = RecordedActions(assignment.actions)
+        else:
+            assert assignment.address is not None
+            policy = self._connect(assignment.address, config.node)
+        return run_episode(simulator, assignment.episode, policy, config.loop, self._pulse, video)
+
+    def _connect(self, address: Address, node: str) -> PolicyClient:
+        """The connection to this policy server, kept from episode to episode."""
+        if self._client is None or self._connected != address:
+            self._hang_up()
+            self._client = PolicyClient(address, node, lambda: self._pulse("policy"))
+            self._connected = address
+        return self._client
+
+    def _hang_up(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+
+
+def main() -> None:
+    """Serve the supervisor until it says goodbye or dies."""
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
+    die_with_parent(int(sys.argv[2]))
+    try:
+        _Host(Connection(int(sys.argv[1]))).serve()
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        return  # the supervisor is gone
+

@@ -1,0 +1,88 @@
+"""The host's end of the connection to the policy server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from vlm4vla.core.episode import JSON, EpisodeKey
+from vlm4vla.core.errors import HarnessFault, PolicyFault
+from vlm4vla.core.policy import ActionChunk
+from vlm4vla.core.simulator import Floats, Observation
+from vlm4vla.rollout.address import PROTOCOL, Address
+from vlm4vla.rollout.wire import Array, Message, Reader, send
+
+_PATIENCE_S = 1.0  # how often a waiting host tells its supervisor that it waits
+
+
+class PolicyConnection(Protocol):
+    """What the episode loop asks a policy through."""
+
+    def reset(self, key: EpisodeKey, fresh: bool) -> None:
+        """A new episode (`fresh`) or a new instruction begins."""
+
+    def act(self, observation: Observation) -> ActionChunk:
+        """One chunk for this observation. Raises PolicyFault or HarnessFault."""
+
+
+class PolicyClient:
+    """Talks to a policy server over its socket."""
+
+    def __init__(self, address: Address, node: str, waiting: Callable[[], None]) -> None:
+        """Connect; `waiting` is called every second that an answer takes."""
+        self._sock = address.connect(node)
+        self._reader = Reader(self._sock)
+        self._waiting = waiting
+        send(self._sock, Message("hello", {"token": address.token, "protocol": PROTOCOL}))
+
+    def reset(self, key: EpisodeKey, fresh: bool) -> None:
+        """Tell the server; it answers only if the policy's reset fails."""
+        fields: dict[str, JSON] = {"key": [key.suite, key.task, key.init, key.seed], "fresh": fresh}
+        send(self._sock, Message("reset", fields))
+
+    def act(self, observation: Observation) -> ActionChunk:
+        """Send one observation, wait for one chunk."""
+        arrays: list[Array] = [*observation.images.values()]
+        if observation.proprio is not None:
+            arrays.append(observation.proprio)
+        arrays += observation.privileged.values()
+        fields: dict[str, JSON] = {
+            "instruction": observation.instruction,
+            "step": observation.step,
+            "cameras": list(observation.images),
+            "proprio": observation.proprio is not None,
+            "privileged": list(observation.privileged),
+        }
+        send(self._sock, Message("act", fields, arrays))
+        while (reply := self._reader.wait(_PATIENCE_S)) is None:
+            self._waiting()
+        if reply.kind == "error":
+            raise PolicyFault(str(reply.fields["text"]))
+        after = reply.fields["after"]
+        actions = np.asarray(reply.arrays[0], np.float64)
+        return ActionChunk(actions, None if after is None else int(str(after)))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sock.close()
+
+
+class RecordedActions:
+    """Replays a list of actions in place of a policy: the whole list is one chunk."""
+
+    def __init__(self, actions: Floats) -> None:
+        """`actions` (T, A) in the simulator's own convention."""
+        self._actions = actions
+        self._used = False
+
+    def reset(self, key: EpisodeKey, fresh: bool) -> None:
+        """A new instruction does not rewind the list."""
+
+    def act(self, observation: Observation) -> ActionChunk:
+        """The rest of the list; the episode ends with it."""
+        rest = self._actions[observation.step :]
+        if not len(rest):
+            raise HarnessFault("The recorded actions ended before the episode did.")
+        return ActionChunk(rest, len(rest))

@@ -1,0 +1,232 @@
+"""The policy server: batches whatever waits, up to `max_batch`, without barriers.
+
+One thread, one selector. Each pass takes in what every connection has sent; then, if anything
+waits, one batch is formed from the longest waiting requests, the policy acts, the answers go out.
+While the policy acts, further requests pile up in the sockets and form the next batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import secrets
+import selectors
+import shutil
+import socket
+import tempfile
+import traceback
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from vlm4vla.core.episode import JSON, EpisodeKey
+from vlm4vla.core.policy import ActionChunk, Policy, Session
+from vlm4vla.core.simulator import Observation
+from vlm4vla.rollout.address import PROTOCOL, Address
+from vlm4vla.rollout.wire import Closed, Message, Reader, send
+
+
+@dataclass
+class Statistics:
+    """What the server did so far."""
+
+    queries: int = 0
+    batches: int = 0
+    largest: int = 0
+
+
+@dataclass(eq=False)
+class _Connection:
+    """One simulator host."""
+
+    sock: socket.socket
+    reader: Reader
+    trusted: bool
+    session: Session | None = None
+    waiting: Observation | None = None
+
+
+@dataclass
+class PolicyServer:
+    """Serves one loaded policy. `run` blocks until `stop`."""
+
+    policy: Policy
+    action_size: int
+    max_batch: int = 64
+    node: str = ""
+    tcp: bool = False
+    statistics: Statistics = field(default_factory=Statistics)
+
+    def __post_init__(self) -> None:
+        """Open the listening sockets; connections wait in their backlog until `run`."""
+        self._folder = Path(tempfile.mkdtemp(prefix="v4v-"))  # short: Unix paths end at 107 bytes
+        self._selector = selectors.DefaultSelector()
+        self._queue: deque[_Connection] = deque()
+        self._wake, self._woken = os.pipe()[::-1]
+        self._selector.register(self._woken, selectors.EVENT_READ, None)
+        token = secrets.token_hex(16)
+        path = self._folder / "s"
+        unix = socket.socket(socket.AF_UNIX)
+        unix.bind(str(path))
+        self._listen(unix, trusted=True)  # the folder is private to this user
+        host, port = "", 0
+        if self.tcp:
+            listener = socket.create_server(("", 0))
+            host, port = _own_ip(), listener.getsockname()[1]
+            self._listen(listener, trusted=False)
+        self.address = Address(self.node, str(path), host, port, token)
+
+    def run(self) -> None:
+        """Serve until `stop`; then close every connection."""
+        try:
+            while True:
+                events = self._selector.select(0 if self._queue else None)
+                for key, _ in events:
+                    if key.data is None:
+                        return
+                    self._take_in(key.data)
+                if self._queue:
+                    self._answer()
+        finally:
+            self._selector.close()
+            self.policy.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def stop(self) -> None:
+        """End `run`, from another thread."""
+        os.write(self._wake, b"x")
+
+    def _listen(self, listener: socket.socket, trusted: bool) -> None:
+        listener.listen(512)
+        self._selector.register(listener, selectors.EVENT_READ, (listener, trusted))
+
+    def _take_in(self, source: _Connection | tuple[socket.socket, bool]) -> None:
+        if isinstance(source, tuple):
+            listener, trusted = source
+            sock, _ = listener.accept()
+            connection = _Connection(sock, Reader(sock), trusted)
+            self._selector.register(sock, selectors.EVENT_READ, connection)
+            return
+        try:
+            while (message := source.reader.poll()) is not None:
+                self._handle(source, message)
+        except Closed:
+            self._drop(source)
+
+    def _handle(self, connection: _Connection, message: Message) -> None:
+        fields = message.fields
+        if message.kind == "hello":
+            token = str(fields["token"])
+            if not connection.trusted and not hmac.compare_digest(token, self.address.token):
+                raise Closed("wrong token")
+            if fields["protocol"] != PROTOCOL:
+                _complain(connection, f"The server speaks protocol {PROTOCOL}.")
+            connection.trusted = True
+        elif not connection.trusted:
+            raise Closed("no hello")
+        elif message.kind == "reset":
+            key = _key(fields["key"])
+            if connection.session is None or connection.session.episode != key or fields["fresh"]:
+                connection.session = Session(key)
+            try:
+                self.policy.reset([connection.session])
+            except Exception:
+                # Any code of a user's policy may raise anything; it is reported at the next query.
+                connection.session = None
+                _complain(connection, traceback.format_exc())
+        elif message.kind == "act":
+            connection.waiting = _observation(message)
+            self._queue.append(connection)
+
+    def _answer(self) -> None:
+        count = min(self.max_batch, len(self._queue))
+        batch = [self._queue.popleft() for _ in range(count)]
+        batch = [c for c in batch if c.session is not None and c.waiting is not None]
+        if not batch:
+            return
+        self.statistics.queries += len(batch)
+        self.statistics.batches += 1
+        self.statistics.largest = max(self.statistics.largest, len(batch))
+        try:
+            chunks = self._act(batch)
+        except Exception:
+            # One episode's observation may be what breaks the policy: the others must not suffer.
+            for connection in batch:
+                self._answer_alone(connection)
+            return
+        for connection, chunk in zip(batch, chunks, strict=True):
+            self._reply(connection, chunk)
+
+    def _answer_alone(self, connection: _Connection) -> None:
+        try:
+            chunk = self._act([connection])[0]
+        except Exception:
+            connection.waiting = None
+            _complain(connection, traceback.format_exc())
+            return
+        self._reply(connection, chunk)
+
+    def _act(self, batch: list[_Connection]) -> list[ActionChunk]:
+        observations = [c.waiting for c in batch if c.waiting is not None]
+        chunks = self.policy.act(observations, [c.session for c in batch if c.session is not None])
+        if len(chunks) != len(batch):
+            raise ValueError(f"act returned {len(chunks)} chunks for {len(batch)} observations")
+        return chunks
+
+    def _reply(self, connection: _Connection, chunk: ActionChunk) -> None:
+        connection.waiting = None
+        actions = np.asarray(chunk.actions, np.float64)
+        if actions.ndim != 2 or actions.shape[1] != self.action_size or not len(actions):
+            wanted = f"(H, {self.action_size})"
+            _complain(connection, f"A chunk must be {wanted}; the policy sent {actions.shape}.")
+        elif not np.isfinite(actions).all():
+            _complain(connection, "The action chunk contains NaN or infinity.")
+        else:
+            after: JSON = chunk.terminate_after
+            with contextlib.suppress(Closed):  # noticed and cleaned up at the next read
+                send(connection.sock, Message("chunk", {"after": after}, [actions]))
+
+    def _drop(self, connection: _Connection) -> None:
+        self._selector.unregister(connection.sock)
+        connection.sock.close()
+        connection.waiting = connection.session = None
+
+
+def _complain(connection: _Connection, text: str) -> None:
+    with contextlib.suppress(Closed):
+        send(connection.sock, Message("error", {"text": text}))
+
+
+def _key(value: JSON) -> EpisodeKey:
+    assert isinstance(value, list)
+    suite, task, init, seed = value
+    return EpisodeKey(str(suite), str(task), int(str(init)), int(str(seed)))
+
+
+def _observation(message: Message) -> Observation:
+    fields, arrays = message.fields, list(message.arrays)
+    cameras, privileged = fields["cameras"], fields["privileged"]
+    assert isinstance(cameras, list) and isinstance(privileged, list)
+    images = {str(name): arrays.pop(0) for name in cameras}
+    proprio = arrays.pop(0) if fields["proprio"] else None
+    truth = {str(name): arrays.pop(0) for name in privileged}
+    return Observation(
+        str(fields["instruction"]),
+        int(str(fields["step"])),
+        images,
+        proprio,
+        truth,
+    )
+
+
+def _own_ip() -> str:
+    """The address other nodes reach this one by; no packet is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("10.255.255.255", 1))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"

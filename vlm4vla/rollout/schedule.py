@@ -1,0 +1,53 @@
+"""Which episode a free slot runs next. Pure bookkeeping: no process, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from vlm4vla.core.episode import Episode
+
+
+@dataclass
+class Schedule:
+    """Dynamic hand-out: longest expected first, a slot stays on the task it has loaded.
+
+    Keeping a host on its task saves loading; handing out long episodes first keeps the last slot
+    from starting one when the others are done.
+    """
+
+    pending: dict[str, list[Episode]] = field(default_factory=dict)
+    """Task -> its episodes, shortest first (they are taken from the end)."""
+
+    @classmethod
+    def of(cls, episodes: Iterable[Episode]) -> Schedule:
+        """Everything still to run."""
+        schedule = cls()
+        for episode in episodes:
+            schedule.pending.setdefault(episode.key.task, []).append(episode)
+        for group in schedule.pending.values():
+            group.sort(key=lambda e: (e.max_steps, -e.key.init))
+        return schedule
+
+    def __len__(self) -> int:
+        """How many episodes wait."""
+        return sum(len(group) for group in self.pending.values())
+
+    def take(self, loaded: str | None) -> Episode | None:
+        """The next episode for a slot that has task `loaded` in its host."""
+        if not self.pending:
+            return None
+        task = loaded if loaded in self.pending else self._heaviest()
+        assert task is not None
+        episode = self.pending[task].pop()
+        if not self.pending[task]:
+            del self.pending[task]
+        return episode
+
+    def put_back(self, episode: Episode) -> None:
+        """Run it again, after the others of its task: it may be what kills hosts."""
+        self.pending.setdefault(episode.key.task, []).insert(0, episode)
+
+    def _heaviest(self) -> str:
+        """The task with the most steps left to run."""
+        return max(self.pending, key=lambda t: (sum(e.max_steps for e in self.pending[t]), t))

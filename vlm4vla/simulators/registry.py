@@ -1,0 +1,30 @@
+"""Simulators by name: entry points of the group `vlm4vla.simulators`, or `module:Class`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.simulator import SimulatorPlugin
+
+
+def names() -> list[str]:
+    """Every registered simulator, installed or not."""
+    return sorted({entry.name for entry in entry_points(group="vlm4vla.simulators")})
+
+
+def plugin(name: str) -> SimulatorPlugin:
+    """The plugin of that name. Raises UnknownName, or BadInput where its code cannot be used."""
+    found = entry_points(group="vlm4vla.simulators", name=name)
+    target = next((entry.value for entry in found), name if ":" in name else None)
+    if target is None:
+        raise UnknownName("simulator", name, names(), "See: bench list simulators")
+    module, _, attribute = target.partition(":")
+    try:
+        made = getattr(import_module(module), attribute)()
+    except (ImportError, AttributeError) as error:
+        raise BadInput(f"Simulator '{name}' ({target}) cannot be loaded: {error}.") from error
+    if not isinstance(made, SimulatorPlugin):
+        raise BadInput(f"Simulator '{name}': {target} is not a SimulatorPlugin.")
+    return made

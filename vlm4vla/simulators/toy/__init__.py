@@ -1,0 +1,1 @@
+"""A world in numpy: the engine's test bench and everybody's first run."""

@@ -1,0 +1,71 @@
+"""The toy as the harness knows it: conventions, options, faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
+from vlm4vla.core.specs import ActionSpec, CameraSpec, ObservationSpec, SimulatorSpec
+
+FAULTS = ("none", "raise-once", "raise", "hang", "exit", "leak")
+
+_DEFAULTS: Options = {
+    "fault": "none",  # one of FAULTS
+    "fault_inits": "",  # the inits that fail, e.g. "3,7"
+    "fault_memory": "",  # folder in which raise-once remembers across processes
+    "step_ms": 0.0,  # what one step pretends to cost
+}
+
+
+class Toy(SimulatorPlugin):
+    """A gripper carries a puck to a pad: numpy only, ten microseconds a step."""
+
+    name = "toy"
+    summary = "a numpy world for first runs and for testing the engine (no install)"
+    timeout_s = 30.0
+    slot_memory_mb = 80
+
+    def describe(self, options: Options) -> SimulatorSpec:
+        """Seven-number actions like every arm here; the rotation is accepted and ignored."""
+        _check(options)
+        return SimulatorSpec(
+            simulator=self.name,
+            action=ActionSpec(
+                translation_scale=(0.05, 0.05, 0.05), rotation_scale=(0.1, 0.1, 0.1), control_hz=10
+            ),
+            observation=ObservationSpec(
+                cameras=(CameraSpec("top", 256, 256),),
+                proprio=("x [m]", "y [m]", "z [m]", "gripper opening [0..1]"),
+                privileged=("tcp", "puck", "pad", "held"),
+            ),
+            max_steps=60,
+            stages=("reached", "grasped", "lifted", "placed"),
+            measures=("distance",),
+        )
+
+    def preflight(self, options: Options, rendering: bool) -> Mapping[str, str]:
+        """Nothing can be missing. A pretended cost changes no outcome, so it does not count."""
+        _check(options)
+        return {"engine": "toy 1"} | ({"renderer": "numpy"} if rendering else {})
+
+    def create(self, options: Options) -> Simulator:
+        """The world, faults armed."""
+        from vlm4vla.simulators.toy.world import FaultyWorld
+
+        return FaultyWorld({**_DEFAULTS, **options})
+
+    def experts(self) -> Mapping[str, str]:
+        """The scripted solution."""
+        return {"expert": "vlm4vla.simulators.toy.expert:ToyExpert"}
+
+
+def _check(options: Options) -> None:
+    for key in options:
+        if key not in _DEFAULTS:
+            raise UnknownName("option of simulator 'toy'", key, _DEFAULTS)
+    if options.get("fault", "none") not in FAULTS:
+        raise UnknownName("toy fault", str(options["fault"]), FAULTS)
+    inits = str(options.get("fault_inits", ""))
+    if inits and not all(part.strip().isdigit() for part in inits.split(",")):
+        raise BadInput(f"fault_inits '{inits}' is not a list of numbers like 3,7.")
