@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.random import Generator
@@ -48,6 +49,9 @@ class Policy(ABC):
     By default a policy speaks the simulator's own action convention and asks for every camera and
     the proprioception. Override `describe` to declare otherwise.
     """
+
+    known_options: ClassVar[tuple[str, ...]] = ()
+    """The `--policy-option` keys it takes; others are refused before anything starts."""
 
     def __init__(self, simulator: SimulatorSpec, **options: str) -> None:
         """Load whatever is needed. `options` are the user's `--policy-option key=value`."""

@@ -24,6 +24,7 @@ from vlm4vla.core.result import EpisodeResult
 from vlm4vla.rollout.actors import PolicyActor, Slot
 from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.cluster import Cluster
+from vlm4vla.rollout.events import Event, Finished, Retried, Tick
 from vlm4vla.rollout.host import Assignment, HostConfig, failed
 from vlm4vla.rollout.host_process import Limits
 from vlm4vla.rollout.policy_server import Statistics
@@ -52,31 +53,6 @@ class Job:
     video_folder: Path | None = None
 
 
-@dataclass(frozen=True)
-class Finished:
-    """An episode has its final result, an outcome or (quarantined) an error."""
-
-    result: EpisodeResult
-
-
-@dataclass(frozen=True)
-class Retried:
-    """An attempt failed and the episode goes back into the schedule."""
-
-    result: EpisodeResult
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A moment passed; what every slot is doing."""
-
-    running: Sequence[tuple[EpisodeKey, float] | None]
-    """Per slot the episode and for how many seconds it has run."""
-
-
-Event = Finished | Retried | Tick
-
-
 @dataclass
 class _Place:
     """One slot's seat: the actor may change, the seat stays."""
@@ -101,6 +77,8 @@ class Engine:
         self._running: dict[ray.ObjectRef[EpisodeResult], _Place] = {}
         self._policy: ActorHandle | None = None
         self._address: Address | None = None
+        self.stop_requested = False
+        """Set it (from a signal handler, say) to end the run soon; finished episodes still come."""
         self.statistics = Statistics()
         """Of the policy server, once the run has ended."""
 
@@ -109,10 +87,12 @@ class Engine:
         try:
             if len(self._schedule):
                 self._start_policy()
-            while len(self._schedule) or self._running:
+            while (len(self._schedule) or self._running) and not self.stop_requested:
                 self._fill()
-                yield from self._collect()
+                yield from self._collect(_TICK_S)
                 yield self._tick()
+            if self._running:
+                yield from self._collect(0)
         finally:
             self._stop()
 
@@ -127,8 +107,15 @@ class Engine:
             job.tcp or self._cluster.nodes > 1,
             job.host.path_entries,
         )
+        answer = self._policy.address.remote()
+        deadline = time.monotonic() + _LOAD_TIMEOUT_S
+        while not ray.wait([answer], timeout=_TICK_S)[0] and not self.stop_requested:
+            if time.monotonic() > deadline:
+                raise HarnessFault(f"The policy was not loaded within {_LOAD_TIMEOUT_S:g} s.")
+        if self.stop_requested:
+            return
         try:
-            self._address = ray.get(self._policy.address.remote(), timeout=_LOAD_TIMEOUT_S)
+            self._address = ray.get(answer)
         except RayError as error:
             cause = getattr(error, "cause", None) or error
             if isinstance(cause, BenchError):
@@ -154,9 +141,11 @@ class Engine:
             )
             self._running[place.actor.run.remote(assignment)] = place
 
-    def _collect(self) -> Iterator[Event]:
+    def _collect(self, timeout_s: float) -> Iterator[Event]:
         """Wait a moment for results; retry, quarantine or deliver them."""
-        ready, _ = ray.wait(list(self._running), num_returns=1, timeout=_TICK_S)
+        if not self._running:
+            return
+        ready, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
         if ready:  # whatever else is already there comes along
             ready, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
         for reference in ready:

@@ -23,10 +23,11 @@ from typing import Literal
 from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import ErrorKind, HarnessFault
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.core.simulator import Floats, Options, Simulator
+from vlm4vla.core.simulator import Options, Simulator
 from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
-from vlm4vla.rollout.policy_client import PolicyClient, PolicyConnection, RecordedActions
+from vlm4vla.rollout.policy_client import PolicyClient, PolicyConnection
+from vlm4vla.rollout.recording import Player, Recording
 from vlm4vla.simulators import plugin
 
 _BEAT_S = 0.2
@@ -54,8 +55,8 @@ class Assignment:
     episode: Episode
     attempt: int = 1
     address: Address | None = None
-    """The policy server; None where `actions` are given."""
-    actions: Floats | None = None
+    """The policy server; None where a recording plays instead."""
+    recording: Recording | None = None
     video: str = ""
 
 
@@ -134,8 +135,8 @@ class _Host:
     ) -> EpisodeResult:
         video = Path(assignment.video) if assignment.video else None
         policy: PolicyConnection
-        if assignment.actions is not None:
-            policy = RecordedActions(assignment.actions)
+        if assignment.recording is not None:
+            policy = Player(assignment.recording)
         else:
             assert assignment.address is not None
             policy = self._connect(assignment.address, config.node)
@@ -165,4 +166,3 @@ def main() -> None:
         _Host(Connection(int(sys.argv[1]))).serve()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the supervisor is gone
-

@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from vlm4vla.core.episode import JSON, EpisodeKey
-from vlm4vla.core.errors import HarnessFault, PolicyFault
+from vlm4vla.core.errors import PolicyFault
 from vlm4vla.core.policy import ActionChunk
-from vlm4vla.core.simulator import Floats, Observation
+from vlm4vla.core.simulator import Observation
 from vlm4vla.rollout.address import PROTOCOL, Address
 from vlm4vla.rollout.wire import Array, Message, Reader, send
 
@@ -67,22 +67,3 @@ class PolicyClient:
     def close(self) -> None:
         """Hang up."""
         self._sock.close()
-
-
-class RecordedActions:
-    """Replays a list of actions in place of a policy: the whole list is one chunk."""
-
-    def __init__(self, actions: Floats) -> None:
-        """`actions` (T, A) in the simulator's own convention."""
-        self._actions = actions
-        self._used = False
-
-    def reset(self, key: EpisodeKey, fresh: bool) -> None:
-        """A new instruction does not rewind the list."""
-
-    def act(self, observation: Observation) -> ActionChunk:
-        """The rest of the list; the episode ends with it."""
-        rest = self._actions[observation.step :]
-        if not len(rest):
-            raise HarnessFault("The recorded actions ended before the episode did.")
-        return ActionChunk(rest, len(rest))

@@ -1,0 +1,5 @@
+"""`python -m vlm4vla.cli`."""
+
+from vlm4vla.cli import main
+
+main()

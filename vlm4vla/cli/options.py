@@ -1,0 +1,61 @@
+"""Arguments that several verbs share, and how their text is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm4vla.core.errors import BadInput
+from vlm4vla.suites.suite import Scalar
+
+StoreOption = Annotated[
+    Path | None,
+    typer.Option("--store", envvar="VLM4VLA_STORE", help="Results file [./results/bench.db]."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+ProtocolOption = Annotated[
+    str | None, typer.Option("--protocol", help="A named reading of the suite, e.g. paper.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Simulator option, e.g. robot=panda."),
+]
+
+
+def assignments(flag: str, texts: list[str] | None) -> dict[str, str]:
+    """`key=value` texts as a mapping. Raises BadInput."""
+    pairs: dict[str, str] = {}
+    for text in texts or []:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise BadInput(f"{flag} {text} is not KEY=VALUE.", f"Write e.g. {flag} robot=panda")
+        pairs[key] = value
+    return pairs
+
+
+def scalars(texts: dict[str, str]) -> dict[str, Scalar]:
+    """Option values as a suite file would hold them: numbers and booleans where they read so."""
+    import yaml
+
+    read: dict[str, Scalar] = {}
+    for key, text in texts.items():
+        value = yaml.safe_load(text)
+        read[key] = value if isinstance(value, bool | int | float) else text
+    return read
+
+
+def numbers(flag: str, text: str | None) -> tuple[int, ...]:
+    """`3`, `0,4,7` or `0-9` as integers, in order, each once. Raises BadInput."""
+    found: dict[int, None] = {}
+    for part in (text or "").split(","):
+        low, dash, high = part.strip().partition("-")
+        if not part.strip():
+            continue
+        if not low.isdigit() or (dash and not high.isdigit()) or (dash and int(high) < int(low)):
+            raise BadInput(
+                f"{flag} {text} is not a list of numbers.", f"Write e.g. {flag} 0,4,10-19"
+            )
+        found |= dict.fromkeys(range(int(low), int(high if dash else low) + 1))
+    return tuple(found)

@@ -1,0 +1,138 @@
+"""What a running `bench run` shows: a live panel on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.rollout.events import Event, Finished, Retried, Tick
+from vlm4vla.runs.execute import Opened
+from vlm4vla.runs.plan import RunPlan
+from vlm4vla.stats.intervals import wilson
+
+_LINE_EVERY_S = 10.0
+
+
+class Progress:
+    """Counts outcomes and tells them: episodes, success rate, speed, time left, each slot."""
+
+    def __init__(self, plan: RunPlan, console: Console) -> None:
+        """Print to `console`."""
+        self._plan, self._console = plan, console
+        self._planned = len(plan.suite.episodes)
+        self._success = self._failure = self._errors = self._retries = 0
+        self._done_now = self._steps = 0
+        self._since = self._last_line = time.monotonic()
+        self._tick = Tick([])
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._console.is_terminal:
+            self._live = Live(
+                get_renderable=self._panel, console=self._console, refresh_per_second=4
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the final state on the screen."""
+        if self._live is not None:
+            self._live.stop()
+        elif kind is None:
+            self._console.print(self._line(), soft_wrap=True)
+
+    def observe(self, event: Opened | Event) -> None:
+        """Take in one event of the run."""
+        if isinstance(event, Opened):
+            self._open(event)
+        elif isinstance(event, Finished):
+            self._count(event.result.outcome)
+            self._done_now += 1
+            self._steps += event.result.steps
+            if event.result.error is not None:
+                self._report(event.result, "quarantined")
+        elif isinstance(event, Retried):
+            self._retries += 1
+            self._report(event.result, "will be tried again")
+        else:
+            self._tick = event
+            if self._live is None and time.monotonic() - self._last_line > _LINE_EVERY_S:
+                self._last_line = time.monotonic()
+                self._console.print(self._line(), soft_wrap=True)
+
+    def _open(self, event: Opened) -> None:
+        for outcome in event.finished.values():
+            self._count(outcome)
+        text = f"run {event.run}: {event.planned} episodes"
+        if event.finished:
+            text += f", {len(event.finished)} already stored"
+        if event.remaining:
+            text += f", {self._plan.slots} slots"
+        self._console.print(text, soft_wrap=True)
+        self._since = time.monotonic()
+
+    def _count(self, outcome: Outcome) -> None:
+        self._success += outcome is Outcome.SUCCESS
+        self._failure += outcome is Outcome.FAILURE
+        self._errors += outcome is Outcome.ERROR
+
+    def _report(self, result: EpisodeResult, fate: str) -> None:
+        assert result.error is not None
+        reason = result.error_text.strip().splitlines()
+        shown = reason[0] if reason else ""
+        if "Traceback" in shown:
+            shown = reason[-1]
+        key = f"{result.key.task}/{result.key.init}"
+        text = f"{key} attempt {result.attempt}: {result.error.value} error, {fate}: {shown}"
+        self._console.print(Text(text, style="yellow"), soft_wrap=True)
+
+    @property
+    def _rate(self) -> str:
+        counted = self._success + self._failure
+        if not counted:
+            return "success -"
+        low, high = wilson(self._success, counted)
+        shown = f"success {100 * self._success / counted:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
+        return shown + (f", {self._errors} errors" if self._errors else "")
+
+    @property
+    def _speed(self) -> str:
+        passed = max(time.monotonic() - self._since, 1e-9)
+        left = self._planned - self._done
+        text = f"{self._steps / passed:.0f} steps/s"
+        if self._done_now and left:
+            seconds = round(left * passed / self._done_now)
+            text += f", {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
+        return text
+
+    @property
+    def _done(self) -> int:
+        return self._success + self._failure + self._errors
+
+    def _line(self) -> str:
+        return f"{self._done}/{self._planned} episodes, {self._rate}, {self._speed}"
+
+    def _panel(self) -> Group:
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            ProgressBar(total=max(1, self._planned), completed=self._done, width=30), self._line()
+        )
+        slots = Table.grid(padding=(0, 2))
+        for number, state in enumerate(self._tick.running):
+            doing = f"{state[0].task}/{state[0].init}" if state else "idle"
+            slots.add_row(f"  slot {number}", doing, f"{state[1]:.0f} s" if state else "")
+        return Group(bar, slots)

@@ -1,0 +1,147 @@
+"""`bench replay`: execute stored or given actions again, and see what the policy saw."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from vlm4vla.cli.options import (
+    JsonOption,
+    ProtocolOption,
+    SetOption,
+    StoreOption,
+    assignments,
+    scalars,
+)
+from vlm4vla.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from vlm4vla.runs.replay import Pictures, Replay
+
+
+def replay(
+    run: Annotated[
+        str | None, typer.Argument(help="A stored run (or the start of its id).")
+    ] = None,
+    episode: Annotated[
+        str | None, typer.Option(help="Which of its episodes: TASK/INIT, or INIT.")
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="Instead of a run: a suite ...")] = None,
+    task: Annotated[str | None, typer.Option(help="... its task ...")] = None,
+    init: Annotated[int | None, typer.Option(help="... the initial state ...")] = None,
+    actions: Annotated[
+        Path | None, typer.Option(help="... and a .npy of actions (T, A), the simulator's own.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the episode.")] = 0,
+    protocol: ProtocolOption = None,
+    set_: SetOption = None,
+    video: Annotated[Path | None, typer.Option(help="Write an mp4 of every step.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a contact sheet (PNG) of what the policy saw.")
+    ] = None,
+    store: StoreOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Execute an episode's actions again and check the outcome; exit code 1 if it differs."""
+    from vlm4vla.runs.replay import Pictures
+
+    with tempfile.TemporaryDirectory() as folder:
+        frames = Path(folder) if sheet else None
+        pictures = Pictures(video, frames)
+        if run is not None:
+            done = _stored(run, episode, store, pictures)
+        else:
+            done = _given(suite, task, init, actions, seed, protocol, set_, pictures)
+        if sheet and frames:
+            _write_sheet(frames, sheet, done)
+    _tell(done, json_)
+    if done.differences or done.result.error is not None:
+        sys.exit(1)
+
+
+def _stored(run: str, episode: str | None, path: Path | None, pictures: Pictures) -> Replay:
+    from vlm4vla.runs.replay import replay_stored
+    from vlm4vla.store import Store
+
+    if episode is None:
+        raise BadInput("Which episode?", "Add --episode TASK/INIT (bench show RUN lists them).")
+    task, slash, init = episode.rpartition("/")
+    if not init.isdigit():
+        raise BadInput(f"'{episode}' is not TASK/INIT.", "Write e.g. --episode far/3")
+    with Store.open(path) as store:
+        return replay_stored(store, run, task if slash else None, int(init), pictures)
+
+
+def _given(
+    suite: str | None,
+    task: str | None,
+    init: int | None,
+    actions: Path | None,
+    seed: int,
+    protocol: str | None,
+    set_: list[str] | None,
+    pictures: Pictures,
+) -> Replay:
+    from vlm4vla.runs.replay import replay_file
+    from vlm4vla.runs.request import RunRequest
+
+    if suite is None or init is None or actions is None:
+        raise BadInput(
+            "Nothing to replay.",
+            "bench replay RUN --episode TASK/INIT, or "
+            "bench replay --suite S --task T --init K --actions FILE.npy",
+        )
+    request = RunRequest(
+        policy="random",
+        suite=suite,
+        tasks=(task,) if task else (),
+        inits=(init,),
+        seed=seed,
+        protocol=protocol,
+        options=scalars(assignments("--set", set_)),
+    )
+    return replay_file(request, actions, pictures)
+
+
+def _write_sheet(frames: Path, sheet: Path, done: Replay) -> None:
+    from vlm4vla.reports.sheet import write_sheet
+
+    title = f"{done.result.key}: {done.result.instruction} ({done.result.outcome.value})"
+    write_sheet(sorted(frames.glob("*.png")), sheet, title)
+
+
+def _tell(done: Replay, as_json: bool) -> None:
+    result = done.result
+    if as_json:
+        shown = {
+            "episode": str(result.key),
+            "instruction": result.instruction,
+            "outcome": result.outcome.value,
+            "success": result.outcome.value == "success",
+            "success_any": result.success_any,
+            "success_last": result.success_last,
+            "steps": result.steps,
+            "stages": dict(result.stages),
+            "measures": dict(result.measures),
+            "error": result.error_text or None,
+            "differences": list(done.differences),
+            "changed": list(done.changed),
+        }
+        print(json.dumps(shown, indent=2))
+        return
+    console = Console(highlight=False)
+    console.print(f"{result.key}: {result.outcome.value} after {result.steps} steps")
+    if result.error_text:
+        console.print(result.error_text, markup=False)
+    for line in done.changed:
+        console.print(f"note: {line}", markup=False)
+    for line in done.differences:
+        console.print(f"differs: {line}", markup=False, style="red")
+    if done.stored is not None and not done.differences:
+        console.print("as stored")

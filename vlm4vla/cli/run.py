@@ -1,0 +1,138 @@
+"""`bench run`: roll a policy out over a suite, into the store."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from vlm4vla.cli.options import (
+    ProtocolOption,
+    SetOption,
+    StoreOption,
+    assignments,
+    numbers,
+    scalars,
+)
+
+if TYPE_CHECKING:
+    from vlm4vla.runs.execute import RunSummary
+    from vlm4vla.runs.plan import RunPlan
+
+
+def run(
+    policy: Annotated[str, typer.Option(help="Policy: a name, or module:Class.")],
+    suite: Annotated[str, typer.Option(help="Suite: a name, or a YAML file.")],
+    task: Annotated[list[str] | None, typer.Option(help="Only this task (repeatable).")] = None,
+    init: Annotated[str | None, typer.Option(help="Only these inits: 3 or 0,4,10-19.")] = None,
+    episodes: Annotated[int | None, typer.Option(help="Only the first N of each task.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random in an episode.")] = 0,
+    protocol: ProtocolOption = None,
+    set_: SetOption = None,
+    robot: Annotated[str | None, typer.Option(help="Short for --set robot=...")] = None,
+    labels: Annotated[str | None, typer.Option(help="Short for --set labels=...")] = None,
+    policy_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the policy.")
+    ] = None,
+    execute: Annotated[
+        str | None, typer.Option(help="chunk, half, first, N or ensemble [the policy's own].")
+    ] = None,
+    slots: Annotated[int | None, typer.Option(help="Simulators side by side [chosen].")] = None,
+    max_batch: Annotated[int, typer.Option(help="Most observations in one policy call.")] = 64,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds one simulator step may take [the simulator's].")
+    ] = None,
+    retries: Annotated[int, typer.Option(help="Fresh attempts after a simulator's fault.")] = 2,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Try quarantined episodes again.")
+    ] = False,
+    video: Annotated[
+        Literal["none", "queries", "all"], typer.Option(help="Film nothing, queries, all steps.")
+    ] = "none",
+    store: StoreOption = None,
+    run_id: Annotated[str | None, typer.Option(help="Name of the run [derived].")] = None,
+    new: Annotated[bool, typer.Option("--new", help="Do not continue an existing run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and list only.")] = False,
+    ray_address: Annotated[str | None, typer.Option(help="A running Ray cluster.")] = None,
+) -> None:
+    """Roll a policy out over a suite. The same command continues where it was stopped."""
+    from vlm4vla.runs.plan import resolve
+    from vlm4vla.runs.request import RunRequest
+
+    texts = assignments("--set", set_)
+    texts |= {k: v for k, v in (("robot", robot), ("labels", labels)) if v is not None}
+    plan = resolve(
+        RunRequest(
+            policy=policy,
+            suite=suite,
+            tasks=tuple(task or ()),
+            inits=numbers("--init", init),
+            episodes=episodes,
+            seed=seed,
+            protocol=protocol,
+            options=scalars(texts),
+            policy_options=assignments("--policy-option", policy_option),
+            execute=execute,
+            slots=slots,
+            max_batch=max_batch,
+            timeout_s=timeout,
+            retries=retries,
+            retry_errors=retry_errors,
+            video=video,
+            store=store,
+            run_id=run_id,
+            new=new,
+            ray_address=ray_address,
+        )
+    )
+    console = Console(highlight=False)
+    if dry_run:
+        _describe(plan, console)
+        return
+    _conclude(_execute(plan, store, console), plan, console)
+
+
+def _execute(plan: RunPlan, path: Path | None, console: Console) -> RunSummary:
+    from vlm4vla.cli.progress import Progress
+    from vlm4vla.runs.execute import execute
+    from vlm4vla.store import Store
+
+    with Store.open(path, create=True) as store, Progress(plan, console) as progress:
+        return execute(plan, store, progress.observe)
+
+
+def _describe(plan: RunPlan, console: Console) -> None:
+    """What would run."""
+    suite, record = plan.suite, plan.record
+    console.print(f"run        {record.id}")
+    console.print(f"policy     {plan.policy}  execute {plan.execution}")
+    console.print(f"suite      {suite.name} ({suite.protocol}): {suite.summary}", soft_wrap=True)
+    for task in suite.tasks:
+        inits = [episode.key.init for episode in suite.episodes if episode.key.task == task]
+        console.print(f"  {task:24} {len(inits):5} episodes, init {min(inits)} to {max(inits)}")
+    console.print(f"slots      {plan.slots}")
+    for key, value in plan.comparability.items():
+        console.print(f"  {key:24} {value}", soft_wrap=True)
+
+
+def _conclude(summary: RunSummary, plan: RunPlan, console: Console) -> None:
+    """Say how it ended and what to type next; end with the exit code."""
+    missing = summary.planned - summary.finished
+    if summary.interrupted:
+        console.print(f"Interrupted. {summary.finished} of {summary.planned} episodes are stored.")
+        console.print("The same command continues.")
+        sys.exit(130)
+    if summary.errors:
+        console.print(
+            f"{summary.errors} episodes ended in an error and count as neither success nor failure."
+        )
+        console.print(f"Read: bench show {summary.run}   Again: the same command, --retry-errors")
+    if missing:
+        console.print(
+            f"{missing} of {summary.planned} episodes are missing: the run is incomplete."
+        )
+    if not summary.complete:
+        sys.exit(1)

@@ -1,0 +1,55 @@
+"""A stored run's actions, played again as a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from vlm4vla.core.errors import BadInput
+from vlm4vla.core.policy import ActionChunk, Policy, Session
+from vlm4vla.core.simulator import Observation
+from vlm4vla.core.specs import PolicySpec, SimulatorSpec
+from vlm4vla.store import Store
+
+
+class ReplayPolicy(Policy):
+    """`--policy replay --policy-option run=RUN [--policy-option store=FILE]`.
+
+    Every episode gets the actions that the run stored for the same key, so the outcomes must agree.
+    """
+
+    known_options = ("run", "store")
+
+    def __init__(self, simulator: SimulatorSpec, **options: str) -> None:
+        """Open the store. Raises UnknownName for a run it does not hold."""
+        super().__init__(simulator, **options)
+        self._store = _open(options)
+        self._run = self._store.run(options["run"]).id
+
+    @classmethod
+    def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
+        """Blind: it needs no observation."""
+        if "run" not in options:
+            raise BadInput("replay needs a run.", "Add --policy-option run=RUN (bench list runs).")
+        with _open(options) as store:
+            return PolicySpec(simulator.action, checkpoint=f"run {store.run(options['run']).id}")
+
+    def act(
+        self, observations: Sequence[Observation], sessions: Sequence[Session]
+    ) -> list[ActionChunk]:
+        """All that is left of the stored actions."""
+        return [
+            self._rest(observation, session)
+            for observation, session in zip(observations, sessions, strict=True)
+        ]
+
+    def _rest(self, observation: Observation, session: Session) -> ActionChunk:
+        actions = self._store.actions(self._run, session.episode)[observation.step :]
+        return ActionChunk(actions, terminate_after=len(actions))
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+
+def _open(options: Mapping[str, str]) -> Store:
+    return Store.open(options.get("store"))

@@ -1,0 +1,1 @@
+"""A run from request to rows: where suites, policies, the engine and the store meet."""

@@ -1,0 +1,154 @@
+"""A plan carried out: the engine's events become rows, one commit each."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from vlm4vla.core.episode import Episode, EpisodeKey
+from vlm4vla.core.result import Outcome
+from vlm4vla.rollout.events import Event, Finished, Retried
+from vlm4vla.rollout.policy_server import Statistics
+from vlm4vla.runs.plan import RunPlan
+from vlm4vla.store import RunStatus, Store
+
+if TYPE_CHECKING:
+    from vlm4vla.rollout.engine import Engine
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The run stands in the store; `finished` was there before this command."""
+
+    run: str
+    planned: int
+    finished: dict[EpisodeKey, Outcome]
+    remaining: int
+
+
+Observer = Callable[[Opened | Event], None]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a command left its run."""
+
+    run: str
+    planned: int
+    finished: int
+    errors: int
+    interrupted: bool
+    statistics: Statistics
+
+    @property
+    def complete(self) -> bool:
+        """Every episode has an outcome."""
+        return self.finished == self.planned and not self.errors
+
+
+def execute(plan: RunPlan, store: Store, observer: Observer) -> RunSummary:
+    """Run what the store lacks of `plan`; what ends is committed before it is observed."""
+    record = plan.record
+    if plan.request.new:
+        record = replace(record, id=_unused_id(store, record.id))
+    with store.lock(record.id):
+        store.begin(record)
+        finished = store.finished(record.id)
+        episodes = _remaining(plan, finished)
+        observer(Opened(record.id, len(record.plan), finished, len(episodes)))
+        statistics, interrupted = Statistics(), False
+        if episodes:
+            statistics, interrupted = _roll_out(plan, record.id, episodes, store, observer)
+        outcomes = store.finished(record.id)
+        errors = sum(outcome is Outcome.ERROR for outcome in outcomes.values())
+        summary = RunSummary(
+            record.id, len(record.plan), len(outcomes), errors, interrupted, statistics
+        )
+        status = RunStatus.COMPLETE if summary.complete else RunStatus.INCOMPLETE
+        store.set_status(record.id, status)
+    return summary
+
+
+def _roll_out(
+    plan: RunPlan, run: str, episodes: list[Episode], store: Store, observer: Observer
+) -> tuple[Statistics, bool]:
+    # Ray takes half a second to import; a run that is already complete does not need it.
+    from vlm4vla.rollout.cluster import cluster
+    from vlm4vla.rollout.engine import Engine, Job
+
+    request = plan.request
+    job = Job(
+        host=plan.host,
+        limits=plan.limits,
+        episodes=episodes,
+        policy=plan.policy,
+        policy_options=request.policy_options,
+        slots=plan.slots,
+        max_batch=request.max_batch,
+        retries=request.retries,
+        tcp=request.tcp,
+        video_folder=None if request.video == "none" else store.path.parent / "videos" / run,
+    )
+    with cluster(request.ray_address) as ray:
+        engine = Engine(job, ray)
+        with _stopping_on_signals(engine):
+            for event in engine.run():
+                if isinstance(event, Finished):
+                    store.record(run, event.result)
+                elif isinstance(event, Retried):
+                    store.fault(run, event.result)
+                observer(event)
+        return engine.statistics, engine.stop_requested
+
+
+def _remaining(plan: RunPlan, finished: dict[EpisodeKey, Outcome]) -> list[Episode]:
+    """Episodes without a final row; quarantined ones again only if asked for."""
+
+    def wanted(episode: Episode) -> bool:
+        outcome = finished.get(episode.key)
+        return outcome is None or (plan.request.retry_errors and outcome is Outcome.ERROR)
+
+    return [episode for episode in plan.suite.episodes if wanted(episode)]
+
+
+def _unused_id(store: Store, base: str) -> str:
+    taken = {run.id for run in store.runs()}
+    number = 2
+    if base not in taken:
+        return base
+    while f"{base}-{number}" in taken:
+        number += 1
+    return f"{base}-{number}"
+
+
+@contextmanager
+def _stopping_on_signals(engine: Engine) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) lets the engine end in order, a second kills.
+
+    A flag, not an exception: nothing that is being committed is torn apart. Python allows handlers
+    in the main thread only; elsewhere (a notebook's worker) signals keep their meaning.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if engine.stop_requested:
+            os._exit(INTERRUPTED)  # the kernel ends Ray, the slots and their hosts with us
+        engine.stop_requested = True
+
+    previous = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, handle)
+    except ValueError:
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

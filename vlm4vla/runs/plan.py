@@ -1,0 +1,214 @@
+"""From a request to a plan: every check that can be made before anything expensive starts."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vlm4vla.core import convert
+from vlm4vla.core.episode import JSON, Episode
+from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
+from vlm4vla.core.policy import Policy
+from vlm4vla.core.simulator import SimulatorPlugin
+from vlm4vla.core.specs import PolicySpec, SimulatorSpec
+from vlm4vla.policies import registry
+from vlm4vla.rollout.episode_loop import LoopConfig
+from vlm4vla.rollout.execution import Execution
+from vlm4vla.rollout.host import HostConfig
+from vlm4vla.rollout.host_process import Limits
+from vlm4vla.rollout.video import require_av
+from vlm4vla.runs.provenance import collect, command_line
+from vlm4vla.runs.request import RunRequest
+from vlm4vla.simulators import plugin
+from vlm4vla.store.records import RunRecord
+from vlm4vla.suites.suite import Suite, load
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A checked request: what will run, under which identity."""
+
+    request: RunRequest
+    suite: Suite
+    simulator: SimulatorPlugin
+    simulator_spec: SimulatorSpec
+    policy: str
+    """`module:Class`."""
+    policy_spec: PolicySpec
+    execution: str
+    comparability: Mapping[str, JSON]
+    record: RunRecord
+    slots: int
+
+    @property
+    def limits(self) -> Limits:
+        """When a simulator host is given up or renewed."""
+        return Limits(
+            timeout_s=self.request.timeout_s or self.simulator.timeout_s,
+            memory_mb=self.simulator.memory_limit_mb,
+            episodes=self.simulator.episodes_per_host,
+        )
+
+    @property
+    def host(self) -> HostConfig:
+        """What every simulator host is started with."""
+        return HostConfig(
+            simulator=self.suite.simulator,
+            options=self.suite.options,
+            loop=LoopConfig(
+                self.simulator_spec,
+                self.policy_spec,
+                Execution.parse(self.execution),
+                self.suite.success,
+                self.request.video,
+            ),
+            path_entries=(os.getcwd(),),
+        )
+
+
+def resolve(request: RunRequest) -> RunPlan:
+    """Check everything and settle everything. Raises BadInput in one of its forms."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # so that --policy my_module:MyPolicy finds the user's file
+    _check_numbers(request)
+    suite = load(request.suite, request.protocol, request.options)
+    suite = suite.narrowed(request.tasks, request.inits, request.episodes, request.seed)
+    simulator = plugin(suite.simulator)
+    simulator_spec = simulator.describe(suite.options)
+    reference = registry.target(request.policy, simulator)
+    policy_class = registry.load(reference)
+    policy_spec = _describe(policy_class, simulator_spec, request)
+    convert.check(policy_spec, simulator_spec)
+    execution = request.execute or policy_spec.execution
+    Execution.parse(execution)
+    if request.video != "none":
+        require_av()
+    rendering = bool(policy_spec.request.cameras) or request.video != "none"
+    facts = simulator.preflight(suite.options, rendering)
+    comparability = {
+        "simulator": suite.simulator,
+        "protocol": suite.protocol,
+        "success": suite.success,
+        **facts,
+    }
+    record = _record(request, suite, policy_class, policy_spec, execution, comparability)
+    return RunPlan(
+        request=request,
+        suite=suite,
+        simulator=simulator,
+        simulator_spec=simulator_spec,
+        policy=reference,
+        policy_spec=policy_spec,
+        execution=execution,
+        comparability=comparability,
+        record=record,
+        slots=request.slots or choose_slots(simulator.slot_memory_mb, len(suite.episodes)),
+    )
+
+
+def choose_slots(memory_mb: float, episodes: int) -> int:
+    """As many simulators as there are cores, memory (three quarters of what is free) and work."""
+    cores = len(os.sched_getaffinity(0))
+    fitting = int(0.75 * _available_mb() / memory_mb)
+    return max(1, min(cores, fitting, episodes))
+
+
+def _check_numbers(request: RunRequest) -> None:
+    for flag, value in (("--slots", request.slots), ("--max-batch", request.max_batch)):
+        if value is not None and value < 1:
+            raise OutOfRange(f"{flag} {value} must be at least 1.")
+    if request.retries < 0:
+        raise OutOfRange(f"--retries {request.retries} must not be negative.")
+    if request.timeout_s is not None and request.timeout_s <= 0:
+        raise OutOfRange(f"--timeout {request.timeout_s:g} must be positive.")
+    if request.run_id is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", request.run_id):
+        raise BadInput(
+            f"Run id '{request.run_id}' may hold only letters, digits, '.', '_' and '-'."
+        )
+    if request.run_id is not None and request.new:
+        raise BadInput("--new chooses an id of its own.", "Drop --run-id or --new.")
+
+
+def _describe(cls: type[Policy], spec: SimulatorSpec, request: RunRequest) -> PolicySpec:
+    for key in request.policy_options:
+        if key not in cls.known_options:
+            raise UnknownName(f"option of policy '{request.policy}'", key, cls.known_options)
+    return cls.describe(spec, **request.policy_options)
+
+
+def _record(
+    request: RunRequest,
+    suite: Suite,
+    cls: type[Policy],
+    spec: PolicySpec,
+    execution: str,
+    comparability: Mapping[str, JSON],
+) -> RunRecord:
+    identity: Mapping[str, JSON] = {
+        "policy": request.policy,
+        "policy_options": dict(request.policy_options),
+        "checkpoint": spec.checkpoint,
+        "code": _source_hash(cls),
+        "suite": suite.name,
+        "options": dict(suite.options),
+        "episodes": [_facts(episode) for episode in suite.episodes],
+        "execution": execution,
+        "comparability": dict(comparability),
+    }
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    label = re.sub(r"[^\w.-]+", "-", request.policy.rpartition(":")[2])
+    return RunRecord(
+        id=request.run_id or f"{suite.name}-{label}-{digest}",
+        policy=request.policy,
+        suite=suite.name,
+        simulator=suite.simulator,
+        plan=tuple(episode.key for episode in suite.episodes),
+        metrics=suite.metrics,
+        success_rule=suite.success,
+        policy_options=dict(request.policy_options),
+        checkpoint=spec.checkpoint or f"code {_source_hash(cls)}",
+        training_split=spec.training_split,
+        privileged=spec.privileged,
+        protocol=suite.protocol,
+        options=dict(suite.options),
+        execution=execution,
+        seed=request.seed,
+        comparability=dict(comparability),
+        provenance={
+            **collect(command_line()),
+            "suite_file": request.suite,
+            "batch_invariant": spec.batch_invariant,
+        },
+    )
+
+
+def _facts(episode: Episode) -> JSON:
+    return {**asdict(episode), "setup": dict(episode.setup)}
+
+
+def _source_hash(cls: type[Policy]) -> str:
+    """A policy whose code changed must not continue its old run."""
+    file = inspect.getsourcefile(cls)
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:8] if file else ""
+
+
+def _available_mb() -> float:
+    """MemAvailable, but no more than the control group allows."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    available = _first_number(line for line in lines if line.startswith("MemAvailable")) / 1024
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.is_file() and (text := limit.read_text().strip()) != "max":
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        available = min(available, (int(text) - used) / 2**20)
+    return available
+
+
+def _first_number(lines: Iterable[str]) -> float:
+    return float(next(iter(lines)).split()[1])

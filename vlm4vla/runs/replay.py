@@ -1,0 +1,166 @@
+"""Actions executed again: the same states, the same outcome, and pictures after the fact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from vlm4vla.core.episode import JSON
+from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange
+from vlm4vla.core.result import EpisodeResult
+from vlm4vla.core.simulator import Floats
+from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec
+from vlm4vla.rollout.episode_loop import LoopConfig
+from vlm4vla.rollout.execution import Execution
+from vlm4vla.rollout.host import Assignment
+from vlm4vla.rollout.host_process import HostProcess
+from vlm4vla.rollout.recording import Recording
+from vlm4vla.runs.plan import RunPlan, resolve
+from vlm4vla.runs.request import RunRequest
+from vlm4vla.store import EpisodeRow, Store
+from vlm4vla.suites.suite import Scalar
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay showed."""
+
+    result: EpisodeResult
+    stored: EpisodeRow | None = None
+    """The episode's row, where the actions came from a run."""
+    changed: tuple[str, ...] = ()
+    """Versions, assets, ... that are not what the run had: reasons for a different outcome."""
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """What is not as it was stored, in words; empty if everything agrees."""
+        if self.stored is None:
+            return ()
+        pairs = {
+            "outcome": (self.stored.outcome.value, self.result.outcome.value),
+            "success at any step": (self.stored.success_any, self.result.success_any),
+            "steps": (self.stored.steps, self.result.steps),
+            "stages": (dict(self.stored.stages), dict(self.result.stages)),
+            "measures": (dict(self.stored.measures), dict(self.result.measures)),
+        }
+        return tuple(
+            f"{name}: stored {old}, replayed {new}"
+            for name, (old, new) in pairs.items()
+            if old != new
+        )
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What to write while replaying."""
+
+    video: Path | None = None
+    frames: Path | None = None
+    """Folder for one PNG per query: the first camera as the policy saw it."""
+
+
+_NONE = Pictures()
+
+
+def replay_stored(
+    store: Store, run: str, task: str | None, init: int, pictures: Pictures = _NONE
+) -> Replay:
+    """Replay one episode of a stored run. Raises BadInput where there is nothing to replay."""
+    record = store.run(run)
+    rows = [
+        row
+        for row in store.episodes(record.id)
+        if row.key.init == init and task in (None, row.key.task)
+    ]
+    if not rows:
+        raise OutOfRange(
+            f"Run {record.id} holds no episode {task or ''}/{init}.", f"bench show {record.id}"
+        )
+    row = rows[0]
+    plan = resolve(
+        RunRequest(
+            policy=record.policy if pictures.frames else "random",
+            suite=str(record.provenance.get("suite_file", record.suite)),
+            tasks=(row.key.task,),
+            inits=(init,),
+            seed=record.seed,
+            protocol=record.protocol,
+            options={key: _scalar(value) for key, value in record.options.items()},
+            policy_options={k: str(v) for k, v in record.policy_options.items()}
+            if pictures.frames
+            else {},
+            video="all" if pictures.video or pictures.frames else "none",
+        )
+    )
+    actions = store.actions(record.id, row.key)
+    horizon = max(1, round(row.steps / max(1, row.queries)))
+    changed = _changed(record.comparability, plan.comparability)
+    return Replay(_replay(plan, actions, pictures, horizon), row, changed)
+
+
+def replay_file(request: RunRequest, actions: Path, pictures: Pictures = _NONE) -> Replay:
+    """Replay a raw list of actions, (T, A) in the simulator's own convention."""
+    if pictures.video or pictures.frames:
+        request = replace(request, video="all")
+    plan = resolve(request)
+    if len(plan.suite.episodes) != 1:
+        raise BadInput(
+            f"{len(plan.suite.episodes)} episodes are meant, one is needed.",
+            "Say which with --task and --init.",
+        )
+    return Replay(_replay(plan, _load(actions, plan.simulator_spec.action.size), pictures, 1))
+
+
+def _load(path: Path, size: int) -> Floats:
+    try:
+        actions: Floats = np.asarray(np.load(path, allow_pickle=False), np.float64)
+    except (OSError, ValueError) as error:
+        raise InvalidFile(f"{path} is not a .npy file of actions: {error}.") from error
+    if actions.ndim != 2 or actions.shape[1] != size or not len(actions):
+        raise InvalidFile(f"{path} holds {actions.shape}; the simulator takes (T, {size}).")
+    if not np.isfinite(actions).all():
+        raise InvalidFile(f"{path} contains NaN or infinity.")
+    return actions
+
+
+def _replay(plan: RunPlan, actions: Floats, pictures: Pictures, horizon: int) -> EpisodeResult:
+    """Run the actions in a simulator host of its own: a crash there is an error result here."""
+    cameras = plan.policy_spec.request.cameras or tuple(
+        CameraRequest(camera.name) for camera in plan.simulator_spec.observation.cameras
+    )
+    seen = ObservationRequest(cameras[:1] if pictures.frames else ())
+    loop = LoopConfig(
+        simulator=plan.simulator_spec,
+        policy=PolicySpec(plan.simulator_spec.action, seen),
+        execution=Execution.parse("chunk"),
+        success=plan.suite.success,
+        video="all" if pictures.video else "none",
+    )
+    host = HostProcess(replace(plan.host, loop=loop), plan.limits)
+    try:
+        return host.run(
+            Assignment(
+                plan.suite.episodes[0],
+                recording=Recording(actions, horizon, str(pictures.frames or "")),
+                video=str(pictures.video or ""),
+            )
+        )
+    finally:
+        host.kill()
+
+
+def _scalar(value: JSON) -> Scalar:
+    assert isinstance(value, str | int | float | bool)
+    return value
+
+
+def _changed(stored: Mapping[str, JSON], now: Mapping[str, JSON]) -> tuple[str, ...]:
+    """Comparability facts that both know and that differ, in words."""
+    return tuple(
+        f"{key}: run with {stored[key]}, replayed with {now[key]}"
+        for key in stored
+        if key in now and stored[key] != now[key]
+    )
