@@ -1,0 +1,87 @@
+"""Where the store lies, and what its folder allows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from vlm4vla.core.errors import StoreError
+
+LEAST_FREE_BYTES = 8 * 2**20
+"""A run is not begun with less room than this: some hundred episodes with their actions."""
+
+ELSEWHERE = "or choose another place with --store FILE or VLM4VLA_STORE."
+
+# File systems whose shared memory or locks do not reach all clients: WAL would corrupt there
+# (sqlite.org/wal.html, "WAL does not work over a network filesystem").
+_NETWORK = {
+    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre",
+    "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb3", "smbfs", "virtiofs", "wekafs",
+}  # fmt: skip
+
+
+def default_path() -> Path:
+    """`VLM4VLA_STORE`, else results/bench.db under the working directory."""
+    return Path(os.environ.get("VLM4VLA_STORE") or "results/bench.db")
+
+
+def mount_type(path: Path, mounts: str | None = None) -> str:
+    """File system type under `path`, e.g. `ext4`; empty where the system does not tell.
+
+    Args:
+        path: need not exist.
+        mounts: text in the format of /proc/mounts, which is read if it is None.
+    """
+    if mounts is None:
+        table = Path("/proc/mounts")
+        mounts = table.read_text(errors="replace") if table.is_file() else ""
+    target = path.resolve()
+    best, kind = -1, ""
+    for line in mounts.splitlines():
+        fields = line.split(" ")
+        point = Path(fields[1].replace("\\040", " ").replace("\\011", "\t"))
+        # A later mount on the same point hides the earlier one, hence >=.
+        if target.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), fields[2]
+    return kind
+
+
+def on_network(path: Path, mounts: str | None = None) -> bool:
+    """Whether the store would lie on a file system shared by several machines."""
+    kind = mount_type(path, mounts)
+    return kind.removeprefix("fuse.") in _NETWORK or kind == "fuse.sshfs"
+
+
+def writable(path: Path) -> bool:
+    """Whether the file and its folder can be written: SQLite needs both."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def prepare_folder(path: Path) -> None:
+    """Make the store's folder, and check that there is room and permission."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise StoreError(
+            f"The store's folder {path.parent} cannot be made: {error.strerror}.",
+            f"Make a folder that you may write to, {ELSEWHERE}",
+        ) from error
+    if path.is_dir():
+        raise StoreError(f"The store {path} is a folder, not a file.", "Name a file in it.")
+    if not (writable(path) if path.exists() else os.access(path.parent, os.W_OK)):
+        raise StoreError(
+            f"The store {path} cannot be written: the file or its folder is read-only.",
+            f"Give yourself write permission, {ELSEWHERE}",
+        )
+    if free < LEAST_FREE_BYTES:
+        raise disk_full(path)
+
+
+def disk_full(path: Path) -> StoreError:
+    """The error for a store that has no room left."""
+    return StoreError(
+        f"The disk that holds the store {path} is full.",
+        "Free some space and repeat the command (what was finished is kept), " + ELSEWHERE,
+    )

@@ -1,0 +1,220 @@
+"""The results store: what was finished stays finished, whatever dies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from sqlalchemy import Connection, Engine, Select, and_, insert, select, update
+
+from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.errors import ErrorKind, RunConflict, UnknownName
+from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.core.simulator import Floats
+from vlm4vla.store import encode
+from vlm4vla.store.connect import connect, sentences, writing
+from vlm4vla.store.files import default_path
+from vlm4vla.store.lock import run_lock
+from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus
+from vlm4vla.store.schema import episodes, faults, runs, traces
+
+
+class Store:
+    """One SQLite file. Safe for threads and for several processes at once."""
+
+    def __init__(self, path: Path, engine: Engine) -> None:
+        """Use `Store.open`."""
+        self.path = path
+        self._engine = engine
+
+    @classmethod
+    def open(cls, path: str | Path | None = None, *, create: bool = False) -> Store:
+        """The store at `path`, or at `default_path()`.
+
+        Args:
+            path: the SQLite file.
+            create: make it if it is missing, and check now that it can be written.
+
+        Raises:
+            StoreError: missing, unreadable, damaged, of another version, no room, read-only.
+        """
+        where = Path(path) if path is not None else default_path()
+        return cls(where, connect(where, create))
+
+    def close(self) -> None:
+        """Give back the file; the last one to close it folds the journal in."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        """The store itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def begin(self, run: RunRecord) -> RunRecord:
+        """Enter a run, or take up an existing one of the same configuration.
+
+        Returns:
+            The run as stored: with the time of its first beginning.
+
+        Raises:
+            RunConflict: the id exists with another configuration; all differences are listed.
+        """
+        new = encode.run_columns(run)
+        with self._write() as connection:
+            old = connection.execute(select(runs).where(runs.c.id == run.id)).mappings().first()
+            if old is None:
+                connection.execute(insert(runs).values(new))
+            else:
+                differing = encode.differences(dict(old), new)
+                if differing:
+                    raise _conflict(run.id, differing)
+                _take_up(connection, dict(old), new)
+        return self.run(run.id)
+
+    def record(self, run: str, result: EpisodeResult) -> bool:
+        """Commit the final word on an episode.
+
+        A success or failure is never overwritten; an error is, and is kept among the faults.
+
+        Returns:
+            Whether it was stored: False if the episode already had an outcome.
+        """
+        with self._write() as connection:
+            _require(connection, run)
+            old = connection.execute(_episode(run, result.key)).mappings().first()
+            if old is not None and old["outcome"] != Outcome.ERROR.value:
+                return False
+            columns = encode.episode_columns(run, result)
+            if old is None:
+                inserted = connection.execute(insert(episodes).values(columns))
+                number = int(inserted.inserted_primary_key[0])  # type: ignore[index]
+            else:
+                number = int(old["id"])
+                connection.execute(insert(faults).values(_as_fault(old)))
+                connection.execute(update(episodes).where(episodes.c.id == number).values(columns))
+                connection.execute(traces.delete().where(traces.c.episode == number))
+            if np.size(result.actions):
+                connection.execute(
+                    insert(traces).values(encode.trace_columns(number, result.actions))
+                )
+        return True
+
+    def fault(self, run: str, result: EpisodeResult) -> None:
+        """Commit an attempt that failed and will be tried again."""
+        with self._write() as connection:
+            _require(connection, run)
+            connection.execute(insert(faults).values(encode.fault_columns(run, result)))
+
+    def set_status(self, run: str, status: RunStatus) -> None:
+        """Note what became of the run."""
+        with self._write() as connection:
+            _require(connection, run)
+            connection.execute(update(runs).where(runs.c.id == run).values(status=status.value))
+
+    def lock(self, run: str) -> AbstractContextManager[None]:
+        """Hold the run against other processes; RunConflict names the one that has it."""
+        return run_lock(self.path, run)
+
+    def finished(self, run: str) -> dict[EpisodeKey, Outcome]:
+        """What needs no further attempt, errors (quarantined episodes) included."""
+        columns = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
+        rows = self._read(select(*columns, episodes.c.outcome).where(episodes.c.run == run))
+        return {
+            EpisodeKey(r["suite"], r["task"], r["init"], r["seed"]): Outcome(r["outcome"])
+            for r in rows
+        }
+
+    def runs(self) -> list[RunRecord]:
+        """Every run, the oldest first."""
+        return [encode.run_record(r) for r in self._read(select(runs).order_by(runs.c.created))]
+
+    def run(self, name: str) -> RunRecord:
+        """The run of that id, or the only one whose id begins so.
+
+        Raises:
+            UnknownName: none or several.
+        """
+        ids = [row["id"] for row in self._read(select(runs.c.id))]
+        matches = [name] if name in ids else [i for i in ids if name and i.startswith(name)]
+        if len(matches) != 1:
+            several = f"It begins {len(matches)} ids: {', '.join(matches[:6])}." if matches else ""
+            raise UnknownName("run", name, ids, several or "`bench list runs` shows all.")
+        return encode.run_record(self._read(select(runs).where(runs.c.id == matches[0]))[0])
+
+    def episodes(self, run: str) -> list[EpisodeRow]:
+        """The rows of a run, sorted by episode key."""
+        order = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
+        rows = self._read(select(episodes).where(episodes.c.run == run).order_by(*order))
+        return [encode.episode_row(row) for row in rows]
+
+    def faults(self, run: str) -> list[Fault]:
+        """The failed attempts of a run, the oldest first."""
+        rows = self._read(select(faults).where(faults.c.run == run).order_by(faults.c.id))
+        return [encode.fault_record(row) for row in rows]
+
+    def actions(self, run: str, key: EpisodeKey) -> Floats:
+        """The actions (steps, A) of an episode as the simulator received them.
+
+        Raises:
+            UnknownName: the run has no such episode.
+        """
+        row = self._read(_episode(run, key))
+        if not row:
+            raise UnknownName(f"episode in run {run}", str(key), map(str, self.finished(run)))
+        found = self._read(select(traces).where(traces.c.episode == row[0]["id"]))
+        return encode.trace(found[0]) if found else np.zeros((0, 0))
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with sentences(self.path), writing(self._engine).begin() as connection:
+            yield connection
+
+    def _read(self, query: Select[Any]) -> Sequence[encode.Columns]:
+        with sentences(self.path), self._engine.begin() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _episode(run: str, key: EpisodeKey) -> Select[Any]:
+    columns = encode.key_columns(run, key).items()
+    return select(episodes).where(and_(*(episodes.c[name] == value for name, value in columns)))
+
+
+def _require(connection: Connection, run: str) -> None:
+    if connection.execute(select(runs.c.id).where(runs.c.id == run)).first() is None:
+        known = connection.execute(select(runs.c.id)).scalars()
+        raise UnknownName("run", run, known, "Store.begin enters it.")
+
+
+def _as_fault(row: Any) -> encode.Columns:
+    same = {n: row[n] for n in ("run", "suite", "task", "init", "seed", "ended", "attempt")}
+    return same | {"kind": row["error"] or ErrorKind.HARNESS.value, "text": row["error_text"]}
+
+
+def _take_up(connection: Connection, old: encode.Columns, new: encode.Columns) -> None:
+    changes: encode.Columns = {"status": RunStatus.RUNNING.value}
+    known = [json.loads(old["provenance"]), *json.loads(old["continued"])]
+    provenance = json.loads(new["provenance"])
+    if provenance not in known:
+        changes["continued"] = encode.dumps([*known[1:], provenance])
+    connection.execute(update(runs).where(runs.c.id == old["id"]).values(changes))
+
+
+def _conflict(run: str, differing: Sequence[tuple[str, str, str]]) -> RunConflict:
+    lines = [f"  {name}: {old} (stored) / {new} (asked for)" for name, old, new in differing]
+    return RunConflict(
+        f"Run {run} exists with another configuration:\n" + "\n".join(lines),
+        "Repeat its own command to continue it, or give this one another --run-id.",
+    )
