@@ -1,0 +1,110 @@
+"""How the harness knows the emoji task without importing SAPIEN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from vlm4vla.core.assets import sha256
+from vlm4vla.core.errors import MissingDependency
+from vlm4vla.core.simulator import Options as AnyOptions
+from vlm4vla.core.simulator import Simulator, SimulatorPlugin
+from vlm4vla.core.specs import (
+    ActionSpec,
+    CameraSpec,
+    Gripper,
+    ObservationSpec,
+    SimulatorSpec,
+)
+from vlm4vla.simulators.grinningface.options import Options
+from vlm4vla.simulators.grinningface.words import (
+    CAMERA,
+    CAMERA_SIZE,
+    MAX_STEPS,
+    MEASURES,
+    PRIVILEGED,
+    PROPRIO,
+    STAGES,
+)
+
+
+class GrinningFace(SimulatorPlugin):
+    """The GrinningFace emoji task."""
+
+    name = "grinningface"
+    summary = "Put the cube on the card with the named emoji (SAPIEN 3; WidowX or Panda)"
+    timeout_s = 120.0
+    memory_limit_mb = 3000
+    slot_memory_mb = 700
+
+    def describe(self, options: AnyOptions) -> SimulatorSpec:
+        """ManiSkill3's `pd_ee_target_delta_pose`: 20 Hz, deltas on the commanded target."""
+        chosen = Options.parse(options)
+        return SimulatorSpec(
+            simulator=self.name,
+            action=ActionSpec(
+                control="delta",
+                reference="target",
+                frame="base",
+                translation_scale=(0.1, 0.1, 0.1),
+                rotation="euler_XYZ",
+                rotation_scale=(-0.1, -0.1, -0.1),  # ManiSkill3 inverts the sign
+                gripper=Gripper(open=1.0, closed=0.0 if chosen.gripper == "paper" else -1.0),
+                control_hz=20.0,
+            ),
+            observation=ObservationSpec(
+                cameras=(CameraSpec(CAMERA, CAMERA_SIZE, CAMERA_SIZE),),
+                proprio=PROPRIO,
+                privileged=PRIVILEGED,
+            ),
+            max_steps=MAX_STEPS,
+            stages=STAGES,
+            measures=MEASURES,
+        )
+
+    def preflight(self, options: AnyOptions, rendering: bool) -> Mapping[str, str]:
+        """Packages, robot model and, for pictures, art and renderer."""
+        chosen = Options.parse(options)
+        facts = {
+            "simulator": self.name,
+            "sapien": _installed("sapien"),
+            "mani_skill": _installed("mani-skill"),
+            "physics": "physx cpu",
+            **{f"option.{name}": value for name, value in vars(chosen).items() if name != "art"},
+        }
+        from vlm4vla.simulators.grinningface.robots import ROBOTS, urdf
+
+        facts["robot"] = f"{chosen.robot} urdf sha256 {sha256(urdf(ROBOTS[chosen.robot]))[:12]}"
+        if chosen.labels == "paligemma":
+            from vlm4vla.core.assets import locate
+
+            labels = locate("grinningface", "paligemma_labels") / "meta_relabel_dedup_all.json"
+            facts["labels"] = f"paligemma sha256 {sha256(labels)[:12]}"
+        if rendering:
+            from vlm4vla.simulators.grinningface import art, renderer
+
+            facts["art"] = art.version(chosen.art)
+            facts["shader"] = "default"
+            facts["renderer"] = renderer.require().device
+        return facts
+
+    def create(self, options: AnyOptions) -> Simulator:
+        """Build the world."""
+        from vlm4vla.simulators.grinningface.simulator import GrinningFaceSimulator
+
+        return GrinningFaceSimulator(Options.parse(options))
+
+    def experts(self) -> Mapping[str, str]:
+        """The scripted policy and its blind twin."""
+        module = "vlm4vla.simulators.grinningface.expert"
+        return {"expert": f"{module}:Expert", "expert-blind": f"{module}:BlindExpert"}
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError as error:
+        raise MissingDependency(
+            f"The GrinningFace task needs {package}, which is not installed.",
+            'pip install "vlm4vla[emoji]"',
+        ) from error
