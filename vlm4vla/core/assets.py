@@ -1,0 +1,80 @@
+"""Where the data files of a simulator are: found on disk and checked by content, never trusted.
+
+Two places are searched: `$VLM4VLA_ASSETS/<path>`, then the download cache that `bench env install`
+fills (`$VLM4VLA_CACHE`, by default the platform's cache folder).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from vlm4vla.core.environment import Asset, load_environment
+from vlm4vla.core.errors import MissingAsset
+
+ASSETS_VARIABLE = "VLM4VLA_ASSETS"
+CACHE_VARIABLE = "VLM4VLA_CACHE"
+
+_digests: dict[tuple[Path, int, int], str] = {}
+"""(file, size, mtime in ns) -> sha256: each file is read once a process."""
+
+
+def locate(environment: str, asset: str) -> Path:
+    """The folder that holds the asset, every file of it checked by sha256.
+
+    Raises MissingAsset, naming the first missing or altered file and the command that fetches it.
+    """
+    wanted = load_environment(environment).asset(asset)
+    problems = []
+    for folder in search_folders(wanted):
+        problem = defect(folder, wanted)
+        if problem is None:
+            return folder
+        problems.append(problem)
+    raise MissingAsset(
+        f"Asset '{asset}' of '{environment}' is not usable: {'; '.join(problems)}.",
+        f"bench env install {environment}",
+    )
+
+
+def search_folders(asset: Asset) -> list[Path]:
+    """Folders that may hold the asset, in the order in which they are tried."""
+    own = os.environ.get(ASSETS_VARIABLE)
+    roots = [Path(own).expanduser()] if own else []
+    return [root / asset.path for root in (*roots, cache_folder())]
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept."""
+    own = os.environ.get(CACHE_VARIABLE)
+    if own:
+        return Path(own).expanduser() / "assets"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "vlm4vla" / "assets"
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "vlm4vla" / "assets"
+
+
+def defect(folder: Path, asset: Asset) -> str | None:
+    """What is wrong with the asset's files in `folder`, or None if all are there and unaltered."""
+    if not folder.is_dir():
+        return f"{folder} does not exist"
+    for name, expected in asset.files.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{path} is missing"
+        if sha256(path) != expected:
+            return f"{path} is altered (its sha256 is {sha256(path)[:12]}, not {expected[:12]})"
+    return None
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal sha256 of a file; unchanged files (size and time) are not read twice."""
+    state = path.stat()
+    key = (path.resolve(), state.st_size, state.st_mtime_ns)
+    if key not in _digests:
+        with path.open("rb") as file:
+            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _digests[key]

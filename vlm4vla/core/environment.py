@@ -1,0 +1,146 @@
+"""What a simulator needs on a machine, as `envs/<simulator>/env.toml` says it.
+
+```toml
+[environment]
+name = "grinningface"
+summary = "..."
+isolation = "main"            # or "venv": it cannot share the harness's packages
+extra = "emoji"               # extra of this package that brings its Python packages
+apt = ["fonts-noto-color-emoji"]
+mesa = 24                     # lowest Mesa whose CPU renderer works; left out: no renderer
+
+[[assets]]
+name = "widowx250s"
+path = "widowx250s"           # folder under VLM4VLA_ASSETS or the download cache
+url = "https://..."           # zip, tar or a single file; left out: cannot be fetched
+strip = "Folder-1.0"          # folder inside the archive that becomes `path`
+licence = "..."
+[assets.files]
+"wx250s.urdf" = "sha256 of the file"
+```
+
+Read with the standard library alone: simulator hosts need it too.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Literal, cast
+
+from vlm4vla.core.errors import InvalidFile, UnknownName
+from vlm4vla.core.files import shipped
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A folder of data files that cannot ship with the package."""
+
+    name: str
+    path: str
+    files: Mapping[str, str]
+    """Path inside the folder -> sha256 of the content, hexadecimal."""
+    licence: str
+    url: str = ""
+    strip: str = ""
+    size_mb: float = 0.0
+    """Size of the download, for the user's information."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """How one simulator is installed."""
+
+    name: str
+    summary: str = ""
+    isolation: Literal["main", "venv"] = "main"
+    extra: str = ""
+    apt: tuple[str, ...] = ()
+    mesa: int = 0
+    """Lowest major version of Mesa whose CPU renderer works; 0 where nothing is rendered by it."""
+    assets: tuple[Asset, ...] = field(default_factory=tuple)
+
+    def asset(self, name: str) -> Asset:
+        """The asset of that name; UnknownName if there is none."""
+        for asset in self.assets:
+            if asset.name == name:
+                return asset
+        raise UnknownName(
+            f"asset in environment '{self.name}'", name, [asset.name for asset in self.assets]
+        )
+
+
+def environment_names() -> list[str]:
+    """Names of the environments that ship."""
+    return sorted(path.parent.name for path in shipped("envs").glob("*/env.toml"))
+
+
+def load_environment(name: str) -> Environment:
+    """Read `envs/<name>/env.toml`; UnknownName or InvalidFile if that is not possible."""
+    if name not in environment_names():
+        raise UnknownName("environment", name, environment_names(), "`bench env list` shows all.")
+    return read_environment(shipped("envs") / name / "env.toml")
+
+
+def read_environment(path: Path) -> Environment:
+    """The environment that the file describes; InvalidFile names the field that is wrong."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidFile(f"Environment file {path} cannot be read: {error}") from error
+    unknown = sorted(set(content) - {"environment", "assets"})
+    if unknown:
+        raise InvalidFile(f"Environment file {path}: unknown table '{unknown[0]}'.")
+    table, assets = content.get("environment", {}), content.get("assets", [])
+    if not isinstance(table, dict) or not isinstance(assets, list):
+        raise InvalidFile(f"Environment file {path} needs [environment] and [[assets]].")
+    _check(path, "environment", Environment, table, reserved={"assets"})
+    if table.get("isolation", "main") not in ("main", "venv"):
+        raise InvalidFile(f"Environment file {path}: isolation is neither 'main' nor 'venv'.")
+    settings = table | {"apt": tuple(table.get("apt", ()))}
+    return Environment(**settings, assets=tuple(_asset(path, entry) for entry in assets))
+
+
+def _asset(path: Path, entry: Mapping[str, object]) -> Asset:
+    _check(path, "assets", Asset, entry)
+    files = cast(Mapping[str, str], entry["files"])
+    for name, digest in files.items():
+        if name.startswith("/") or ".." in Path(name).parts:
+            raise InvalidFile(f"Environment file {path}: asset file '{name}' leaves its folder.")
+        if not _SHA256.fullmatch(str(digest)):
+            raise InvalidFile(f"Environment file {path}: '{name}' has no sha256, but '{digest}'.")
+    return Asset(**entry)  # type: ignore[arg-type]  # field by field checked above
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "files": (dict,),
+    "apt": (list,),
+    "mesa": (int,),
+    "size_mb": (int, float),
+}
+
+
+def _check(
+    path: Path,
+    table: str,
+    kind: type[Environment] | type[Asset],
+    entry: Mapping[str, object],
+    reserved: frozenset[str] | set[str] = frozenset(),
+) -> None:
+    """Raise InvalidFile unless `entry` has the fields of `kind`, each of its type."""
+    known = {f.name: f for f in fields(kind) if f.name not in reserved}
+    for name in entry:
+        if name not in known:
+            raise InvalidFile(f"Environment file {path}: unknown field '{name}' in [{table}].")
+    for name, entry_field in known.items():
+        required = entry_field.default is MISSING and entry_field.default_factory is MISSING
+        if name not in entry:
+            if required:
+                raise InvalidFile(f"Environment file {path}: [{table}] lacks '{name}'.")
+        elif not isinstance(entry[name], _KINDS.get(name, (str,))):
+            raise InvalidFile(f"Environment file {path}: '{name}' in [{table}] has a wrong type.")
