@@ -1,0 +1,154 @@
+"""Intervals for rates and means. Arrays in, numbers out; nothing here needs scipy.
+
+Every function takes `confidence`, the two-sided level of the interval, 0.95 by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+RESAMPLES = 10_000
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(
+    successes: ArrayLike, trials: ArrayLike, confidence: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Wilson's score interval of a binomial rate (Wilson 1927, JASA 22, 209-212).
+
+    Args:
+        successes: counts, any shape.
+        trials: counts, broadcast against `successes`; where 0, the interval is NaN.
+        confidence: two-sided level.
+
+    Returns:
+        Lower and upper limits, each of the broadcast shape.
+    """
+    k, n = _counts(successes, trials)
+    z = _quantile(confidence)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        centre = (k + z**2 / 2) / (n + z**2)
+        half = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)
+    # At the ends rounding leaves 1e-17 where the limit is exactly 0 or 1.
+    low = np.where(k == 0, 0.0, np.maximum(centre - half, 0.0))
+    high = np.where(k == n, 1.0, np.minimum(centre + half, 1.0))
+    empty = n == 0
+    return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+
+
+def upper_bound(trials: ArrayLike, confidence: float = 0.95) -> Floats:
+    """One-sided upper bound of a rate of which no success was seen (Clopper-Pearson 1934).
+
+    Args:
+        trials: counts, any shape; NaN where 0.
+        confidence: one-sided level.
+
+    Returns:
+        The rate at which `trials` failures in a row have probability 1 - confidence.
+    """
+    n = np.asarray(trials, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        bound = -np.expm1(np.log1p(-confidence) / n)
+    return np.where(n > 0, bound, np.nan)
+
+
+def stratified_rate(successes: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """Mean over tasks of their success rates, each task weighing the same.
+
+    The limits of the tasks are combined by squares (MOVER: Zou & Donner 2008, Statistics in
+    Medicine 27, 1693-1702), which is Wilson's interval itself for one task and, unlike the normal
+    or bootstrap interval, does not collapse to a point where every task is at 0 or 1.
+
+    Args:
+        successes: counts, (T,).
+        trials: counts, (T,), all positive.
+        confidence: two-sided level.
+    """
+    k, n = _counts(successes, trials)
+    if k.ndim != 1 or not k.size or np.any(n == 0):
+        raise ValueError("One count of at least one trial for each task is needed.")
+    low, high = wilson(k, n, confidence)
+    rates = k / n
+    value = float(rates.mean())
+    return Estimate(
+        value,
+        value - float(np.sqrt(np.sum((rates - low) ** 2))) / k.size,
+        value + float(np.sqrt(np.sum((high - rates) ** 2))) / k.size,
+    )
+
+
+def bootstrap_mean(
+    strata: Sequence[ArrayLike],
+    generator: Generator,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> Estimate:
+    """Mean over tasks of their means, with a BCa bootstrap interval (Efron 1987, JASA 82).
+
+    Episodes are resampled within their task. The acceleration is that of the empirical influence
+    values (Efron & Tibshirani 1993, eq. 14.15 and 22.26).
+
+    Args:
+        strata: one array of values (n_t,) for each of T tasks, none empty.
+        generator: where the resampling takes its randomness from.
+        confidence: two-sided level.
+        resamples: how many.
+    """
+    groups = [np.asarray(values, dtype=np.float64).ravel() for values in strata]
+    if not groups or any(group.size == 0 for group in groups):
+        raise ValueError("At least one value for each task is needed.")
+    value = float(np.mean([group.mean() for group in groups]))
+    means = sum(_resampled_means(g, generator, resamples) for g in groups) / len(groups)
+    influence = np.concatenate([(g - g.mean()) / g.size for g in groups])
+    spread = float(np.sum(influence**2))
+    if spread == 0.0:
+        return Estimate(value, value, value)
+    acceleration = float(np.sum(influence**3)) / (6.0 * spread**1.5)
+    # Half of the ties count as below, so that a lattice of outcomes is not read as bias.
+    below = (np.sum(means < value) + 0.5 * np.sum(np.isclose(means, value))) / resamples
+    bias = _NORMAL.inv_cdf(float(np.clip(below, 1 / resamples, 1 - 1 / resamples)))
+    z = _quantile(confidence)
+    levels = [
+        _NORMAL.cdf(bias + (bias + end) / (1.0 - acceleration * (bias + end))) for end in (-z, z)
+    ]
+    low, high = np.quantile(means, levels)
+    return Estimate(value, float(low), float(high))
+
+
+def _resampled_means(values: Floats, generator: Generator, resamples: int) -> Floats:
+    # A resample is how often each distinct value was drawn: few numbers for discrete scores.
+    distinct, counts = np.unique(values, return_counts=True)
+    draws = generator.multinomial(values.size, counts / values.size, size=resamples)
+    means: Floats = draws @ distinct / values.size
+    return means
+
+
+def _counts(successes: ArrayLike, trials: ArrayLike) -> tuple[Floats, Floats]:
+    k, n = np.broadcast_arrays(
+        np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    )
+    if np.any(k < 0) or np.any(k > n):
+        raise ValueError("Successes must lie between 0 and the number of trials.")
+    return k, n
+
+
+def _quantile(confidence: float) -> float:
+    if not 0.0 < confidence < 1.0:
+        raise ValueError("The confidence must lie between 0 and 1, e.g. 0.95.")
+    return _NORMAL.inv_cdf(0.5 + confidence / 2)
