@@ -163,12 +163,13 @@ def test_a_continued_run_remembers_every_provenance_once(store):
     assert again.status is RunStatus.RUNNING
 
 
-def test_runs_are_found_by_unique_prefix(store):
+def test_runs_are_found_by_unique_beginning_or_end(store):
     for name in ("abc1", "abd2", "abd"):
         store.begin(make_run(name))
     assert store.run("abc").id == "abc1"
     assert store.run("abd").id == "abd"
-    with pytest.raises(UnknownName, match="begins 3 ids"):
+    assert store.run("c1").id == "abc1"
+    with pytest.raises(UnknownName, match="3 ids match"):
         store.run("ab")
     with pytest.raises(UnknownName, match="Did you mean abd2"):
         store.run("abe2")

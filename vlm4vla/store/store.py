@@ -142,15 +142,15 @@ class Store:
         return [encode.run_record(r) for r in self._read(select(runs).order_by(runs.c.created))]
 
     def run(self, name: str) -> RunRecord:
-        """The run of that id, or the only one whose id begins so.
+        """The run of that id, or the only one whose id begins so, or ends so.
 
         Raises:
             UnknownName: none or several.
         """
         ids = [row["id"] for row in self._read(select(runs.c.id))]
-        matches = [name] if name in ids else [i for i in ids if name and i.startswith(name)]
+        matches = _matching(name, ids)
         if len(matches) != 1:
-            several = f"It begins {len(matches)} ids: {', '.join(matches[:6])}." if matches else ""
+            several = f"{len(matches)} ids match: {', '.join(matches[:6])}." if matches else ""
             raise UnknownName("run", name, ids, several or "`bench list runs` shows all.")
         return encode.run_record(self._read(select(runs).where(runs.c.id == matches[0]))[0])
 
@@ -185,6 +185,13 @@ class Store:
     def _read(self, query: Select[Any]) -> Sequence[encode.Columns]:
         with sentences(self.path), self._engine.begin() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _matching(name: str, ids: Sequence[str]) -> list[str]:
+    if name in ids or not name:
+        return [name] if name else []
+    # Default ids end in a hash, which is what tables show.
+    return [i for i in ids if i.startswith(name)] or [i for i in ids if i.endswith(name)]
 
 
 def _episode(run: str, key: EpisodeKey) -> Select[Any]:
