@@ -11,6 +11,8 @@ from typing import Any
 
 import ray
 
+from vlm4vla.rollout.guard import guarded
+
 _OBJECT_STORE = 100 * 2**20  # results are small; frames never pass through Ray
 
 
@@ -32,21 +34,39 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
 
     What was started here is shut down at the end; if this process is killed, the kernel ends it.
     """
-    ours = not ray.is_initialized()
-    if ours:
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        settings: dict[str, Any] = {"address": address} if address else _local_settings()
+    if ray.is_initialized():
+        yield _present()
+        return
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    settings: dict[str, Any] = {"address": address} if address else _local_settings()
+    with _quiet():
         ray.init(
             log_to_driver=False, configure_logging=False, logging_level=logging.ERROR, **settings
         )
-    try:
-        yield Cluster(
-            nodes=sum(node["Alive"] for node in ray.nodes()),
-            cpus=ray.cluster_resources().get("CPU", 1.0),
-        )
-    finally:
-        if ours:
+    with guarded():
+        try:
+            yield _present()
+        finally:
             ray.shutdown()
+
+
+def _present() -> Cluster:
+    return Cluster(
+        nodes=sum(node["Alive"] for node in ray.nodes()),
+        cpus=ray.cluster_resources().get("CPU", 1.0),
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Ray's greeting off the terminal; an error of its start still raises."""
+    logger = logging.getLogger("ray")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _local_settings() -> dict[str, Any]:

@@ -42,7 +42,8 @@ class SuiteFile(Strict):
 
     name: Name
     summary: str
-    simulator: Name
+    simulator: str
+    """A registered name, or `module:Class` of a SimulatorPlugin."""
     source: str = ""
     """Where the protocol comes from (paper, repository, section)."""
     options: dict[str, str | int | float | bool] = {}
