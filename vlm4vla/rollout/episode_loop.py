@@ -102,7 +102,7 @@ def run_episode(
         timing=Timing(clock.reset, clock.simulate, clock.render, clock.policy),
         error=error[0] if error else None,
         error_text=error[1] if error else "",
-        actions=np.array(tally.actions).reshape(len(tally.actions), -1),
+        actions=np.array(tally.actions).reshape(len(tally.actions), config.simulator.action.size),
         video=str(video_path) if video_path else "",
     )
 
