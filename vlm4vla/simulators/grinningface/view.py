@@ -12,7 +12,7 @@ with mipmaps in place of the shrinking, and a plain grey floor.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +99,7 @@ def _looking(eye: Floats, target: Floats) -> sapien.Pose:
     return sapien.Pose(matrix)
 
 
-@cache
+@lru_cache(maxsize=12)  # 1.5 MB each
 def _texture(code: str, pictures: str) -> sapien.render.RenderTexture2D:
     """The card's face on the cell of the box's 4 x 3 texture cross that lies on top."""
     # Seen from the robot, up is +x and right is -y; on the cross, columns run along +x and rows,
