@@ -1,0 +1,160 @@
+"""A leaderboard as text cells, one grid a suite: what all printed formats share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlm4vla.reports.leaderboard import Board
+from vlm4vla.reports.scores import ALL, Row
+
+PRIVILEGED = "†"
+NOT_A_RESULT = "(in brackets: the run is incomplete, this is no result)"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A main line, and perhaps a smaller one below it."""
+
+    text: str
+    below: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One table."""
+
+    suite: str
+    header: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    """Which columns align to the right."""
+    body: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...]
+
+
+def grids(board: Board, by_task: bool = False) -> list[Grid]:
+    """One grid for every suite of the board."""
+    return [_grid(board, suite, by_task) for suite in board.suites]
+
+
+def score(row: Row, digits: int | None = None) -> Cell:
+    """A value with its interval, e.g. `95.8 [80, 99]`: percent for rates, units for means.
+
+    Args:
+        row: what to print.
+        digits: decimals of the limits; by default none for rates below a thousand episodes, whose
+            interval is wider than a percent.
+    """
+    if row.value is None or row.low is None or row.high is None:
+        return Cell("n/a", "nothing counted")
+    factor, decimals = (100, 1) if row.kind == "rate" else (1, 2)
+    if digits is None:
+        digits = decimals if row.kind == "mean" or row.n >= 1000 else 0
+    low, high = (f"{factor * limit:.{digits}f}" for limit in (row.low, row.high))
+    interval = f"≤ {high}" if row.k == 0 and row.low == 0.0 else f"{low}, {high}"
+    text = f"{factor * row.value:.{decimals}f} [{interval}]"
+    if not row.complete:
+        text = f"({text})"
+    if row.bound_low is None or row.bound_high is None:
+        return Cell(text)
+    return Cell(text, f"with errors {factor * row.bound_low:.1f} to {factor * row.bound_high:.1f}")
+
+
+def short_run(run: str) -> str:
+    """The end of a default id, which is enough to name it; any other id whole."""
+    found = re.search(r"(?<=-)[0-9a-f]{8}(-\d+)?$", run)
+    return found[0] if found else run
+
+
+def _grid(board: Board, suite: str, by_task: bool) -> Grid:
+    runs = board.of_suite(suite)
+    first = [rows[0] for rows in runs]
+    metrics = _metric_names(runs)
+    extra = [
+        name
+        for name in ("protocol", "options", "execution", "training_split", "comparability")
+        if len({getattr(row, name) for row in first}) > 1
+    ]
+    header = ["policy", *(["task"] if by_task else []), *extra, *metrics, "n", "run"]
+    names = {"training_split": "trained on"}
+    body: list[tuple[Cell, ...]] = []
+    for rows in runs:
+        body.append(_line(rows, by_task, extra, metrics))
+        if by_task:
+            body += [_line(lines, True, extra, metrics) for lines in _by_task(board, rows[0].run)]
+    numeric = [name in metrics or name == "n" for name in header]
+    return Grid(
+        suite,
+        tuple(names.get(name, name) for name in header),
+        tuple(numeric),
+        tuple(body),
+        tuple(_notes(runs, extra)),
+    )
+
+
+def _line(
+    rows: Sequence[Row], by_task: bool, extra: Sequence[str], metrics: Sequence[str]
+) -> tuple[Cell, ...]:
+    first = rows[0]
+    headline = next((row for row in rows if row.headline), first)
+    scores = {row.metric: _with_own_count(row, headline) for row in rows}
+    policy = Cell(first.policy + PRIVILEGED * first.privileged, first.policy_options)
+    return (
+        policy,
+        *([Cell(first.task)] if by_task else []),
+        *(Cell(str(getattr(first, name))) for name in extra),
+        *(scores.get(name, Cell("")) for name in metrics),
+        _count(headline),
+        Cell(short_run(first.run)),
+    )
+
+
+def _with_own_count(row: Row, headline: Row) -> Cell:
+    cell = score(row)
+    if row.value is None or row.n == headline.n:
+        return cell
+    return Cell(cell.text, "; ".join(filter(None, (f"n = {row.n}", cell.below))))
+
+
+def _count(row: Row) -> Cell:
+    errors = f"{row.errors} error{'s' * (row.errors != 1)}" if row.errors else ""
+    if row.complete:
+        return Cell(str(row.n), f"+ {errors}" if errors else "")
+    return Cell(row.status, errors)
+
+
+def _by_task(board: Board, run: str) -> list[list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in board.rows:
+        if row.run == run and row.task != ALL:
+            found.setdefault(row.task, []).append(row)
+    return list(found.values())
+
+
+def _metric_names(runs: Sequence[Sequence[Row]]) -> list[str]:
+    rows = [row for run in runs for row in run]
+    names = dict.fromkeys(row.metric for row in rows if row.headline)
+    return list(names | dict.fromkeys(row.metric for row in rows))
+
+
+def _notes(runs: Sequence[Sequence[Row]], extra: Sequence[str]) -> list[str]:
+    rows = [row for run in runs for row in run]
+    first = rows[0]
+    notes = []
+    rates = any(row.kind == "rate" for row in rows)
+    means = any(row.kind == "mean" for row in rows)
+    kinds = [*(["rates in % (Wilson)"] * rates), *(["means (BCa bootstrap)"] * means)]
+    notes.append(f"{' and '.join(kinds)} with 95 % intervals".capitalize())
+    chances = {row.metric: row.chance for row in rows if row.chance is not None}
+    for name, chance in chances.items():
+        notes[0] += f"; chance for {name} {100 * chance:.1f}"
+    if any(row.privileged for row in rows):
+        notes.append(f"{PRIVILEGED} reads the simulator's state: a bound, not a result")
+    if any(not row.complete for row in rows):
+        notes.append(NOT_A_RESULT)
+    same = {"options": first.options, "comparability": first.comparability}
+    if first.protocol != "default":
+        same["protocol"] = first.protocol
+    notes += [f"{name} {value}" for name, value in same.items() if name not in extra and value]
+    return notes

@@ -1,0 +1,193 @@
+"""From episode rows to rates and means with intervals, for one run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlm4vla.core.episode import JSON
+from vlm4vla.core.result import Outcome
+from vlm4vla.stats.intervals import Estimate, bootstrap_mean, stratified_rate, upper_bound
+from vlm4vla.store.records import EpisodeRow, RunRecord
+from vlm4vla.suites.schema import Metric
+
+ALL = "all"
+"""The name of the row that averages over tasks, each weighing the same."""
+
+BOOTSTRAP_SEED = 0
+"""The same store always prints the same numbers."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of one run, over one task or all of them. Rates are fractions of 1."""
+
+    policy: str
+    suite: str
+    task: str
+    metric: str
+    value: float | None
+    """None where nothing counts, e.g. recognition when nothing was executed."""
+    low: float | None
+    high: float | None
+    """95 % interval. Where one task saw no success, `high` is the one-sided 95 % bound."""
+    n: int
+    """Episodes that count; error rows never do."""
+    k: int | None
+    """How many of them; None for a mean."""
+    kind: str
+    headline: bool
+    chance: float | None
+    errors: int
+    """Quarantined episodes, outside `n`."""
+    bound_low: float | None
+    bound_high: float | None
+    """The rate if every error were a failure, or a success; None without errors."""
+    status: str
+    """`complete`, or `incomplete 12/24`: then the value is not a result."""
+    finished: int
+    planned: int
+    privileged: bool
+    training_split: str
+    policy_options: str
+    checkpoint: str
+    protocol: str
+    options: str
+    execution: str
+    comparability: str
+    run: str
+    created: str
+
+    @property
+    def complete(self) -> bool:
+        """Every planned episode has its final row."""
+        return self.finished == self.planned
+
+
+def short_hash(facts: Mapping[str, JSON]) -> str:
+    """Six digits that are equal where the facts are."""
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def in_words(options: Mapping[str, JSON]) -> str:
+    """`key=value` pairs, sorted."""
+    return " ".join(f"{key}={options[key]}" for key in sorted(options))
+
+
+def rows_of(run: RunRecord, episodes: Sequence[EpisodeRow]) -> list[Row]:
+    """The rows of one run: each of its metrics over all tasks, then task by task."""
+    tasks = list(dict.fromkeys(key.task for key in run.plan))
+    planned = {task: sum(key.task == task for key in run.plan) for task in tasks}
+    groups = {task: [row for row in episodes if row.key.task == task] for task in tasks}
+    rows = []
+    for metric in run.metrics:
+        rows.append(_row(run, metric, ALL, list(groups.values()), len(run.plan)))
+        rows += [_row(run, metric, task, [groups[task]], planned[task]) for task in tasks]
+    return rows
+
+
+def lookup(row: EpisodeRow, name: str) -> float | None:
+    """What a metric calls `name` in one episode; None where undefined."""
+    if name == "success":
+        return float(row.outcome is Outcome.SUCCESS)
+    if name == "success_any":
+        return float(row.success_any)
+    if name == "success_last":
+        return float(row.success_last)
+    if name in row.stages:
+        return float(row.stages[name])
+    value = row.measures.get(name)
+    return None if value is None or not np.isfinite(value) else value
+
+
+def unknown_names(run: RunRecord, episodes: Sequence[EpisodeRow]) -> list[str]:
+    """What the metrics ask for and no finished episode reports."""
+    done = [row for row in episodes if row.outcome is not Outcome.ERROR]
+    known = {"success", "success_any", "success_last"}.union(
+        *({*row.stages, *row.measures} for row in done)
+    )
+    wanted = {name for m in run.metrics for name in (m.of, m.given) if name is not None}
+    return sorted(wanted - known) if done else []
+
+
+def _row(
+    run: RunRecord, metric: Metric, task: str, groups: Sequence[Sequence[EpisodeRow]], planned: int
+) -> Row:
+    counted = [_values(metric, group) for group in groups]
+    errors = [sum(row.outcome is Outcome.ERROR for row in group) for group in groups]
+    estimate, bounds = None, None
+    if metric.kind == "rate":
+        estimate = _rate(counted)
+        bounds = _bounds(counted, errors) if any(errors) else None
+    elif any(counted):
+        generator = np.random.default_rng(BOOTSTRAP_SEED)
+        estimate = bootstrap_mean([values for values in counted if values], generator)
+    finished = sum(len(group) for group in groups)
+    everything = [value for values in counted for value in values]
+    return Row(
+        policy=run.policy,
+        suite=run.suite,
+        task=task,
+        metric=metric.name,
+        value=estimate.value if estimate else None,
+        low=estimate.low if estimate else None,
+        high=estimate.high if estimate else None,
+        n=len(everything),
+        k=int(sum(everything)) if metric.kind == "rate" else None,
+        kind=metric.kind,
+        headline=metric.headline,
+        chance=metric.chance,
+        errors=sum(errors),
+        bound_low=bounds[0] if bounds else None,
+        bound_high=bounds[1] if bounds else None,
+        status="complete" if finished == planned else f"incomplete {finished}/{planned}",
+        finished=finished,
+        planned=planned,
+        privileged=run.privileged,
+        training_split=run.training_split,
+        policy_options=in_words(run.policy_options),
+        checkpoint=run.checkpoint,
+        protocol=run.protocol,
+        options=in_words(run.options),
+        execution=run.execution,
+        comparability=short_hash(run.comparability),
+        run=run.id,
+        created=run.created,
+    )
+
+
+def _values(metric: Metric, group: Sequence[EpisodeRow]) -> list[float]:
+    values = []
+    for row in group:
+        if row.outcome is Outcome.ERROR or (metric.given and not lookup(row, metric.given)):
+            continue
+        value = lookup(row, metric.of)
+        if metric.kind == "rate":
+            values.append(float(bool(value)))
+        elif value is not None:
+            values.append(value)
+    return values
+
+
+def _rate(counted: Sequence[Sequence[float]]) -> Estimate | None:
+    # A task in which nothing counts (nothing executed) has no rate; the others speak for the suite.
+    defined = [values for values in counted if values]
+    if not defined:
+        return None
+    k, n = [sum(values) for values in defined], [len(values) for values in defined]
+    estimate = stratified_rate(k, n)
+    if len(defined) == 1 and k[0] == 0:
+        return Estimate(0.0, 0.0, float(upper_bound(n[0])))
+    return estimate
+
+
+def _bounds(counted: Sequence[Sequence[float]], errors: Sequence[int]) -> tuple[float, float]:
+    totals = [(sum(v), len(v) + e, e) for v, e in zip(counted, errors, strict=True) if v or e]
+    low = float(np.mean([k / n for k, n, _ in totals]))
+    high = float(np.mean([(k + e) / n for k, n, e in totals]))
+    return low, high
