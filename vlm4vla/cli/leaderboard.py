@@ -1,0 +1,60 @@
+"""`bench leaderboard`: the table."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from vlm4vla.cli.options import JsonOption, StoreOption
+
+
+class Format(StrEnum):
+    """How the leaderboard is written."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    LATEX = "latex"
+    JSON = "json"
+
+
+def leaderboard(
+    suite: Annotated[list[str] | None, typer.Option(help="Only this suite (repeatable).")] = None,
+    policy: Annotated[list[str] | None, typer.Option(help="Only this policy (repeatable).")] = None,
+    by_task: Annotated[bool, typer.Option("--by-task", help="A line for each task too.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every run, not only the latest of its kind.")
+    ] = False,
+    format_: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,
+    json_: JsonOption = False,
+    store: StoreOption = None,
+) -> None:
+    """Show every policy's scores with their 95 % intervals."""
+    from vlm4vla.reports import tables
+    from vlm4vla.reports.grid import grids
+    from vlm4vla.reports.leaderboard import board
+    from vlm4vla.store import Store
+
+    with Store.open(store) as opened:
+        found = board(opened, suite or (), policy or (), all_)
+    shown = Format.JSON if json_ else format_
+    if shown is Format.JSON:
+        sys.stdout.write(tables.json_text(found.rows))
+    elif shown is Format.CSV:
+        sys.stdout.write(tables.csv_text(found.rows))
+    elif shown is Format.MARKDOWN:
+        sys.stdout.write(tables.markdown(grids(found, by_task), found.warnings))
+    elif shown is Format.LATEX:
+        sys.stdout.write(tables.latex(grids(found, by_task), found.warnings))
+    else:
+        from vlm4vla.cli.screen import screen
+
+        console = screen()
+        console.print(tables.terminal(grids(found, by_task), found.warnings))
+        if not found.rows:
+            console.print("The store holds no runs yet: bench run --policy expert --suite toy")
+        if found.older:
+            console.print(f"{found.older} older runs are not shown; --all shows them.", style="dim")

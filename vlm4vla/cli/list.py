@@ -1,0 +1,126 @@
+"""`bench list`: what there is to run, and what was run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm4vla.cli.options import JsonOption, StoreOption
+
+
+class What(StrEnum):
+    """The kinds of things there are."""
+
+    SUITES = "suites"
+    POLICIES = "policies"
+    SIMULATORS = "simulators"
+    RUNS = "runs"
+
+
+Table = Sequence[Mapping[str, object]]
+
+
+def list_(
+    what: Annotated[What | None, typer.Argument(help="Only these.")] = None,
+    json_: JsonOption = False,
+    store: StoreOption = None,
+) -> None:
+    """List suites, policies, simulators and runs."""
+    tables = {part: _read(part, store) for part in ([what] if what else What)}
+    if json_:
+        print(json.dumps({part.value: table for part, table in tables.items()}, indent=1))
+        return
+    for part, table in tables.items():
+        _show(part.value, table)
+
+
+def _read(part: What, store: Path | None) -> Table:
+    if part is What.SUITES:
+        return _suites()
+    if part is What.POLICIES:
+        return _policies()
+    if part is What.SIMULATORS:
+        return _simulators()
+    return _runs(store)
+
+
+def _suites() -> Table:
+    from vlm4vla.suites.suite import load_file, suite_names
+
+    files = [load_file(name) for name in suite_names()]
+    return [
+        {
+            "suite": file.name,
+            "simulator": file.simulator,
+            "protocols": ["default", *file.protocols],
+            "summary": file.summary,
+        }
+        for file in files
+    ]
+
+
+def _policies() -> Table:
+    from vlm4vla import policies, simulators
+
+    table: list[dict[str, object]] = [
+        {"policy": name, "for": "every simulator"} for name in policies.names()
+    ]
+    for simulator in simulators.names():
+        experts = simulators.plugin(simulator).experts()
+        table += [{"policy": name, "for": simulator} for name in experts]
+    return table
+
+
+def _simulators() -> Table:
+    from vlm4vla import simulators
+
+    return [
+        {"simulator": name, "summary": simulators.plugin(name).summary}
+        for name in simulators.names()
+    ]
+
+
+def _runs(path: Path | None) -> Table:
+    from vlm4vla.store import Store, default_path
+
+    if path is None and not default_path().is_file():
+        return []  # nothing has been run here: no mistake
+    with Store.open(path) as store:
+        table = []
+        for run in store.runs():
+            finished = len(store.finished(run.id))
+            table.append(
+                {
+                    "run": run.id,
+                    "policy": run.policy,
+                    "suite": run.suite,
+                    "episodes": f"{finished}/{len(run.plan)}",
+                    "status": "complete" if finished == len(run.plan) else "incomplete",
+                    "created": run.created[:16].replace("T", " "),
+                }
+            )
+    return table
+
+
+def _show(name: str, table: Table) -> None:
+    from rich import box
+    from rich.table import Table as Printed
+
+    from vlm4vla.cli.screen import screen
+
+    console = screen()
+    console.print(name, style="bold")
+    if not table:
+        console.print("none yet\n", style="dim")
+        return
+    printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in table[0]:
+        printed.add_column(column, overflow="fold")
+    for row in table:
+        printed.add_row(*(", ".join(v) if isinstance(v, list) else str(v) for v in row.values()))
+    console.print(printed, "")
