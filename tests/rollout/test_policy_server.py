@@ -98,37 +98,51 @@ def test_a_server_that_is_gone_is_a_harness_fault():
         PolicyClient(server.address, "here", lambda: None)
 
 
-class Slow(Echo):
+class Gated(Echo):
+    """The first call takes until the gate opens; meanwhile requests pile up."""
+
+    def __init__(self, simulator):
+        super().__init__(simulator)
+        self.entered, self.gate = threading.Event(), threading.Event()
+
     def act(self, observations, sessions):
-        time.sleep(0.2)
+        self.entered.set()
+        assert self.gate.wait(20)
         return super().act(observations, sessions)
 
 
-def ask_together(server, count):
-    """One query from each of `count` connections at once; the batch size each was served in."""
+def ask_together(policy, server, count):
+    """One query, then `count - 1` more while it is being answered; each one's answer or fault."""
     clients = [connect(server, init=i) for i in range(count)]
-    sizes = [0.0] * count
+    answers = [None] * count
 
     def ask(i):
-        sizes[i] = clients[i].act(observation()).actions[0, 6]
+        try:
+            answers[i] = clients[i].act(observation()).actions
+        except PolicyFault as fault:
+            answers[i] = fault
 
     threads = [threading.Thread(target=ask, args=(i,)) for i in range(count)]
-    for thread in threads:
+    threads[0].start()
+    assert policy.entered.wait(20)
+    for thread in threads[1:]:
         thread.start()
+    time.sleep(1)
+    policy.gate.set()
     for thread in threads:
         thread.join()
     for client in clients:
         client.close()
-    return sizes
+    return answers
 
 
 def test_what_waits_is_batched_and_nothing_waits_for_company():
-    with serving(Slow(SPEC), max_batch=4) as server:
-        sizes = ask_together(server, 9)
-        alone = ask_together(server, 1)
-    assert max(sizes) == 4  # requests piled up while the policy was busy; never beyond the limit
-    assert alone == [1.0]
-    assert server.statistics.queries == 10 and server.statistics.largest == 4
+    policy = Gated(SPEC)
+    with serving(policy, max_batch=4) as server:
+        answers = ask_together(policy, server, 9)
+    sizes = [answer[0, 6] for answer in answers]
+    assert sizes == [1] + [4] * 8
+    assert (server.statistics.queries, server.statistics.largest) == (9, 4)
 
 
 def test_a_waiting_host_keeps_saying_so():
@@ -163,30 +177,17 @@ def test_a_bad_answer_blames_the_policy_and_spares_the_rest_of_the_batch(how, wo
 
 
 def test_one_bad_observation_in_a_batch_fails_alone():
-    class Picky(Slow):
+    class Picky(Gated):
         def act(self, observations, sessions):
             if any(s.episode.init == 2 for s in sessions):
                 raise ValueError("not init 2")
             return super().act(observations, sessions)
 
-    with serving(Picky(SPEC)) as server:
-        clients = [connect(server, init=i) for i in range(4)]
-        answers: dict[int, object] = {}
-
-        def ask(i):
-            try:
-                answers[i] = clients[i].act(observation()).actions
-            except PolicyFault as fault:
-                answers[i] = fault
-
-        threads = [threading.Thread(target=ask, args=(i,)) for i in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        for client in clients:
-            client.close()
-    assert [isinstance(answers[i], PolicyFault) for i in range(4)] == [False, False, True, False]
+    policy = Picky(SPEC)
+    with serving(policy) as server:
+        answers = ask_together(policy, server, 4)
+    assert [isinstance(answer, PolicyFault) for answer in answers] == [False, False, True, False]
+    assert server.statistics.largest == 3  # it had been in one batch with the others
 
 
 def test_a_policy_whose_reset_fails_is_reported_once():

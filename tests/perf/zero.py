@@ -1,0 +1,89 @@
+"""A simulator and a policy that cost nothing: what is left is the harness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vlm4vla.core.episode import JSON, Episode, EpisodeKey
+from vlm4vla.core.policy import ActionChunk, Policy, Session
+from vlm4vla.core.simulator import Floats, Observation, Options, Progress, SimulatorPlugin
+from vlm4vla.core.specs import (
+    ActionSpec,
+    CameraRequest,
+    CameraSpec,
+    ObservationRequest,
+    ObservationSpec,
+    PolicySpec,
+    SimulatorSpec,
+)
+
+SIZE = 256
+STEPS = 200
+
+
+class ZeroSimulator:
+    """Shows one fixed frame and eight numbers, for STEPS steps."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self._frame = rng.integers(0, 256, (1, SIZE, SIZE, 3), np.uint8)
+        self._state = np.zeros(8)
+
+    def reset(self, episode: Episode) -> None:
+        self._steps, self._limit = 0, episode.max_steps
+
+    def advance(self, action: Floats) -> Progress:
+        self._steps += 1
+        return Progress(truncated=self._steps >= self._limit)
+
+    def observe(self, request: ObservationRequest) -> Observation:
+        return Observation("do nothing", self._steps, {"view": self._frame}, self._state)
+
+    def close(self) -> None:
+        pass
+
+
+class Zero(SimulatorPlugin):
+    name = "zero"
+    summary = "costs nothing"
+    slot_memory_mb = 50
+
+    def describe(self, options: Options) -> SimulatorSpec:
+        cameras = (CameraSpec("view", SIZE, SIZE, resizable=False),)
+        proprio = tuple(f"q{i}" for i in range(8))
+        return SimulatorSpec("zero", ActionSpec(), ObservationSpec(cameras, proprio), STEPS)
+
+    def preflight(self, options: Options, rendering: bool) -> Mapping[str, str]:
+        return {"engine": "zero"}
+
+    def create(self, options: Options) -> ZeroSimulator:
+        return ZeroSimulator()
+
+
+class ZeroPolicy(Policy):
+    """Answers at once; `chunk` actions a query."""
+
+    known_options = ("chunk",)
+
+    @classmethod
+    def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
+        request = ObservationRequest((CameraRequest("view"),), proprio=True)
+        return PolicySpec(simulator.action, request)
+
+    def __init__(self, simulator: SimulatorSpec, **options: str) -> None:
+        super().__init__(simulator, **options)
+        self._chunk = ActionChunk(np.zeros((int(options.get("chunk", "1")), 7)))
+
+    def act(
+        self, observations: Sequence[Observation], sessions: Sequence[Session]
+    ) -> list[ActionChunk]:
+        return [self._chunk] * len(observations)
+
+
+def episodes(
+    suite: str, arguments: Mapping[str, JSON], options: Mapping[str, JSON]
+) -> list[Episode]:
+    count = int(str(arguments["count"]))
+    return [Episode(EpisodeKey(suite, "zero", i), "do nothing", STEPS) for i in range(count)]
