@@ -82,14 +82,8 @@ class PolicyServer:
     def run(self) -> None:
         """Serve until `stop`; then close every connection."""
         try:
-            while True:
-                events = self._selector.select(0 if self._queue else None)
-                for key, _ in events:
-                    if key.data is None:
-                        return
-                    self._take_in(key.data)
-                if self._queue:
-                    self._answer()
+            while self._gather():
+                self._answer()
         finally:
             self._selector.close()
             self.policy.close()
@@ -98,6 +92,19 @@ class PolicyServer:
     def stop(self) -> None:
         """End `run`, from another thread."""
         os.write(self._wake, b"x")
+
+    def _gather(self) -> bool:
+        """Take in all that is there, once something is; False at the signal to stop."""
+        events = self._selector.select(0 if self._queue else None)
+        while events:
+            for key, _ in events:
+                if key.data is None:
+                    return False
+                self._take_in(key.data)
+            # Whoever was accepted just now may have sent a request already. This ends: a
+            # connection has at most one request under way.
+            events = self._selector.select(0)
+        return True
 
     def _listen(self, listener: socket.socket, trusted: bool) -> None:
         listener.listen(512)
