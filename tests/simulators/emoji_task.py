@@ -47,9 +47,13 @@ def rollout(
     robot: str,
     policy: type[Expert] = Expert,
     pictures: bool = False,
+    **options: str,
 ) -> Rollout:
     """The episode under a scripted policy, looked at before every step."""
-    expert, session = policy(GrinningFace().describe({"robot": robot})), Session(start.key)
+    expert, session = (
+        policy(GrinningFace().describe({"robot": robot, **options})),
+        Session(start.key),
+    )
     expert.reset([session])
     world.reset(start)
     result = Rollout(Progress(), session=session)

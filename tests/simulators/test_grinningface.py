@@ -143,18 +143,25 @@ def test_actions_mean_what_the_spec_says(robot: str) -> None:
     np.testing.assert_allclose(rotation.from_matrix(turned, "rotvec"), [0, 0, 0.25], atol=0.01)
 
 
-def test_the_two_grippers_and_the_two_proprioceptions() -> None:
+@pytest.mark.assets
+def test_the_papers_gripper_closes_half_way_and_still_holds_the_cube() -> None:
     openings = {}
-    for gripper, action in (("default", -1.0), ("paper", 0.0)):
-        world = simulator("panda", gripper=gripper)
-        spec = GrinningFace().describe({"robot": "panda", "gripper": gripper}).action
-        assert spec.gripper is not None and spec.gripper.closed == action
-        world.reset(episode("panda"))
+    for gripper, closed in (("default", -1.0), ("paper", 0.0)):
+        world = simulator("widowx", gripper=gripper)
+        spec = GrinningFace().describe({"robot": "widowx", "gripper": gripper}).action
+        assert spec.gripper is not None and spec.gripper.closed == closed
+        world.reset(episode("widowx"))
         for _ in range(20):
-            world.advance(_idle(gripper=action))
-        openings[gripper] = world.observe(STATE).proprio[6]
-    assert openings["default"] == pytest.approx(0.0, abs=0.02)
-    assert openings["paper"] == pytest.approx(2 * 0.015 / 0.08, abs=0.02)  # half open
+            world.advance(_idle(gripper=closed))
+        openings[gripper] = world.observe(STATE).proprio[6] * 0.08
+        start = episode("widowx", init=4)
+        assert rollout(world, start, "widowx", gripper=gripper).progress.success
+    # The drive pulls to 0.015 m a finger, which is also where the fingers' own range ends.
+    assert openings["paper"] == pytest.approx(0.03, abs=2e-3)
+    assert openings["default"] <= openings["paper"] + 1e-4
+
+
+def test_the_two_proprioceptions() -> None:
     proprio = {}
     for reading in ("corrected", "paper"):
         world = simulator("panda", proprio=reading)
@@ -216,6 +223,8 @@ def test_options_are_checked() -> None:
     for options in ({"robto": "panda"}, {"robot": "ur5"}, {"gripper": "soft"}):
         with pytest.raises(UnknownName):
             plugin.describe(options)
+    with pytest.raises(BadInput, match="cannot hold"):
+        plugin.describe({"robot": "panda", "gripper": "paper"})
     with pytest.raises(BadInput, match="no folder"):
         plugin.preflight({"robot": "panda", "art": "/nonexistent"}, rendering=True)
 

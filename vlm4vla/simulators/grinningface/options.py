@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from vlm4vla.core.episode import JSON
-from vlm4vla.core.errors import UnknownName
+from vlm4vla.core.errors import BadInput, UnknownName
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "robot": ("widowx", "panda"),
@@ -28,7 +28,8 @@ class Options:
     wording: str = "default"
     """The instruction of the paper's text, or that of its code."""
     gripper: str = "default"
-    """`default`: +1 open, -1 closed; `paper`: 1 open, 0 closed, which only half closes."""
+    """`default`: +1 open, -1 closed; `paper`: 1 open, 0 closed, which only half closes the fingers
+    (WidowX only)."""
     proprio: str = "corrected"
     """`paper` reads a wxyz quaternion as xyzw, as the published code does."""
     art: str = "noto"
@@ -43,4 +44,11 @@ class Options:
                 raise UnknownName("option of grinningface", name, names)
             if name in _CHOICES and value not in _CHOICES[name]:
                 raise UnknownName(f"{name} of grinningface", str(value), _CHOICES[name])
-        return cls(**{name: str(value) for name, value in options.items()})
+        chosen = cls(**{name: str(value) for name, value in options.items()})
+        if chosen.robot == "panda" and chosen.gripper == "paper":
+            raise BadInput(
+                "The paper's gripper only closes to 0.015 m a finger, half the cube's width: "
+                "the Panda cannot hold the cube that way (measured: expert 0 of 100).",
+                "Set gripper: default, or robot: widowx.",
+            )
+        return chosen

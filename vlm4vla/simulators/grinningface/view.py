@@ -11,6 +11,7 @@ with mipmaps in place of the shrinking, and a plain grey floor.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +42,8 @@ class View:
 
     def __init__(self, urdf: Path, pictures: str) -> None:
         """Open the renderer and load all that stays; RendererUnavailable if it cannot be opened."""
+        # Mesa's CPU renderer: a host has one core, and more threads gain nothing at 224 pixels.
+        os.environ.setdefault("LP_NUM_THREADS", "1")
         sapien.render.set_camera_shader_dir("default")
         sapien.render.set_picture_format("Color", "r32g32b32a32sfloat")
         try:
