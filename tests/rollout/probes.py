@@ -55,7 +55,10 @@ class SeeingExpert(ToyExpert):
 
 
 class Wanderer(Policy):
-    """Random chunks that depend on what it sees and on what it remembers: the hardest to repeat."""
+    """Random chunks that depend on what it sees and on what it remembers: the hardest to repeat.
+
+    It thinks for some milliseconds, so that requests meet in batches.
+    """
 
     @classmethod
     def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
@@ -69,6 +72,7 @@ class Wanderer(Policy):
     def act(
         self, observations: Sequence[Observation], sessions: Sequence[Session]
     ) -> list[ActionChunk]:
+        time.sleep(0.005)
         chunks = []
         for observation, session in zip(observations, sessions, strict=True):
             assert isinstance(session.memory, float)
