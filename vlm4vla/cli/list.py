@@ -94,17 +94,21 @@ def _runs(path: Path | None) -> Table:
         table = []
         for run in store.runs():
             finished = len(store.finished(run.id))
+            incomplete = " incomplete" if finished < len(run.plan) else ""
             table.append(
                 {
                     "run": run.id,
                     "policy": run.policy,
                     "suite": run.suite,
-                    "episodes": f"{finished}/{len(run.plan)}",
-                    "status": "complete" if finished == len(run.plan) else "incomplete",
+                    "episodes": f"{finished}/{len(run.plan)}" + incomplete,
                     "created": run.created[:16].replace("T", " "),
                 }
             )
     return table
+
+
+def _words(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _show(name: str, table: Table) -> None:
@@ -118,9 +122,9 @@ def _show(name: str, table: Table) -> None:
     if not table:
         console.print("none yet\n", style="dim")
         return
-    printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in table[0]:
         printed.add_column(column, overflow="fold")
     for row in table:
-        printed.add_row(*(", ".join(v) if isinstance(v, list) else str(v) for v in row.values()))
+        printed.add_row(*map(_words, row.values()))
     console.print(printed, "")

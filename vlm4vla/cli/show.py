@@ -175,7 +175,7 @@ def _scores(summary: Summary) -> Table:
         first = cells[task, metrics[0]]
         done = f"{first.finished}/{first.planned}"
         texts = [score(cells[task, metric]) for metric in metrics]
-        lines = [f"{cell.text}\n{cell.below}".strip() for cell in texts]
+        lines = ["\n".join((cell.text, *cell.below)) for cell in texts]
         table.add_row(task, *lines, done + (f", {first.errors} errors" if first.errors else ""))
     return table
 

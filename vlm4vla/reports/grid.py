@@ -10,15 +10,15 @@ from vlm4vla.reports.leaderboard import Board
 from vlm4vla.reports.scores import ALL, Row
 
 PRIVILEGED = "†"
-NOT_A_RESULT = "(in brackets: the run is incomplete, this is no result)"
+NOT_A_RESULT = "(in brackets: of an incomplete run, no result)"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A main line, and perhaps a smaller one below it."""
+    """A main line, and perhaps smaller ones below it."""
 
     text: str
-    below: str = ""
+    below: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def score(row: Row, digits: int | None = None) -> Cell:
             interval is wider than a percent.
     """
     if row.value is None or row.low is None or row.high is None:
-        return Cell("n/a", "nothing counted")
+        return Cell("n/a")
     factor, decimals = (100, 1) if row.kind == "rate" else (1, 2)
     if digits is None:
         digits = decimals if row.kind == "mean" or row.n >= 1000 else 0
@@ -58,7 +58,8 @@ def score(row: Row, digits: int | None = None) -> Cell:
         text = f"({text})"
     if row.bound_low is None or row.bound_high is None:
         return Cell(text)
-    return Cell(text, f"with errors {factor * row.bound_low:.1f} to {factor * row.bound_high:.1f}")
+    bounds = f"err {factor * row.bound_low:.{digits}f} to {factor * row.bound_high:.{digits}f}"
+    return Cell(text, (bounds,))
 
 
 def short_run(run: str) -> str:
@@ -99,7 +100,8 @@ def _line(
     first = rows[0]
     headline = next((row for row in rows if row.headline), first)
     scores = {row.metric: _with_own_count(row, headline) for row in rows}
-    policy = Cell(first.policy + PRIVILEGED * first.privileged, first.policy_options)
+    label = first.policy + PRIVILEGED * first.privileged
+    policy = Cell(label, (first.policy_options,) if first.policy_options else ())
     return (
         policy,
         *([Cell(first.task)] if by_task else []),
@@ -112,16 +114,16 @@ def _line(
 
 def _with_own_count(row: Row, headline: Row) -> Cell:
     cell = score(row)
-    if row.value is None or row.n == headline.n:
+    if row.n == headline.n:
         return cell
-    return Cell(cell.text, "; ".join(filter(None, (f"n = {row.n}", cell.below))))
+    return Cell(cell.text, (f"n = {row.n}", *cell.below))
 
 
 def _count(row: Row) -> Cell:
-    errors = f"{row.errors} error{'s' * (row.errors != 1)}" if row.errors else ""
+    errors = (f"+ {row.errors} err",) if row.errors else ()
     if row.complete:
-        return Cell(str(row.n), f"+ {errors}" if errors else "")
-    return Cell(row.status, errors)
+        return Cell(str(row.n), errors)
+    return Cell(f"{row.finished}/{row.planned}", ("incomplete", *errors))
 
 
 def _by_task(board: Board, run: str) -> list[list[Row]]:
@@ -144,8 +146,10 @@ def _notes(runs: Sequence[Sequence[Row]], extra: Sequence[str]) -> list[str]:
     notes = []
     rates = any(row.kind == "rate" for row in rows)
     means = any(row.kind == "mean" for row in rows)
-    kinds = [*(["rates in % (Wilson)"] * rates), *(["means (BCa bootstrap)"] * means)]
-    notes.append(f"{' and '.join(kinds)} with 95 % intervals".capitalize())
+    kinds = [*(["Rates in % (Wilson)"] * rates), *(["means (BCa bootstrap)"] * means)]
+    notes.append(f"{' and '.join(kinds)} with 95 % intervals")
+    if any(row.errors for row in rows):
+        notes.append("err: the range if every error were a failure or a success")
     chances = {row.metric: row.chance for row in rows if row.chance is not None}
     for name, chance in chances.items():
         notes[0] += f"; chance for {name} {100 * chance:.1f}"

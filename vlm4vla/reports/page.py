@@ -64,7 +64,7 @@ def page(
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     parts = [
         "<header><h1>Policy evaluation</h1>",
-        f"<p>{len(summaries)} runs on {len(found.suites)} suites. "
+        f"<p>Runs: {len(summaries)}. Suites: {len(found.suites)}. "
         f"Made {made} by vlm4vla {_text(__version__)}.</p></header>",
         *(f'<p class="warning">{_text(warning)}</p>' for warning in found.warnings),
     ]
@@ -95,7 +95,7 @@ def _table(grid: Grid) -> str:
     for line in grid.body:
         cells = []
         for name, numeric, cell in zip(grid.header, grid.numeric, line, strict=True):
-            below = f"<small>{_text(cell.below)}</small>" if cell.below else ""
+            below = "".join(f"<small>{_text(line)}</small>" for line in cell.below)
             # On a phone each row becomes a card, and each cell is preceded by its column's name.
             cells.append(
                 f'<td data-name="{_text(name)}"{" class=number" * numeric}>'

@@ -51,6 +51,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 }
 @media print {
   body { font-size: 11pt; } main { max-width: none; padding: 0; }
+  details::details-content { content-visibility: visible; block-size: auto; }
   pre { max-height: none; } article, tr, svg { break-inside: avoid; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }

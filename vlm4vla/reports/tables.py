@@ -28,13 +28,17 @@ def terminal(grids: Sequence[Grid], warnings: Iterable[str] = ()) -> Group:
 
     parts: list[RenderableType] = []
     for grid in grids:
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for name, numeric in zip(grid.header, grid.numeric, strict=True):
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        columns = zip(grid.header, grid.numeric, zip(*grid.body, strict=True), strict=True)
+        for name, numeric, cells in columns:
             fold = name in ("policy", "task", "run", "options")
+            longest = max(len(cell.text) for cell in cells)
             table.add_column(
                 Text(name),
                 justify="right" if numeric else "left",
-                overflow="fold" if fold else "ellipsis",
+                overflow="fold",
+                no_wrap=not fold,
+                min_width=min(longest, 14) if name == "run" else None,
             )
         for line in grid.body:
             table.add_row(*(_stacked(cell) for cell in line))
@@ -97,15 +101,15 @@ def json_text(rows: Iterable[Row]) -> str:
 
 
 def _lines(cell: Cell) -> list[str]:
-    return [cell.text, cell.below] if cell.below else [cell.text]
+    return [cell.text, *cell.below]
 
 
 def _stacked(cell: Cell) -> Text:
     from rich.text import Text
 
     text = Text(cell.text)
-    if cell.below:
-        text.append(f"\n{cell.below}", style="dim")
+    for line in cell.below:
+        text.append(f"\n{line}", style="dim")
     return text
 
 

@@ -1,0 +1,3 @@
+from tests.reports.conftest import emoji, store
+
+__all__ = ["emoji", "store"]

@@ -1,0 +1,270 @@
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+from statsmodels.stats.proportion import proportion_confint
+
+from tests.reports.conftest import FACTS, emoji_result, emoji_run, fill, quarantined
+from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.errors import StoreError, UnknownName
+from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.reports import tables
+from vlm4vla.reports.grid import grids, score
+from vlm4vla.reports.leaderboard import board, leaderboard
+from vlm4vla.store import RunRecord
+from vlm4vla.suites.schema import Metric
+
+
+def cells(found, policy, task="all"):
+    return {r.metric: r for r in found.rows if r.policy == policy and r.task == task}
+
+
+def printed(found, width=100, **options):
+    console = Console(width=width, file=io.StringIO(), markup=False)
+    console.print(tables.terminal(grids(found, **options), found.warnings))
+    return console.file.getvalue()
+
+
+def test_counts_and_intervals(emoji):
+    found = board(emoji)
+    blind = cells(found, "expert-blind")
+    assert (blind["overall"].k, blind["overall"].n) == (8, 24)
+    assert (blind["execution"].k, blind["execution"].n) == (24, 24)
+    assert (blind["recognition"].k, blind["recognition"].n) == (8, 24)
+    low, high = proportion_confint(8, 24, method="wilson")
+    assert blind["overall"].value == pytest.approx(1 / 3)
+    assert (blind["overall"].low, blind["overall"].high) == pytest.approx((low, high))
+    assert cells(found, "expert")["overall"].high == 1.0
+
+
+def test_overall_is_execution_times_recognition_on_the_counts(emoji):
+    for policy in ("expert", "expert-blind", "my_policy:Mine", "replay"):
+        rows = cells(board(emoji), policy)
+        assert rows["overall"].k == rows["recognition"].k
+        assert rows["recognition"].n == rows["execution"].k
+        product = rows["execution"].value * rows["recognition"].value
+        assert rows["overall"].value == pytest.approx(product)
+
+
+def test_recognition_is_undefined_where_nothing_was_executed(emoji):
+    row = cells(board(emoji), "random")["recognition"]
+    assert (row.value, row.low, row.high, row.n, row.k) == (None, None, None, 0, 0)
+    assert score(row).text == "n/a"
+
+
+def test_no_success_reports_the_one_sided_bound(emoji):
+    row = cells(board(emoji), "random")["overall"]
+    assert (row.value, row.low) == (0.0, 0.0)
+    assert row.high == pytest.approx(1 - 0.05 ** (1 / 24))
+    assert score(row).text == "0.0 [≤ 12]"
+
+
+def test_errors_are_outside_the_denominator_and_inside_the_bounds(emoji):
+    rows = cells(board(emoji), "my_policy:Mine")
+    overall = rows["overall"]
+    assert (overall.n, overall.k, overall.errors, overall.status) == (20, 6, 4, "complete")
+    assert (overall.bound_low, overall.bound_high) == pytest.approx((6 / 24, 10 / 24))
+    given = rows["recognition"]
+    assert (given.bound_low, given.bound_high) == pytest.approx((6 / 16, 10 / 16))
+    assert cells(board(emoji), "expert")["overall"].bound_low is None
+
+
+def test_an_incomplete_run_never_shows_a_bare_number(emoji):
+    found = board(emoji)
+    assert cells(found, "replay")["overall"].status == "incomplete 12/24"
+    assert found.rows[-1].policy == "replay", "whatever its value, it ranks last"
+    rows = [row.value for row in found.rows if row.policy == "replay" and row.value is not None]
+    for text in (
+        printed(found),
+        tables.markdown(grids(found)),
+        tables.latex(grids(found)),
+    ):
+        (line,) = (line for line in text.splitlines() if "replay" in line)
+        assert len(re.findall(r"\(\d+\.\d ", line)) == len(rows) / 2 == 4
+        assert not re.search(r"(?<!\()\b\d+\.\d \{?\[", line)
+        assert "12/24" in line and "incomplete" in text
+
+
+def test_a_suite_weighs_its_tasks_the_same(store):
+    """Two tasks of 2 and 8 episodes: 1/2 and 8/8 average to 3/4, not to 9/10."""
+    keys = tuple(EpisodeKey("s", task, i) for task, n in (("a", 2), ("b", 8)) for i in range(n))
+    metrics = (
+        Metric(name="success", kind="rate", of="success", headline=True),
+        Metric(name="length", kind="mean", of="length"),
+    )
+    run = store.begin(RunRecord("r", "p", "s", "toy", keys, metrics))
+    for key in keys:
+        won = key.task == "b" or key.init == 0
+        outcome = Outcome.SUCCESS if won else Outcome.FAILURE
+        length = {"length": float(key.init)}
+        store.record(run.id, EpisodeResult(key, outcome, measures=length))
+    found = board(store)
+    total = cells(found, "p")
+    assert total["success"].value == 0.75 and (total["success"].k, total["success"].n) == (9, 10)
+    assert total["length"].value == pytest.approx((0.5 + 3.5) / 2)
+    assert total["length"].k is None
+    assert total["length"].low < total["length"].value < total["length"].high
+    assert cells(found, "p", "a")["success"].value == 0.5
+    assert cells(found, "p", "b")["success"].value == 1.0
+    assert board(store) == found, "the bootstrap is seeded"
+
+
+def test_undefined_measures_leave_a_mean_but_fail_a_rate(store):
+    keys = tuple(EpisodeKey("s", "a", i) for i in range(4))
+    metrics = (
+        Metric(name="m", kind="mean", of="x"),
+        Metric(name="r", kind="rate", of="x"),
+        Metric(name="typo", kind="rate", of="nowhere"),
+    )
+    run = store.begin(RunRecord("r", "p", "s", "toy", keys, metrics))
+    for key, x in zip(keys, (1.0, 0.0, None, 5.0), strict=True):
+        store.record(run.id, EpisodeResult(key, Outcome.FAILURE, measures={"x": x}))
+    found = board(store)
+    rows = cells(found, "p")
+    assert (rows["m"].value, rows["m"].n) == (2.0, 3)
+    assert (rows["r"].k, rows["r"].n) == (2, 4)
+    assert found.warnings == ("r: no episode reports nowhere, which its metrics ask for.",)
+
+
+def test_the_latest_run_of_a_kind_is_shown(store):
+    old = emoji_run("expert", code="aaaaaaaa", created="2026-01-01")
+    new = emoji_run("expert", code="bbbbbbbb", created="2026-02-01", checkpoint="code 123")
+    half = emoji_run("expert", code="cccccccc", execution="half")
+    option = emoji_run("expert", code="dddddddd", policy_options={"card": "2"})
+    weights = emoji_run("expert", code="eeeeeeee", checkpoint="5f5f")
+    for run in (new, old, half, option, weights):
+        fill(store, run, 24, 24)
+    found = board(store)
+    assert {row.run for row in found.rows} == {r.id for r in (new, half, option, weights)}
+    assert found.older == 1
+    assert len({row.run for row in board(store, all_runs=True).rows}) == 5
+
+
+def test_differing_comparability_is_said_aloud(store):
+    fill(store, emoji_run("expert", code="aaaaaaaa"), 24, 24)
+    other = FACTS | {"renderer": "nvidia 570", "assets": "noto"}
+    fill(store, emoji_run("random", code="bbbbbbbb", comparability=other), 0, 0)
+    found = board(store)
+    (warning,) = found.warnings
+    assert (
+        "renderer (lavapipe 25.0 / nvidia 570)" in warning and "assets (absent / noto)" in warning
+    )
+    assert "sapien" not in warning
+    assert "cannot be compared" in printed(found)
+    assert "comparability" in grids(found)[0].header
+    assert board(store, policies=["expert"]).warnings == ()
+
+
+def test_different_episodes_are_said_aloud(store):
+    fill(store, emoji_run("expert", code="aaaaaaaa"), 24, 24)
+    fill(store, emoji_run("random", code="bbbbbbbb", episodes=3), 0, 0)
+    (warning,) = board(store).warnings
+    assert "different episodes (3, 24)" in warning
+
+
+def test_filters_name_what_there_is(emoji):
+    assert {row.policy for row in board(emoji, policies=["expert"]).rows} == {"expert"}
+    with pytest.raises(UnknownName, match="grinningface_val"):
+        board(emoji, suites=["grinningface_va"])
+    with pytest.raises(UnknownName, match="expert-blind"):
+        board(emoji, policies=["expert-blnd"])
+
+
+def test_the_table_fits_a_hundred_columns_and_runs_a_line_each(store):
+    for i, policy in enumerate(("expert", "expert-blind", "random")):
+        fill(store, emoji_run(policy, code=f"{i}a1b2c3d"), 24 - 8 * i, 8)
+    text = printed(board(store))
+    lines = [line for line in text.splitlines() if re.search(r"[0-9]a1b2c3d$", line.rstrip())]
+    assert len(lines) == 3
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert lines[0].split()[:4] == ["expert†", "33.3", "[18,", "53]"]
+
+
+def test_every_format_holds_every_run_and_the_same_numbers(emoji):
+    found = board(emoji)
+    assert json.loads(tables.json_text(found.rows)) == [vars(row) for row in found.rows]
+    rows = list(csv.DictReader(io.StringIO(tables.csv_text(found.rows))))
+    assert [float(r["value"]) if r["value"] else None for r in rows] == [
+        row.value for row in found.rows
+    ]
+    grid = grids(found)
+    for text in (printed(found), tables.markdown(grid), tables.latex(grid)):
+        for run in {row.run for row in found.rows}:
+            assert run[-8:] in text
+        assert text.count("33.3 ") >= 3
+
+
+def test_markdown_and_latex_escape_what_they_are_given(store):
+    run = emoji_run("random", code="aaaaaaaa", policy_options={"a_b": "50% & |x| {y} #1 \\z"})
+    fill(store, run, 0, 0)
+    grid = grids(board(store))
+    assert r"a\_b=50% & \|x\| {y} #1 \\z" in tables.markdown(grid)
+    assert r"a\_b=50\% \& |x| \{y\} \#1 \textbackslash{}z" in tables.latex(grid)
+
+
+def test_latex_is_a_booktabs_table(emoji):
+    text = tables.latex(grids(board(emoji)))
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    rows = [line for line in body.splitlines() if line.endswith("\\\\")]
+    assert len(rows) == 5 and all(line.count(" & ") == 6 for line in rows)
+    assert "lrrrrrl" in text
+
+
+def test_by_task_adds_a_line_for_each_task(emoji):
+    (grid,) = grids(board(emoji, policies=["expert"]), by_task=True)
+    assert grid.header[1] == "task"
+    assert [line[1].text for line in grid.body] == ["all", "place"]
+
+
+def test_large_runs_get_a_decimal(store):
+    keys = tuple(EpisodeKey("s", "a", i) for i in range(1000))
+    metric = Metric(name="success", kind="rate", of="success", headline=True)
+    run = store.begin(RunRecord("r", "p", "s", "toy", keys, (metric,)))
+    for key in keys:
+        outcome = Outcome.SUCCESS if key.init % 4 == 0 else Outcome.FAILURE
+        store.record(run.id, EpisodeResult(key, outcome))
+    (row,) = cells(board(store), "p").values()
+    assert score(row).text == "25.0 [22.4, 27.8]"
+
+
+def test_only_errors_and_only_half_a_run(store):
+    run = store.begin(emoji_run("random", code="aaaaaaaa"))
+    store.record(run.id, quarantined(run.plan[0]))
+    row = cells(board(store), "random")["overall"]
+    assert (row.value, row.n, row.errors, row.status) == (None, 0, 1, "incomplete 1/24")
+    assert (row.bound_low, row.bound_high) == (0.0, 1.0)
+    assert "n/a" in printed(board(store))
+
+
+def test_an_empty_store_is_an_empty_board(store):
+    found = board(store)
+    assert found.rows == () and printed(found).strip() == ""
+    frame = leaderboard(store)
+    assert len(frame) == 0 and {"policy", "suite", "task", "metric", "value"} <= set(frame)
+
+
+def test_the_python_function_returns_the_same_rows(emoji):
+    frame = leaderboard(emoji.path, suite="grinningface_val")
+    blind = frame[(frame.policy == "expert-blind") & (frame.task == "all")].set_index("metric")
+    assert blind.value["recognition"] == pytest.approx(1 / 3)
+    assert blind.n["overall"] == 24
+    with pytest.raises(StoreError):
+        leaderboard(emoji.path.with_name("absent.db"))
+
+
+def test_non_finite_measures_are_undefined(store):
+    run = store.begin(
+        emoji_run("random", code="aaaaaaaa", episodes=2, metrics=(Metric(name="m", kind="mean",
+                                                                         of="x"),))
+    )  # fmt: skip
+    for key, x in zip(run.plan, (np.inf, 2.0), strict=True):
+        result = replace(emoji_result(key, 0, 0), measures={"x": x})
+        store.record(run.id, result)
+    row = cells(board(store), "random")["m"]
+    assert (row.value, row.n) == (2.0, 1)
