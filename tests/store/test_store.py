@@ -138,6 +138,7 @@ def test_faults_are_kept_beside_the_final_row(store):
     (fault,) = store.faults(run)
     assert (fault.kind, fault.attempt, fault.text) == (ErrorKind.CRASH, 1, "exit \\udcff -11")
     assert store.finished(run) == {key: Outcome.SUCCESS}
+    assert store.counts() == {run: 1}
 
 
 def test_another_configuration_is_refused_with_every_difference(store):

@@ -91,9 +91,9 @@ def _runs(path: Path | None) -> Table:
     if path is None and not default_path().is_file():
         return []  # nothing has been run here: no mistake
     with Store.open(path) as store:
-        table = []
+        table, counts = [], store.counts()
         for run in store.runs():
-            finished = len(store.finished(run.id))
+            finished = counts.get(run.id, 0)
             incomplete = " incomplete" if finished < len(run.plan) else ""
             table.append(
                 {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -102,7 +103,7 @@ def lookup(row: EpisodeRow, name: str) -> float | None:
     if name in row.stages:
         return float(row.stages[name])
     value = row.measures.get(name)
-    return None if value is None or not np.isfinite(value) else value
+    return None if value is None or not math.isfinite(value) else value
 
 
 def unknown_names(run: RunRecord, episodes: Sequence[EpisodeRow]) -> list[str]:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Select, and_, insert, select, update
+from sqlalchemy import Connection, Engine, Select, and_, func, insert, select, update
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind, RunConflict, UnknownName
@@ -136,6 +136,11 @@ class Store:
             EpisodeKey(r["suite"], r["task"], r["init"], r["seed"]): Outcome(r["outcome"])
             for r in rows
         }
+
+    def counts(self) -> dict[str, int]:
+        """How many episodes of each run have a final row; runs without one are absent."""
+        query = select(episodes.c.run, func.count().label("rows")).group_by(episodes.c.run)
+        return {row["run"]: row["rows"] for row in self._read(query)}
 
     def runs(self) -> list[RunRecord]:
         """Every run, the oldest first."""
