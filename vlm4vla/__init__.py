@@ -1,3 +1,26 @@
-"""How much of a vision-language model survives when it becomes a robot policy?"""
+"""How much of a vision-language model survives when it becomes a robot policy?
 
+The verbs of `bench` as functions: `from vlm4vla import run, leaderboard`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vlm4vla.api import run
+    from vlm4vla.reports.leaderboard import leaderboard
+
+__all__ = ["leaderboard", "run"]
 __version__ = "0.1.0"
+
+_VERBS = {"run": "vlm4vla.api", "leaderboard": "vlm4vla.reports.leaderboard"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a verb when it is first asked for: simulator hosts import this package too."""
+    if name not in _VERBS:
+        raise AttributeError(f"module 'vlm4vla' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_VERBS[name]), name)

@@ -1,5 +1,5 @@
 """`python -m vlm4vla.cli`."""
 
-from vlm4vla.cli import main
+from vlm4vla.cli.app import main
 
 main()

@@ -82,7 +82,6 @@ def run(
             retries=retries,
             retry_errors=retry_errors,
             video=video,
-            store=store,
             run_id=run_id,
             new=new,
             ray_address=ray_address,

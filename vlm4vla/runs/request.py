@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from vlm4vla.rollout.episode_loop import VideoMode
 from vlm4vla.suites.suite import Scalar
@@ -45,7 +44,6 @@ class RunRequest:
     """Try the quarantined episodes of an earlier command again."""
     video: VideoMode = "none"
     """Film nothing, the frames at queries, or every step."""
-    store: Path | None = None
     run_id: str | None = None
     new: bool = False
     """Start afresh even where the same run exists."""

@@ -74,7 +74,10 @@ class World:
     def observe(self, request: ObservationRequest) -> Observation:
         """Draw the table from above, and tell an expert everything."""
         episode = self._running()
-        images = {c.name: self._draw(c.height or 256, c.width or 256)[None] for c in request.cameras}
+        images = {
+            camera.name: self._draw(camera.height or 256, camera.width or 256)[None]
+            for camera in request.cameras
+        }
         state = np.array([*self._tcp, self._opening])
         truth = {
             "tcp": self._tcp.copy(),
