@@ -64,6 +64,18 @@ def test_no_success_reports_the_one_sided_bound(emoji):
     assert score(row).text == "0.0 [≤ 12]"
 
 
+def test_no_success_in_several_tasks_reports_one_bound_for_their_mean(store):
+    keys = tuple(EpisodeKey("s", task, i) for task, n in (("a", 6), ("b", 9)) for i in range(n))
+    metric = Metric(name="success", kind="rate", of="success", headline=True)
+    run = store.begin(RunRecord("r", "p", "s", "toy", keys, (metric,)))
+    for key in keys:
+        store.record(run.id, EpisodeResult(key, Outcome.FAILURE))
+    row = cells(board(store), "p")["success"]
+    assert row.high == pytest.approx(1 - 0.05 ** (1 / 12))
+    mixes = [(p, 2 * row.high - p) for p in np.linspace(0, 2 * row.high, 21)]
+    assert max((1 - a) ** 6 * (1 - b) ** 6 for a, b in mixes) <= 0.05 + 1e-12
+
+
 def test_errors_are_outside_the_denominator_and_inside_the_bounds(emoji):
     rows = cells(board(emoji), "my_policy:Mine")
     overall = rows["overall"]

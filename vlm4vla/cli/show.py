@@ -187,7 +187,7 @@ def _print_time(console: Console, summary: Summary) -> None:
     console.print("time (seconds over all episodes)", style="bold")
     for name, seconds in time.parts.items():
         bar = "█" * round(30 * seconds / time.total)
-        console.print(f"  {name:<14} {bar:<30} {seconds:.1f}")
+        console.print(f"  {name:<14} {bar:<30} {seconds:.3g}")
     console.print(f"  {time.steps} steps, {time.queries} queries, {time.renders} renders\n")
 
 

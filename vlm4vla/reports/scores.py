@@ -35,7 +35,7 @@ class Row:
     """None where nothing counts, e.g. recognition when nothing was executed."""
     low: float | None
     high: float | None
-    """95 % interval. Where one task saw no success, `high` is the one-sided 95 % bound."""
+    """95 % interval. Where no success was seen, `high` is the one-sided 95 % bound."""
     n: int
     """Episodes that count; error rows never do."""
     k: int | None
@@ -181,10 +181,11 @@ def _rate(counted: Sequence[Sequence[float]]) -> Estimate | None:
     if not defined:
         return None
     k, n = [sum(values) for values in defined], [len(values) for values in defined]
-    estimate = stratified_rate(k, n)
-    if len(defined) == 1 and k[0] == 0:
-        return Estimate(0.0, 0.0, float(upper_bound(n[0])))
-    return estimate
+    if not any(k):
+        # As many episodes of each task as the least of them has: for equal weights, no mix of
+        # rates makes that many failures likelier than the same rate everywhere does.
+        return Estimate(0.0, 0.0, float(upper_bound(len(n) * min(n))))
+    return stratified_rate(k, n)
 
 
 def _bounds(counted: Sequence[Sequence[float]], errors: Sequence[int]) -> tuple[float, float]:
