@@ -172,7 +172,7 @@ def test_imports_nothing_heavy(emoji, verb):
     words = [verb, "0a1b2c3d"] if verb == "show" else [verb]
     script = (
         "import sys; sys.argv = ['bench', *sys.argv[1:]]\n"
-        "from vlm4vla.cli import main\n"
+        "from vlm4vla.cli.app import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'pandas', 'scipy', 'ray', 'pyarrow', 'torch', 'sapien', 'PIL', 'jinja2'}\n"
