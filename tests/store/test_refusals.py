@@ -68,7 +68,7 @@ def test_a_database_of_something_else(tmp_path, create):
 def test_an_empty_file_is_a_new_store(tmp_path):
     path = tmp_path / "bench.db"
     path.touch()
-    assert "not one of vlm4vla's" in refusal(path, create=False)
+    assert "is empty so far" in refusal(path, create=False)
     with Store.open(path, create=True) as store:
         assert store.runs() == []
 

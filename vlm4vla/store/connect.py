@@ -168,7 +168,12 @@ def _create_tables(engine: Engine) -> None:
 
 def _check_version(engine: Engine, path: Path) -> None:
     with engine.begin() as connection:
-        if "meta" not in inspect(connection).get_table_names():
+        tables = inspect(connection).get_table_names()
+        if not tables:
+            raise StoreError(
+                f"The store at {path} is empty so far.", "`bench run` fills it: try again."
+            )
+        if "meta" not in tables:
             raise StoreError(
                 f"{path} is a database, but not one of vlm4vla's.", f"Name another, {ELSEWHERE}"
             )
