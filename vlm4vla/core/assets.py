@@ -35,7 +35,7 @@ def locate(environment: str, asset: str) -> Path:
         problems.append(problem)
     raise MissingAsset(
         f"Asset '{asset}' of '{environment}' is not usable: {'; '.join(problems)}.",
-        f"bench env install {environment}",
+        f"bench env install {environment}" + (f" --asset {asset}" if wanted.only_for else ""),
     )
 
 

@@ -15,6 +15,7 @@ path = "widowx250s"           # folder under VLM4VLA_ASSETS or the download cach
 url = "https://..."           # zip, tar or a single file; left out: cannot be fetched
 strip = "Folder-1.0"          # folder inside the archive that becomes `path`
 licence = "..."
+only_for = "labels=paligemma" # left out: every run needs it
 [assets.files]
 "wx250s.urdf" = "sha256 of the file"
 ```
@@ -48,8 +49,8 @@ class Asset:
     licence: str
     url: str = ""
     strip: str = ""
-    size_mb: float = 0.0
-    """Size of the download, for the user's information."""
+    only_for: str = ""
+    """The setting without which it is not needed, e.g. `labels=paligemma`; empty: always needed."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,6 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "files": (dict,),
     "apt": (list,),
     "mesa": (int,),
-    "size_mb": (int, float),
 }
 
 

@@ -115,6 +115,13 @@ class SimulatorPlugin(ABC):
     def create(self, options: Options) -> Simulator:
         """Build the world. Called in the simulator host only."""
 
+    def open_renderer(self) -> str:
+        """Open the renderer and give its device's name; RendererUnavailable with the fix if not.
+
+        Called by `bench doctor` in a throw-away process. Empty where drawing needs no renderer.
+        """
+        return ""
+
     def experts(self) -> Mapping[str, str]:
         """Policy name -> `module:Class` of the scripted policies that know this simulator."""
         return {}

@@ -94,6 +94,12 @@ class GrinningFace(SimulatorPlugin):
 
         return GrinningFaceSimulator(Options.parse(options))
 
+    def open_renderer(self) -> str:
+        """SAPIEN's renderer, as for the policy's camera."""
+        from vlm4vla.simulators.grinningface import renderer
+
+        return renderer.require().device
+
     def experts(self) -> Mapping[str, str]:
         """The scripted policy and its blind twin."""
         module = "vlm4vla.simulators.grinningface.expert"

@@ -1,0 +1,41 @@
+"""`bench doctor`: what is wrong with this machine, and the line that mends it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import typer
+
+from vlm4vla.cli.options import JsonOption, StoreOption
+
+_SIGNS = {"ok": ("ok   ", "green"), "note": ("note ", "yellow"), "wrong": ("WRONG", "bold red")}
+
+
+def doctor(json_: JsonOption = False, store: StoreOption = None) -> None:
+    """Check Python, packages, Ray, disk, GPU, every simulator and its renderer.
+
+    Ends with 0 where nothing is wrong, else with 1.
+    """
+    from vlm4vla.cli.screen import screen
+    from vlm4vla.environments.checkup import checkup
+    from vlm4vla.store import default_path
+
+    console = screen()
+    findings = []
+    for finding in checkup(store or default_path()):
+        findings.append(finding)
+        if json_:
+            continue
+        sign, style = _SIGNS[finding.level]
+        console.print(sign, style=style, end=" ")
+        console.print(f"{finding.what}: {finding.detail}", soft_wrap=True)
+        for line in finding.fix.splitlines() if finding.level != "ok" else ():
+            console.print(f"      {line}", style="bold", soft_wrap=True)
+    wrong = sum(finding.level == "wrong" for finding in findings)
+    if json_:
+        print(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        console.print(f"\n{wrong} wrong" if wrong else "\nNothing is wrong.", style="bold")
+    if wrong:
+        raise typer.Exit(1)

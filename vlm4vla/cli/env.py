@@ -1,0 +1,101 @@
+"""`bench env`: how each simulator is installed, and installing it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from vlm4vla.cli.options import JsonOption
+
+app = typer.Typer(
+    help="List, install and check what the simulators need.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Environment, e.g. toy.")]
+
+
+@app.command("list")
+def list_(json_: JsonOption = False) -> None:
+    """List the environments and whether this machine has what they need."""
+    from rich import box
+    from rich.table import Table
+
+    from vlm4vla.cli.screen import screen
+    from vlm4vla.core.environment import environment_names, load_environment
+    from vlm4vla.environments.state import inspect
+
+    rows: list[tuple[str, list[str], str]] = []
+    for name in environment_names():
+        environment = load_environment(name)
+        missing = [
+            f"{p.kind} {p.name}" for p in inspect(environment) if not (p.ready or p.only_for)
+        ]
+        rows.append((name, missing, environment.summary))
+    if json_:
+        keys = ("environment", "missing", "summary")
+        print(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=1))
+        return
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in ("environment", "state", "summary"):
+        table.add_column(column, overflow="fold")
+    for name, missing, summary in rows:
+        table.add_row(name, "missing: " + "; ".join(missing) if missing else "ready", summary)
+    screen().print(table)
+
+
+@app.command("check")
+def check(name: NameArgument, json_: JsonOption = False) -> None:
+    """Check every package and file an environment needs; 1 where something is missing."""
+    from vlm4vla.cli.screen import screen
+    from vlm4vla.core.environment import load_environment
+    from vlm4vla.environments.state import inspect
+
+    parts = inspect(load_environment(name))
+    if json_:
+        print(json.dumps([asdict(part) for part in parts], indent=1))
+    else:
+        console = screen()
+        for part in parts:
+            sign = "ok     " if part.ready else "note   " if part.only_for else "MISSING"
+            needed = f" (needed only for {part.only_for})" if part.only_for else ""
+            console.print(f"{sign} {part.kind} {part.name}{needed}: {part.detail}", soft_wrap=True)
+            if not part.ready:
+                console.print(f"        {part.fix}", style="bold", soft_wrap=True)
+        if not parts:
+            console.print(f"'{name}' needs nothing beyond the base install.")
+    if not all(part.ready or part.only_for for part in parts):
+        raise typer.Exit(1)
+
+
+@app.command("install")
+def install(
+    name: NameArgument,
+    asset: Annotated[
+        list[str] | None, typer.Option(help="Fetch this optional asset too; repeatable.")
+    ] = None,
+) -> None:
+    """Install what is missing of an environment; what is there is left alone."""
+    from rich.progress import Progress
+
+    from vlm4vla.cli.screen import screen
+    from vlm4vla.core.environment import load_environment
+    from vlm4vla.environments import state
+
+    console = screen()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("downloading", visible=False)
+
+        def show(done: int, total: int | None) -> None:
+            progress.update(bar, completed=done, total=total, visible=done != total)
+
+        state.install(
+            load_environment(name),
+            asset or (),
+            lambda text: console.print(text, soft_wrap=True),
+            show,
+        )
+    check(name)

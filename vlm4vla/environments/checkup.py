@@ -1,0 +1,198 @@
+"""Every check of `bench doctor`: what is there, what is wrong, and the line that mends it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Literal
+
+from vlm4vla.core.environment import environment_names, load_environment
+from vlm4vla.environments import python_packages, state
+from vlm4vla.environments.throwaway import ask
+
+Level = Literal["ok", "note", "wrong"]
+
+RAY_LIMIT_S = 120.0
+SIMULATOR_LIMIT_S = 180.0
+LEAST_MEMORY_GB = 2.0
+LEAST_DISK_GB = 1.0
+
+_THROWAWAY = ("-m", "vlm4vla.environments.throwaway")
+_RAY = """
+import ray
+from vlm4vla.environments.throwaway import tell
+# A memory store of the smallest size: the engine carries no frames through Ray.
+ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False,
+         object_store_memory=80_000_000)
+answer = ray.get(ray.remote(lambda: 41 + 1).remote(), timeout=60)
+tell({"version": ray.__version__, "answer": str(answer)})
+ray.shutdown()
+"""
+_TORCH = """
+import torch
+from vlm4vla.environments.throwaway import tell
+devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+tell({"version": torch.__version__, "devices": ", ".join(devices) or "CPU only"})
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's report."""
+
+    what: str
+    level: Level
+    """`note`: something optional is absent, or limits what can be done."""
+    detail: str
+    fix: str = ""
+
+
+def checkup(store: Path) -> Iterator[Finding]:
+    """Check the machine, one finding at a time, cheap ones first. `store` is the results file."""
+    yield _python()
+    yield from _packages()
+    yield _machine()
+    yield _folder(store)
+    yield _gpu()
+    yield _torch()
+    yield _ray()
+    incomplete = set()
+    for name in environment_names():
+        for finding in _environment(name):
+            yield finding
+            if finding.level == "wrong":
+                incomplete.add(name)
+    for name in sorted({entry.name for entry in entry_points(group="vlm4vla.simulators")}):
+        if name not in incomplete:  # its preflight would only say it again
+            yield _preflight(name)
+        yield _renderer(name)
+
+
+def _python() -> Finding:
+    version = platform.python_version()
+    if sys.version_info[:2] == (3, 11):
+        return Finding("python", "ok", f"{version} ({sys.executable})")
+    return Finding("python", "wrong", f"{version} is not 3.11", "make setup")
+
+
+def _packages() -> Iterator[Finding]:
+    problems = python_packages.unmet()
+    if problems:
+        fix = shlex.join(python_packages.pip_command(""))
+        yield Finding("packages", "wrong", ", ".join(problems), fix)
+    pins = python_packages.pins()
+    other = [
+        f"{name} {found}, pinned {pin}"
+        for name, pin in pins.items()
+        if (found := python_packages.installed(name)) and found.split("+")[0] != pin.split("+")[0]
+    ]
+    if other:
+        detail = f"{len(other)} differ from constraints.txt: " + "; ".join(other[:5])
+        yield Finding("pins", "note", detail, "make setup")
+    elif not problems:
+        pinned = "all at the versions of constraints.txt" if pins else "no constraints.txt here"
+        yield Finding("packages", "ok", pinned)
+
+
+def _machine() -> Finding:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    detail = f"{cores} cores, {memory:.1f} GB of memory, {platform.platform()}"
+    if memory < LEAST_MEMORY_GB:
+        fix = f"Use a machine with {LEAST_MEMORY_GB:g} GB or more."
+        return Finding("machine", "wrong", detail, fix)
+    return Finding("machine", "ok", detail)
+
+
+def _folder(store: Path) -> Finding:
+    """Whether results can be written where they are kept, by writing there."""
+    folder = store.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    fix = "Choose another file with --store or VLM4VLA_STORE."
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as probe:
+            probe.write(bytes(1 << 20))
+            probe.flush()
+        if store.exists():
+            with store.open("r+b"):
+                pass
+    except OSError as error:
+        return Finding("store", "wrong", f"{store} cannot be written: {error.strerror}", fix)
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < LEAST_DISK_GB:
+        return Finding("store", "wrong", f"{store}: only {free:.2f} GB free", fix)
+    return Finding("store", "ok", f"{store} can be written, {free:.0f} GB free")
+
+
+def _gpu() -> Finding:
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return Finding("gpu", "note", "no NVIDIA driver: everything runs on the CPU")
+    try:
+        run = subprocess.run(
+            [command, "-L"], capture_output=True, text=True, timeout=30, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Finding("gpu", "wrong", "nvidia-smi did not answer in 30 s", "sudo nvidia-smi -r")
+    if run.returncode or not run.stdout.strip():
+        last = (run.stdout + run.stderr).strip() or "no device"
+        return Finding("gpu", "wrong", f"nvidia-smi: {last}", "Reinstall the NVIDIA driver.")
+    return Finding("gpu", "ok", run.stdout.strip().replace("\n", "; "))
+
+
+def _torch() -> Finding:
+    if python_packages.installed("torch") is None:
+        return Finding("torch", "note", "not installed: needed by SAPIEN and by networks")
+    answer = ask(["-c", _TORCH], SIMULATOR_LIMIT_S)
+    if answer.problem:
+        return Finding("torch", "wrong", answer.problem, "bench env install grinningface")
+    return Finding("torch", "ok", f"{answer.facts['version']}, {answer.facts['devices']}")
+
+
+def _ray() -> Finding:
+    answer = ask(["-c", _RAY], RAY_LIMIT_S)
+    if answer.problem:
+        fix = "ray stop --force; then try again with nothing else running"
+        return Finding("ray", "wrong", f"Ray does not start: {answer.problem}", fix)
+    return Finding("ray", "ok", f"{answer.facts['version']} starts and runs a task")
+
+
+def _environment(name: str) -> Iterator[Finding]:
+    for part in state.inspect(load_environment(name)):
+        what = f"{name}: {part.kind} {part.name}"
+        if part.ready:
+            yield Finding(what, "ok", part.detail)
+        elif part.only_for:
+            detail = f"{part.detail} (needed only for {part.only_for})"
+            yield Finding(what, "note", detail, part.fix)
+        else:
+            yield Finding(what, "wrong", part.detail, part.fix)
+
+
+def _preflight(name: str) -> Finding:
+    """The simulator's own check, with its default options."""
+    answer = ask([*_THROWAWAY, name], SIMULATOR_LIMIT_S)
+    if answer.problem:
+        fix = answer.fix or f"bench env install {name}"
+        return Finding(f"{name}: simulator", "wrong", answer.problem, fix)
+    detail = ", ".join(f"{key} {value}" for key, value in answer.facts.items())
+    return Finding(f"{name}: simulator", "ok", detail)
+
+
+def _renderer(name: str) -> Finding:
+    """The simulator's renderer, opened where it may take the process down."""
+    answer = ask([*_THROWAWAY, name, "--renderer"], SIMULATOR_LIMIT_S)
+    if answer.problem:
+        fix = answer.fix or f"bench env install {name}"
+        return Finding(f"{name}: renderer", "wrong", answer.problem, fix)
+    return Finding(f"{name}: renderer", "ok", answer.facts["device"] or "needs none")

@@ -1,0 +1,102 @@
+"""The Python packages that an extra of this package brings: what is missing, installing it."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from vlm4vla.core.errors import MissingDependency
+from vlm4vla.core.files import shipped
+
+DISTRIBUTION = "vlm4vla"
+INSTALL_LIMIT_S = 3600.0
+
+
+def constraints_file() -> Path | None:
+    """The pinned versions, where this is a checkout; an installed wheel has none."""
+    path = shipped("envs").parent / "constraints.txt"
+    return path if path.is_file() else None
+
+
+def pins() -> dict[str, str]:
+    """Canonical package name -> pinned version; empty without a constraints file."""
+    path = constraints_file()
+    lines = path.read_text().splitlines() if path else []
+    found = (Requirement(line) for line in lines if line.strip() and not line.startswith("#"))
+    return {
+        canonicalize_name(r.name): next(iter(r.specifier)).version for r in found if r.specifier
+    }
+
+
+def requirements(extra: str = "") -> list[Requirement]:
+    """What the base install needs or, with `extra`, what that extra adds, extras resolved."""
+    return list(_requirements(extra, set()))
+
+
+def _requirements(extra: str, seen: set[str]) -> Iterator[Requirement]:
+    if extra in seen:
+        return
+    seen.add(extra)
+    for line in requires(DISTRIBUTION) or []:
+        requirement = Requirement(line)
+        conditional = requirement.marker is not None and "extra" in str(requirement.marker)
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+        if not applies or conditional != bool(extra):
+            continue
+        if canonicalize_name(requirement.name) == DISTRIBUTION:
+            for nested in sorted(requirement.extras):
+                yield from _requirements(nested, seen)
+        else:
+            yield requirement
+
+
+def installed(name: str) -> str | None:
+    """The installed version of a package, without importing it."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def unmet(extra: str = "") -> list[str]:
+    """Requirements that are not met, each with what is installed instead."""
+    problems = []
+    for requirement in requirements(extra):
+        found = installed(requirement.name)
+        if found is None:
+            problems.append(f"{requirement.name} is missing")
+        elif not requirement.specifier.contains(found, prereleases=True):
+            problems.append(f"{requirement.name} is {found}, not {requirement.specifier}")
+    return problems
+
+
+def pip_command(extra: str) -> list[str]:
+    """The command that installs what the extra needs into the running interpreter."""
+    constraints = constraints_file()
+    chosen = ["-c", str(constraints)] if constraints else []
+    wanted = [f"{r.name}{r.specifier}" for r in requirements(extra)]
+    return [sys.executable, "-m", "pip", "install", *chosen, *wanted]
+
+
+def install(extra: str, say: Callable[[str], None]) -> None:
+    """Install what the extra lacks; MissingDependency with pip's last words where that fails."""
+    problems = unmet(extra)
+    if not problems:
+        return
+    command = pip_command(extra)
+    say(f"{', '.join(problems)}: installing")
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise MissingDependency(
+            f"pip could not install the extra '{extra}': {last}", shlex.join(command)
+        )
