@@ -11,7 +11,7 @@ from typing import Any
 
 import ray
 
-from vlm4vla.rollout.guard import guarded
+from vlm4vla.rollout.guard import Guard
 
 _OBJECT_STORE = 100 * 2**20  # results are small; frames never pass through Ray
 
@@ -39,15 +39,20 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     settings: dict[str, Any] = {"address": address} if address else _local_settings()
-    with _quiet():
-        ray.init(
-            log_to_driver=False, configure_logging=False, logging_level=logging.ERROR, **settings
-        )
-    with guarded():
-        try:
-            yield _present()
-        finally:
-            ray.shutdown()
+    guard = Guard()
+    try:
+        with _quiet():
+            ray.init(
+                log_to_driver=False,
+                configure_logging=False,
+                logging_level=logging.ERROR,
+                **settings,
+            )
+        guard.tell()
+        yield _present()
+    finally:
+        ray.shutdown()
+        guard.close()
 
 
 def _present() -> Cluster:

@@ -1,55 +1,96 @@
 """A bystander that outlives a killed driver just long enough to clean up after it.
 
-Ray's own processes die with the driver, except two agents that notice only after half a minute. The
-guard is told their process ids through a pipe; when the pipe closes, for whatever reason, it kills
-what is still alive and ends.
+Most of Ray's processes die with the driver, but two agents notice only after half a minute, and a
+worker that was just being started may take longer. Everything the driver starts inherits a mark in
+its environment. The guard holds the end of a pipe; when that closes, for whatever reason, it kills
+what still carries the mark, and those it was told of by number (some processes overwrite the memory
+that the kernel shows as their environment).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
+_MARK = "VLM4VLA_DRIVER"
+_PATIENCE_S = 5.0
+_PAUSE_S = 0.2
 
-@contextlib.contextmanager
-def guarded() -> Iterator[None]:
-    """Guard every present descendant of this process against surviving it."""
-    start = "from vlm4vla.rollout.guard import main; main()"
-    guard = subprocess.Popen(
-        [sys.executable, "-c", start], stdin=subprocess.PIPE, start_new_session=True
-    )
-    assert guard.stdin is not None
-    living = [(pid, _born(pid)) for pid in _descendants(os.getpid()) if pid != guard.pid]
-    guard.stdin.write("".join(f"{pid} {born}\n" for pid, born in living).encode())
-    guard.stdin.flush()
-    try:
-        yield
-    finally:
-        guard.stdin.close()
-        guard.wait()
+
+class Guard:
+    """Guards everything started between its making and its `close` against surviving us."""
+
+    def __init__(self) -> None:
+        """Start the bystander and begin to mark."""
+        mark = secrets.token_hex(8)
+        start = "from vlm4vla.rollout.guard import main; main()"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", start, mark], stdin=subprocess.PIPE, start_new_session=True
+        )
+        os.environ[_MARK] = mark  # for children: what /proc shows of this process does not change
+
+    def tell(self) -> None:
+        """Name every present descendant of this process."""
+        assert self._process.stdin is not None
+        living = [pid for pid in _descendants(os.getpid()) if pid != self._process.pid]
+        self._process.stdin.write("".join(f"{pid} {_born(pid)}\n" for pid in living).encode())
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        """End the watch; whatever is still there is killed."""
+        assert self._process.stdin is not None
+        os.environ.pop(_MARK, None)
+        self._process.stdin.close()
+        self._process.wait()
 
 
 def main() -> None:
-    """Read `pid birth` lines until the pipe closes; kill those that are still the same process."""
+    """Wait for the pipe to close, then kill until nothing is left to kill."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for line in sys.stdin.read().splitlines():
-        pid, born = line.split()
+    mark = f"{_MARK}={sys.argv[1]}".encode()
+    told = [line.split() for line in sys.stdin.read().splitlines()]
+    for pid, born in told:
         if _born(int(pid)) == born:  # not another process that got the number since
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+            _kill(int(pid))
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:  # a dying process may still have started another
+        marked = [pid for pid in _processes() if mark in _environment(pid)]
+        if not marked:
+            return
+        for pid in marked:
+            _kill(pid)
+        time.sleep(_PAUSE_S)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _environment(pid: int) -> bytes:
+    """What a process was started with; empty for one that is gone or another user's."""
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 def _descendants(root: int) -> list[int]:
     """Children, their children, and so on."""
     children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    for pid in _processes():
+        if fields := _stat(pid):
+            children.setdefault(int(fields[1]), []).append(pid)
     found, waiting = [], [root]
     while waiting:
         below = children.get(waiting.pop(), [])
