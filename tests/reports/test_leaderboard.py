@@ -163,9 +163,8 @@ def test_differing_comparability_is_said_aloud(store):
     fill(store, emoji_run("random", code="bbbbbbbb", comparability=other), 0, 0)
     found = board(store)
     (warning,) = found.warnings
-    assert (
-        "renderer (lavapipe 25.0 / nvidia 570)" in warning and "assets (absent / noto)" in warning
-    )
+    assert "renderer (lavapipe 25.0 / nvidia 570)" in warning
+    assert "assets" not in warning  # a fact only one of them states did not matter to the other
     assert "sapien" not in warning
     assert "cannot be compared" in printed(found)
     assert "comparability" in grids(found)[0].header

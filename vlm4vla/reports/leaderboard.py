@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports.scores import ALL, Row, in_words, rows_of, short_hash, unknown_names
 from vlm4vla.store import RunRecord, Store
@@ -123,12 +124,7 @@ def _comparability_warnings(runs: Sequence[RunRecord]) -> list[str]:
     warnings = []
     for suite in dict.fromkeys(run.suite for run in runs):
         facts = [run.comparability for run in runs if run.suite == suite]
-        names = sorted({name for fact in facts for name in fact})
-        differing = [
-            f"{name} ({' / '.join(sorted({str(fact.get(name, 'absent')) for fact in facts}))})"
-            for name in names
-            if any(fact.get(name) != facts[0].get(name) for fact in facts)
-        ]
+        differing = [f"{name} ({' / '.join(values)})" for name, values in conflicts(facts).items()]
         if differing:
             warnings.append(
                 f"{suite}: these runs cannot be compared with each other as they stand; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -33,7 +34,11 @@ def collect(command: str) -> Mapping[str, JSON]:
 
 def command_line() -> str:
     """The command as the user typed it, or the script that called the Python API."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]) if sys.argv else "python"
+    if not sys.argv:
+        return "python"
+    program = Path(sys.argv[0])
+    name = "bench" if program.parent.name == "cli" else program.name  # python -m vlm4vla.cli
+    return shlex.join([name, *sys.argv[1:]])
 
 
 def _version(name: str) -> str | None:

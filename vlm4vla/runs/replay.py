@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange
 from vlm4vla.core.result import EpisodeResult
@@ -97,7 +97,10 @@ def replay_stored(
     )
     actions = store.actions(record.id, row.key)
     horizon = max(1, round(row.steps / max(1, row.queries)))
-    changed = _changed(record.comparability, plan.comparability)
+    changed = tuple(
+        f"{name}: {' / '.join(values)}"
+        for name, values in conflicts([record.comparability, plan.comparability]).items()
+    )
     return Replay(_replay(plan, actions, pictures, horizon), row, changed)
 
 
@@ -155,12 +158,3 @@ def _replay(plan: RunPlan, actions: Floats, pictures: Pictures, horizon: int) ->
 def _scalar(value: JSON) -> Scalar:
     assert isinstance(value, str | int | float | bool)
     return value
-
-
-def _changed(stored: Mapping[str, JSON], now: Mapping[str, JSON]) -> tuple[str, ...]:
-    """Comparability facts that both know and that differ, in words."""
-    return tuple(
-        f"{key}: run with {stored[key]}, replayed with {now[key]}"
-        for key in stored
-        if key in now and stored[key] != now[key]
-    )

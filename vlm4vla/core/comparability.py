@@ -1,0 +1,21 @@
+"""Facts that change scores, and when two sets of them forbid a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from vlm4vla.core.episode import JSON
+
+
+def conflicts(facts: Sequence[Mapping[str, JSON]]) -> dict[str, tuple[str, ...]]:
+    """Facts on which these runs disagree: name -> the different values.
+
+    A fact that a run does not state did not matter to it: a policy that sees nothing has no
+    renderer, and may be set beside one that does.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name in sorted({name for fact in facts for name in fact}):
+        values = sorted({str(fact[name]) for fact in facts if name in fact})
+        if len(values) > 1:
+            found[name] = tuple(values)
+    return found
