@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from vlm4vla.rollout.actors import PolicyActor, Slot
 from vlm4vla.rollout.guard import Guard
 
 _OBJECT_STORE = 100 * 2**20  # results are small; frames never pass through Ray
@@ -20,12 +22,20 @@ _OBJECT_STORE = 100 * 2**20  # results are small; frames never pass through Ray
 class Cluster:
     """What the engine must know of the Ray it runs in."""
 
+    node: str
+    """The driver's node."""
     nodes: int
-    cpus: float
+    cpus: int
+    """Cores of all nodes together."""
 
-    def actor_options(self, cls: type) -> Any:
-        """The Ray actor class of `cls`; a slot claims no CPU, since their number is chosen."""
-        return ray.remote(num_cpus=0, max_restarts=0)(cls)
+    def slot(self) -> Any:
+        """The slots' Ray actor class. Among several nodes each claims a core: it spreads them."""
+        return ray.remote(num_cpus=int(self.nodes > 1), max_restarts=0)(Slot)
+
+    def policy(self) -> Any:
+        """The policy server's Ray actor class, on the driver's node."""
+        here = NodeAffinitySchedulingStrategy(self.node, soft=True)
+        return ray.remote(num_cpus=0, max_restarts=0, scheduling_strategy=here)(PolicyActor)
 
 
 @contextlib.contextmanager
@@ -57,8 +67,9 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
 
 def _present() -> Cluster:
     return Cluster(
+        node=ray.get_runtime_context().get_node_id(),
         nodes=sum(node["Alive"] for node in ray.nodes()),
-        cpus=ray.cluster_resources().get("CPU", 1.0),
+        cpus=int(ray.cluster_resources().get("CPU", 1)),
     )
 
 

@@ -21,7 +21,6 @@ from ray.exceptions import RayActorError, RayError
 from vlm4vla.core.episode import Episode, EpisodeKey
 from vlm4vla.core.errors import BenchError, ErrorKind, HarnessFault
 from vlm4vla.core.result import EpisodeResult
-from vlm4vla.rollout.actors import PolicyActor, Slot
 from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.cluster import Cluster
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
@@ -98,8 +97,7 @@ class Engine:
 
     def _start_policy(self) -> None:
         job = self._job
-        options = self._cluster.actor_options(PolicyActor)
-        self._policy = options.remote(
+        self._policy = self._cluster.policy().remote(
             job.policy,
             dict(job.policy_options),
             job.host.loop.simulator,
@@ -131,8 +129,7 @@ class Engine:
             if episode is None:
                 return
             if place.actor is None:
-                slot = self._cluster.actor_options(Slot)
-                place.actor = slot.remote(self._job.host, self._job.limits)
+                place.actor = self._cluster.slot().remote(self._job.host, self._job.limits)
             place.episode, place.loaded = episode, episode.key.task
             place.attempt = 1 + self._faults[episode.key] + self._losses[episode.key]
             place.since = time.monotonic()

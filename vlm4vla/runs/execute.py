@@ -84,19 +84,20 @@ def _roll_out(
     from vlm4vla.rollout.engine import Engine, Job
 
     request = plan.request
-    job = Job(
-        host=plan.host,
-        limits=plan.limits,
-        episodes=episodes,
-        policy=plan.policy,
-        policy_options=request.policy_options,
-        slots=plan.slots,
-        max_batch=request.max_batch,
-        retries=request.retries,
-        tcp=request.tcp,
-        video_folder=None if request.video == "none" else store.path.parent / "videos" / run,
-    )
     with cluster(request.ray_address) as ray:
+        spread = request.slots is None and ray.nodes > 1
+        job = Job(
+            host=plan.host,
+            limits=plan.limits,
+            episodes=episodes,
+            policy=plan.policy,
+            policy_options=request.policy_options,
+            slots=ray.cpus if spread else plan.slots,
+            max_batch=request.max_batch,
+            retries=request.retries,
+            tcp=request.tcp,
+            video_folder=None if request.video == "none" else store.path.parent / "videos" / run,
+        )
         engine = Engine(job, ray)
         with _stopping_on_signals(engine):
             for event in engine.run():
