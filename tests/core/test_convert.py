@@ -1,0 +1,191 @@
+"""Actions and images change convention without changing meaning, or are refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vlm4vla.core import rotation
+from vlm4vla.core.convert import action_converter, check, orient
+from vlm4vla.core.errors import SpecMismatch
+from vlm4vla.core.specs import (
+    ActionSpec,
+    CameraRequest,
+    CameraSpec,
+    Gripper,
+    ObservationRequest,
+    ObservationSpec,
+    PolicySpec,
+    SimulatorSpec,
+)
+
+scales = st.tuples(*[st.floats(0.01, 10)] * 3)
+signed_scales = st.tuples(*[st.floats(0.05, 2) | st.floats(-2, -0.05)] * 3)
+turning = st.sampled_from([kind for kind in rotation.SIZES if kind != "none"])
+grippers = st.sampled_from(
+    [Gripper(1, -1), Gripper(-1, 1), Gripper(0, 1), Gripper(1, 0), Gripper(0.04, 0)]
+)
+specs = st.builds(
+    ActionSpec,
+    translation_scale=scales,
+    rotation=turning,
+    rotation_scale=signed_scales,
+    gripper=grippers,
+)
+
+
+def pose(action, spec):
+    """Metres, rotation matrix and opening (0..1) that an action stands for."""
+    turn = action[3 : 3 + rotation.SIZES[spec.rotation]]
+    if rotation.SIZES[spec.rotation] == 3:
+        turn = turn * np.array(spec.rotation_scale)
+    opening = (action[-1] - spec.gripper.closed) / (spec.gripper.open - spec.gripper.closed)
+    return (
+        action[:3] * np.array(spec.translation_scale),
+        rotation.to_matrix(turn, spec.rotation),
+        opening,
+    )
+
+
+@st.composite
+def actions(draw, spec):
+    numbers = [draw(st.floats(-1, 1)) for _ in range(spec.size - 1)]
+    turn = numbers[3:]
+    if spec.rotation.startswith("quat") and np.linalg.norm(turn) < 0.1:
+        numbers[3:] = [1.0, 0.0, 0.0, 0.0]
+    grip = draw(st.sampled_from([spec.gripper.open, spec.gripper.closed]))
+    return np.array([*numbers, grip])
+
+
+@given(data=st.data(), source=specs, target=specs)
+def test_conversion_keeps_what_an_action_means(data, source, target):
+    action = data.draw(actions(source))
+    converted = action_converter(source, target)(action)
+    assert converted.shape == (target.size,)
+    for before, after in zip(pose(action, source), pose(converted, target), strict=True):
+        np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+@given(data=st.data(), source=specs, target=specs)
+def test_there_and_back_means_the_same(data, source, target):
+    action = data.draw(actions(source))
+    back = action_converter(target, source)(action_converter(source, target)(action))
+    for before, after in zip(pose(action, source), pose(back, source), strict=True):
+        np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+@given(spec=specs)
+def test_the_same_convention_changes_no_bit(spec):
+    action = np.random.default_rng(0).normal(size=(8, spec.size))
+    assert action_converter(spec, spec)(action) is action
+
+
+def test_a_chunk_is_converted_action_by_action():
+    source, target = ActionSpec(), ActionSpec(rotation="quat_wxyz", gripper=Gripper(0, 1))
+    chunk = np.random.default_rng(1).uniform(-1, 1, (5, 7))
+    convert = action_converter(source, target)
+    together = convert(chunk)
+    assert together.shape == (5, 8)
+    np.testing.assert_array_equal(together, np.stack([convert(action) for action in chunk]))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "value", "expected"),
+    [
+        (Gripper(1, -1), Gripper(-1, 1), 1.0, -1.0),
+        (Gripper(1, -1), Gripper(0, 1), 1.0, 0.0),
+        (Gripper(1, -1), Gripper(1, 0), -1.0, 0.0),
+        (Gripper(1, 0), Gripper(1, -1), 0.25, -0.5),
+        (Gripper(1, 0), Gripper(1, -1, binary=True), 0.25, -1.0),
+        (Gripper(1, 0), Gripper(-1, 1, binary=True), 0.75, -1.0),
+    ],
+)
+def test_open_stays_open_whatever_its_sign(source, target, value, expected):
+    convert = action_converter(ActionSpec(gripper=source), ActionSpec(gripper=target))
+    assert convert(np.array([0, 0, 0, 0, 0, 0, value]))[-1] == pytest.approx(expected)
+
+
+def test_nothing_is_clipped():
+    convert = action_converter(ActionSpec(), ActionSpec(translation_scale=(0.1, 0.1, 0.1)))
+    np.testing.assert_allclose(convert(np.ones(7))[:3], 10)
+
+
+def test_without_rotation_means_no_turn():
+    convert = action_converter(ActionSpec(rotation="none"), ActionSpec(rotation="rotvec"))
+    np.testing.assert_array_equal(convert(np.array([1.0, 2, 3, -1])), [1, 2, 3, 0, 0, 0, -1])
+
+
+REFUSED = [
+    ({"control": "absolute"}, "control"),
+    ({"frame": "tcp"}, "frame"),
+    ({"reference": "measured"}, "reference"),
+    ({"gripper": None}, "gripper"),
+    ({"control_hz": 5.0}, "control_hz"),
+    ({"rotation": "none"}, "rotation"),
+]
+
+
+@pytest.mark.parametrize(("change", "field"), REFUSED)
+def test_what_cannot_be_converted_is_refused_with_both_specs(change, field):
+    policy = ActionSpec(reference="target", control_hz=20.0, rotation="rotvec")
+    simulator = replace(policy, **change)
+    with pytest.raises(SpecMismatch) as refused:
+        action_converter(policy, simulator)
+    text = str(refused.value)
+    marked = [line.split()[1] for line in text.splitlines() if line.startswith("*")]
+    assert marked == [field]
+    assert str(getattr(policy, field)) in text and str(getattr(simulator, field)) in text
+    with pytest.raises(SpecMismatch) as checked:
+        check(PolicySpec(policy), SimulatorSpec("world", simulator, ObservationSpec(), 10))
+    assert "simulator 'world'" in checked.value.message and f"* {field}" in str(checked.value)
+
+
+def test_a_policy_that_leaves_rate_and_reference_open_fits():
+    action_converter(ActionSpec(), ActionSpec(reference="measured", control_hz=5.0))
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (ObservationRequest((CameraRequest("wrist"),)), "no camera 'wrist' \\(there are: top\\)"),
+        (ObservationRequest((CameraRequest("top", 64, 64),)), "fixed at 256x256"),
+        (ObservationRequest(proprio=True), "no proprioception"),
+        (ObservationRequest(privileged=True), "no privileged state"),
+        (ObservationRequest(offsets=(0, -2)), "must ascend"),
+        (ObservationRequest(offsets=(-2,)), "end with 0"),
+        (ObservationRequest(offsets=()), "end with 0"),
+    ],
+)
+def test_what_cannot_be_observed_is_refused(request_, reason):
+    offered = ObservationSpec((CameraSpec("top", 256, 256, resizable=False),))
+    simulator = SimulatorSpec("world", ActionSpec(), offered, 10)
+    with pytest.raises(SpecMismatch, match=reason):
+        check(PolicySpec(ActionSpec(), request_), simulator)
+    check(
+        PolicySpec(ActionSpec(), ObservationRequest((CameraRequest("top", 256, 256),))), simulator
+    )
+
+
+FRAME = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("flip", ["none", "horizontal", "vertical", "rotate180"])
+@pytest.mark.parametrize("colour", ["rgb", "bgr"])
+def test_orienting_twice_is_no_change(flip, colour):
+    request = CameraRequest("top", flip=flip, colour=colour)
+    once = orient(FRAME, request)
+    assert (flip, colour) == ("none", "rgb") or (once != FRAME).any()
+    assert once.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(orient(once, request), FRAME)
+
+
+def test_each_orientation_moves_the_corner_where_it_says():
+    corner = FRAME[0, 0]
+    assert (orient(FRAME, CameraRequest("c", flip="horizontal"))[0, -1] == corner).all()
+    assert (orient(FRAME, CameraRequest("c", flip="vertical"))[-1, 0] == corner).all()
+    assert (orient(FRAME, CameraRequest("c", flip="rotate180"))[-1, -1] == corner).all()
+    assert (orient(FRAME, CameraRequest("c", colour="bgr"))[0, 0] == corner[::-1]).all()

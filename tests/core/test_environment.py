@@ -1,0 +1,66 @@
+"""Environment files: what ships is valid, and a mistake in one is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from vlm4vla.core.environment import environment_names, load_environment, read_environment
+from vlm4vla.core.errors import InvalidFile, UnknownName
+from vlm4vla.core.files import shipped
+
+GOOD = """
+[environment]
+name = "w"
+apt = ["x"]
+[[assets]]
+name = "a"
+path = "a"
+licence = "MIT"
+[assets.files]
+"x/y" = "{digest}"
+""".format(digest="0" * 64)
+
+
+def test_every_shipped_environment_reads():
+    assert {"toy", "grinningface"} <= set(environment_names())
+    for name in environment_names():
+        environment = load_environment(name)
+        assert environment.name == name and environment.summary
+        assert all(asset.files and asset.licence for asset in environment.assets)
+
+
+def test_folders_are_found_in_the_checkout():
+    for folder in ("benchmarks", "envs", "results"):
+        assert shipped(folder).is_dir()
+
+
+def test_unknown_names_are_met_with_near_ones():
+    with pytest.raises(UnknownName, match="grinningface"):
+        load_environment("grinning")
+    with pytest.raises(UnknownName, match="widowx250s"):
+        load_environment("grinningface").asset("widowx")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "w"', 'nane = "w"', "unknown field 'nane'"),
+        ('name = "w"', "", r"\[environment\] lacks 'name'"),
+        ('apt = ["x"]', 'apt = "x"', "'apt' in .environment. has a wrong type"),
+        ('apt = ["x"]', 'isolation = "docker"', "isolation is neither"),
+        ('licence = "MIT"', "", r"\[assets\] lacks 'licence'"),
+        ('"x/y"', '"../y"', "leaves its folder"),
+        ('"x/y"', '"/y"', "leaves its folder"),
+        ("0" * 64, "12", "no sha256"),
+        ("[environment]", "[other]\nk = 1\n[environment]", "unknown table 'other'"),
+        ('apt = ["x"]', "apt = [", "cannot be read"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, old, new, said):
+    path = tmp_path / "env.toml"
+    path.write_text(GOOD)
+    assert read_environment(path).assets[0].files == {"x/y": "0" * 64}
+    path.write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(InvalidFile, match=said) as error:
+        read_environment(path)
+    assert str(path) in error.value.message
