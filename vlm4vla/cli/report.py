@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vlm4vla.cli.options import StoreOption
 from vlm4vla.core.errors import BadInput
+from vlm4vla.core.result import Outcome
+
+if TYPE_CHECKING:
+    from vlm4vla.store import Store
 
 
 def report(
@@ -24,9 +29,13 @@ def report(
         list[str] | None,
         typer.Option(metavar="TITLE=PNG", help="A contact sheet to embed (repeatable)."),
     ] = None,
+    frames: Annotated[
+        int, typer.Option(help="Replay so many episodes of each run and show what was seen.")
+    ] = 0,
     store: StoreOption = None,
 ) -> None:
     """Write leaderboard, intervals, stages, errors and commands to one HTML file."""
+    from vlm4vla.reports.leaderboard import board
     from vlm4vla.reports.page import write_page
     from vlm4vla.store import Store
 
@@ -38,6 +47,32 @@ def report(
         if not Path(path).is_file():
             raise BadInput(f"There is no picture {path}.", "Write --sheet 'Title=FILE.png'.")
         sheets[title] = Path(path)
-    with Store.open(store) as opened:
+    with Store.open(store) as opened, tempfile.TemporaryDirectory() as folder:
+        if frames:
+            shown = board(opened, suite or (), policy or (), all_).rows
+            for run in dict.fromkeys(row.run for row in shown):
+                try:
+                    sheets |= _contact_sheets(opened, run, frames, Path(folder))
+                except BadInput as error:  # the page is worth having without pictures
+                    print(f"No frames of {run}: {error}")
         write_page(opened, out, suite or (), policy or (), all_, sheets)
     print(f"Report written to {out}")
+
+
+def _contact_sheets(store: Store, run: str, count: int, folder: Path) -> dict[str, Path]:
+    """Replay `count` episodes of a run, failures first: they are what one wants to see."""
+    from vlm4vla.reports.sheet import write_sheet
+    from vlm4vla.runs.replay import Pictures, replay_stored
+
+    record = store.run(run)
+    rows = [row for row in store.episodes(record.id) if row.outcome is not Outcome.ERROR]
+    sheets = {}
+    for row in sorted(rows, key=lambda row: row.outcome is Outcome.SUCCESS)[:count]:
+        name = f"{record.id}-{row.key.task}-{row.key.init}"
+        pictures = Pictures(frames=folder / name)
+        replay_stored(store, record.id, row.key.task, row.key.init, pictures)
+        title = f"{record.policy}, {row.key.task}/{row.key.init}: {row.outcome.value}"
+        sheets[title] = folder / f"{name}.png"
+        files = sorted((folder / name).glob("*.png"))
+        write_sheet(files, sheets[title], f"{row.key}: {row.instruction}")
+    return sheets

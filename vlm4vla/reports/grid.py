@@ -77,17 +77,19 @@ def _grid(board: Board, suite: str, by_task: bool) -> Grid:
         for name in ("protocol", "options", "execution", "training_split", "comparability")
         if len({getattr(row, name) for row in first}) > 1
     ]
-    header = ["policy", *(["task"] if by_task else []), *extra, *metrics, "n", "run"]
-    names = {"training_split": "trained on"}
+    # `execution` is also what the emoji suites call a metric.
+    names = {"training_split": "trained on", "execution": "execute"}
+    words = ["policy", *(["task"] if by_task else []), *(names.get(name, name) for name in extra)]
+    header = [*words, *metrics, "n", "run"]
+    numeric = [False] * len(words) + [True] * (len(metrics) + 1) + [False]
     body: list[tuple[Cell, ...]] = []
     for rows in runs:
         body.append(_line(rows, by_task, extra, metrics))
         if by_task:
             body += [_line(lines, True, extra, metrics) for lines in _by_task(board, rows[0].run)]
-    numeric = [name in metrics or name == "n" for name in header]
     return Grid(
         suite,
-        tuple(names.get(name, name) for name in header),
+        tuple(header),
         tuple(numeric),
         tuple(body),
         tuple(_notes(runs, extra)),
