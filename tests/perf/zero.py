@@ -1,4 +1,4 @@
-"""A simulator and a policy that cost nothing: what is left is the harness."""
+"""Our side's simulator and policy that cost nothing: what is left is the harness."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tests.perf.workload import ACTION, SIZE, STATE, STEPS, Marks, frames
 from vlm4vla.core.episode import JSON, Episode, EpisodeKey
 from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Floats, Observation, Options, Progress, SimulatorPlugin
@@ -19,47 +20,48 @@ from vlm4vla.core.specs import (
     SimulatorSpec,
 )
 
-SIZE = 256
-STEPS = 200
-
 
 class ZeroSimulator:
-    """Shows one fixed frame and eight numbers, for STEPS steps."""
+    """Shows ready frames and eight numbers, for STEPS steps."""
 
-    def __init__(self) -> None:
-        rng = np.random.default_rng(0)
-        self._frame = rng.integers(0, 256, (1, SIZE, SIZE, 3), np.uint8)
-        self._state = np.zeros(8)
+    def __init__(self, marks: str) -> None:
+        self._frames = [frame[None] for frame in frames()]
+        self._state = np.zeros(STATE)
+        self._mark = Marks(marks)
 
     def reset(self, episode: Episode) -> None:
         self._steps, self._limit = 0, episode.max_steps
 
     def advance(self, action: Floats) -> Progress:
+        self._mark()
         self._steps += 1
         return Progress(truncated=self._steps >= self._limit)
 
     def observe(self, request: ObservationRequest) -> Observation:
-        return Observation("do nothing", self._steps, {"view": self._frame}, self._state)
+        frame = self._frames[self._steps % len(self._frames)]
+        return Observation("do nothing", self._steps, {"view": frame}, self._state)
 
     def close(self) -> None:
         pass
 
 
 class Zero(SimulatorPlugin):
+    """Option `marks`: the folder for the stop-watch's notes."""
+
     name = "zero"
     summary = "costs nothing"
     slot_memory_mb = 50
 
     def describe(self, options: Options) -> SimulatorSpec:
         cameras = (CameraSpec("view", SIZE, SIZE, resizable=False),)
-        proprio = tuple(f"q{i}" for i in range(8))
+        proprio = tuple(f"q{i}" for i in range(STATE))
         return SimulatorSpec("zero", ActionSpec(), ObservationSpec(cameras, proprio), STEPS)
 
     def preflight(self, options: Options, rendering: bool) -> Mapping[str, str]:
         return {"engine": "zero"}
 
     def create(self, options: Options) -> ZeroSimulator:
-        return ZeroSimulator()
+        return ZeroSimulator(str(options["marks"]))
 
 
 class ZeroPolicy(Policy):
@@ -74,7 +76,7 @@ class ZeroPolicy(Policy):
 
     def __init__(self, simulator: SimulatorSpec, **options: str) -> None:
         super().__init__(simulator, **options)
-        self._chunk = ActionChunk(np.zeros((int(options.get("chunk", "1")), 7)))
+        self._chunk = ActionChunk(np.zeros((int(options.get("chunk", "1")), ACTION)))
 
     def act(
         self, observations: Sequence[Observation], sessions: Sequence[Session]
