@@ -53,7 +53,7 @@ def leaderboard(
         from vlm4vla.cli.screen import screen
 
         console = screen()
-        console.print(tables.terminal(grids(found, by_task), found.warnings))
+        console.print(tables.terminal(grids(found, by_task, narrow=True), found.warnings))
         if not found.rows:
             console.print("The store holds no runs yet: bench run --policy expert --suite toy")
         if found.older:

@@ -33,9 +33,15 @@ class Grid:
     notes: tuple[str, ...]
 
 
-def grids(board: Board, by_task: bool = False) -> list[Grid]:
-    """One grid for every suite of the board."""
-    return [_grid(board, suite, by_task) for suite in board.suites]
+def grids(board: Board, by_task: bool = False, narrow: bool = False) -> list[Grid]:
+    """One grid for every suite of the board.
+
+    Args:
+        board: what to show.
+        by_task: a line for each task below a run's own.
+        narrow: put what tells runs apart below the policy's name instead of in columns.
+    """
+    return [_grid(board, suite, by_task, narrow) for suite in board.suites]
 
 
 def score(row: Row, digits: int | None = None) -> Cell:
@@ -68,7 +74,7 @@ def short_run(run: str) -> str:
     return found[0] if found else run
 
 
-def _grid(board: Board, suite: str, by_task: bool) -> Grid:
+def _grid(board: Board, suite: str, by_task: bool, narrow: bool) -> Grid:
     runs = board.of_suite(suite)
     first = [rows[0] for rows in runs]
     metrics = _metric_names(runs)
@@ -79,14 +85,19 @@ def _grid(board: Board, suite: str, by_task: bool) -> Grid:
     ]
     # `execution` is also what the emoji suites call a metric.
     names = {"training_split": "trained on", "execution": "execute"}
-    words = ["policy", *(["task"] if by_task else []), *(names.get(name, name) for name in extra)]
+    columns = [] if narrow else extra
+    words = ["policy", *(["task"] if by_task else []), *(names.get(name, name) for name in columns)]
     header = [*words, *metrics, "n", "run"]
     numeric = [False] * len(words) + [True] * (len(metrics) + 1) + [False]
     body: list[tuple[Cell, ...]] = []
     for rows in runs:
-        body.append(_line(rows, by_task, extra, metrics))
+        line = _line(rows, by_task, columns, metrics)
+        if narrow and extra:
+            told = ", ".join(_said(rows[0], name) for name in extra)
+            line = (Cell(line[0].text, (*line[0].below, told)), *line[1:])
+        body.append(line)
         if by_task:
-            body += [_line(lines, True, extra, metrics) for lines in _by_task(board, rows[0].run)]
+            body += [_line(lines, True, columns, metrics) for lines in _by_task(board, rows[0].run)]
     return Grid(
         suite,
         tuple(header),
@@ -112,6 +123,11 @@ def _line(
         _count(headline),
         Cell(short_run(first.run)),
     )
+
+
+def _said(row: Row, name: str) -> str:
+    value = str(getattr(row, name))
+    return f"execute {value}" if name == "execution" else value
 
 
 def _with_own_count(row: Row, headline: Row) -> Cell:

@@ -32,13 +32,14 @@ def terminal(grids: Sequence[Grid], warnings: Iterable[str] = ()) -> Group:
         columns = zip(grid.header, grid.numeric, zip(*grid.body, strict=True), strict=True)
         for name, numeric, cells in columns:
             fold = name in ("policy", "task", "run", "options")
-            longest = max(len(cell.text) for cell in cells)
+            longest = max(len(text) for cell in cells for text in _lines(cell))
+            least = {"run": min(longest, 14), "policy": min(longest, 20)}
             table.add_column(
                 Text(name),
                 justify="right" if numeric else "left",
                 overflow="fold",
                 no_wrap=not fold,
-                min_width=min(longest, 14) if name == "run" else None,
+                min_width=least.get(name),
             )
         for line in grid.body:
             table.add_row(*(_stacked(cell) for cell in line))
