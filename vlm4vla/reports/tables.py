@@ -28,7 +28,7 @@ def terminal(grids: Sequence[Grid], warnings: Iterable[str] = ()) -> Group:
 
     parts: list[RenderableType] = []
     for grid in grids:
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
         columns = zip(grid.header, grid.numeric, zip(*grid.body, strict=True), strict=True)
         for name, numeric, cells in columns:
             fold = name in ("policy", "task", "run", "options")
