@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+import inspect
 from importlib.metadata import entry_points
 
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.policy import Policy
+from vlm4vla.core.reference import load_object
 from vlm4vla.core.simulator import SimulatorPlugin
 
 _FIX = "See: bench list policies. Your own: --policy my_module:MyPolicy"
@@ -37,15 +38,13 @@ def policy_class(name: str, simulator: SimulatorPlugin) -> type[Policy]:
 
 def load(reference: str) -> type[Policy]:
     """The Policy subclass at `module:Class`."""
-    module, _, attribute = reference.partition(":")
-    try:
-        found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise BadInput(
-            f"Policy '{reference}' cannot be loaded: {error}.",
-            "Write --policy module:Class with a module importable from this folder.",
-        ) from error
-    if not (isinstance(found, type) and issubclass(found, Policy)):
+    found = load_object(
+        "Policy",
+        reference,
+        "Write --policy module:Class, e.g. --policy my_policy:MyPolicy for my_policy.py in this "
+        "folder.",
+    )
+    if not (isinstance(found, type) and issubclass(found, Policy)) or inspect.isabstract(found):
         raise BadInput(
             f"'{reference}' is not a policy.", "Subclass vlm4vla.policies.Policy and implement act."
         )

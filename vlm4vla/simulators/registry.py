@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import entry_points
+from inspect import isabstract
 
 from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.reference import load_object
 from vlm4vla.core.simulator import SimulatorPlugin
 
 
@@ -20,11 +21,12 @@ def plugin(name: str) -> SimulatorPlugin:
     target = next((entry.value for entry in found), name if ":" in name else None)
     if target is None:
         raise UnknownName("simulator", name, names(), "See: bench list simulators")
-    module, _, attribute = target.partition(":")
-    try:
-        made = getattr(import_module(module), attribute)()
-    except (ImportError, AttributeError) as error:
-        raise BadInput(f"Simulator '{name}' ({target}) cannot be loaded: {error}.") from error
-    if not isinstance(made, SimulatorPlugin):
-        raise BadInput(f"Simulator '{name}': {target} is not a SimulatorPlugin.")
-    return made
+    made = load_object(
+        "Simulator", target, "Name a simulator (bench list simulators) or its class."
+    )
+    if not (isinstance(made, type) and issubclass(made, SimulatorPlugin)) or isabstract(made):
+        raise BadInput(
+            f"Simulator '{name}': {target} is not a SimulatorPlugin.",
+            "Subclass vlm4vla.core.simulator.SimulatorPlugin.",
+        )
+    return made()
