@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import yaml
 from pydantic import ValidationError
@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from vlm4vla.core.episode import JSON, Episode
 from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange, UnknownName
 from vlm4vla.core.files import shipped
-from vlm4vla.suites.schema import Metric, SuiteFile
+from vlm4vla.core.reference import load_object
+from vlm4vla.suites.schema import Metric, Protocol, Strict, SuiteFile
 
 Scalar = str | int | float | bool
 
@@ -23,6 +24,8 @@ GENERATORS = {
     "grinningface": "vlm4vla.suites.grinningface:episodes",
 }
 """Simulator -> `module:function(suite, arguments, options) -> list[Episode]`."""
+
+Generator = Callable[[str, Mapping[str, JSON], Mapping[str, JSON]], list[Episode]]
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,13 @@ def load_file(name_or_path: str) -> SuiteFile:
                 "suite", name_or_path, suite_names(), "`bench list suites` shows all."
             )
     try:
-        return SuiteFile.model_validate(yaml.safe_load(path.read_text()))
+        with path.open("rb") as file:
+            return SuiteFile.model_validate(yaml.safe_load(file))
     except OSError as error:
-        raise InvalidFile(f"Suite file {path} cannot be read: {error.strerror}.") from error
+        raise InvalidFile(
+            f"Suite file {path} cannot be read: {error.strerror}.",
+            "Give the path of a YAML file, or a suite's name (bench list suites).",
+        ) from error
     except yaml.YAMLError as error:
         raise InvalidFile(f"Suite file {path} is not YAML: {error}") from error
     except ValidationError as error:
@@ -119,15 +126,18 @@ def load(
 
 def _generate(file: SuiteFile, options: Mapping[str, JSON]) -> list[Episode]:
     target = file.generator or GENERATORS.get(file.simulator, "")
-    module, _, function = target.partition(":")
-    if not function:
+    if not target:
         raise BadInput(
             f"Suite '{file.name}': nothing generates episodes for '{file.simulator}'.",
             "Add `generator: module:function` to the suite file.",
         )
-    episodes: list[Episode] = getattr(import_module(module), function)(
-        file.name, file.episodes, options
-    )
+    fix = "Write `generator: module:function` with a module importable from this folder."
+    generator = load_object("Episode generator", target, fix)
+    if not callable(generator):
+        raise BadInput(f"Episode generator '{target}' is not a function.", fix)
+    episodes = cast(Generator, generator)(file.name, file.episodes, options)
+    if not episodes:
+        raise InvalidFile(f"Suite '{file.name}' has no episodes.")
     return episodes
 
 
@@ -152,7 +162,15 @@ def _first_of_each_task(suite: str, episodes: Iterable[Episode], count: int) -> 
 
 
 def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
+    # A misspelt field is both unknown and missing: the first says more.
+    problems = sorted(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
+    problem, more = problems[0], len(problems) - 1
     place = ".".join(str(part) for part in problem["loc"]) or "top level"
-    more = error.error_count() - 1
-    return f"{place}: {problem['msg']}" + (f" (and {more} more)" if more else "")
+    text = problem["msg"]
+    if problem["type"] == "extra_forbidden":
+        inner: dict[str, type[Strict]] = {"metrics": Metric, "protocols": Protocol}
+        model = inner.get(str(problem["loc"][0]), SuiteFile)
+        near = get_close_matches(str(problem["loc"][-1]), model.model_fields, n=2)
+        text = "there is no such field."
+        text += f" Did you mean {' or '.join(near)}?" if near else ""
+    return f"{place}: {text}" + (f" (and {more} more)" if more else "")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
 from vlm4vla.core.specs import ActionSpec, CameraSpec, ObservationSpec, SimulatorSpec
 
@@ -64,8 +65,14 @@ def _check(options: Options) -> None:
     for key in options:
         if key not in _DEFAULTS:
             raise UnknownName("option of simulator 'toy'", key, _DEFAULTS)
+    pause = options.get("step_ms", 0.0)
+    if isinstance(pause, bool) or not isinstance(pause, int | float) or not 0 <= pause <= 60_000:
+        raise OutOfRange(f"step_ms {pause} is outside 0..60000.", "Write e.g. step_ms=12.")
     if options.get("fault", "none") not in FAULTS:
         raise UnknownName("toy fault", str(options["fault"]), FAULTS)
     inits = str(options.get("fault_inits", ""))
     if inits and not all(part.strip().isdigit() for part in inits.split(",")):
         raise BadInput(f"fault_inits '{inits}' is not a list of numbers like 3,7.")
+    memory = str(options.get("fault_memory", ""))
+    if memory and not Path(memory).is_dir():
+        raise BadInput(f"fault_memory '{memory}' is not a folder.", f"mkdir -p {memory}")
