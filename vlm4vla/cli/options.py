@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,9 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Simulator option, e.g. robot=panda."),
 ]
 
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_LONGEST = 1_000_000
+
 
 def assignments(flag: str, texts: list[str] | None) -> dict[str, str]:
     """`key=value` texts as a mapping. Raises BadInput."""
@@ -41,7 +45,10 @@ def scalars(texts: dict[str, str]) -> dict[str, Scalar]:
 
     read: dict[str, Scalar] = {}
     for key, text in texts.items():
-        value = yaml.safe_load(text)
+        try:
+            value = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError):  # `[` or a date that is none: the text itself
+            value = text
         read[key] = value if isinstance(value, bool | int | float) else text
     return read
 
@@ -49,13 +56,12 @@ def scalars(texts: dict[str, str]) -> dict[str, Scalar]:
 def numbers(flag: str, text: str | None) -> tuple[int, ...]:
     """`3`, `0,4,7` or `0-9` as integers, in order, each once. Raises BadInput."""
     found: dict[int, None] = {}
-    for part in (text or "").split(","):
-        low, dash, high = part.strip().partition("-")
-        if not part.strip():
-            continue
-        if not low.isdigit() or (dash and not high.isdigit()) or (dash and int(high) < int(low)):
+    for part in text.split(",") if text is not None else ():
+        match = _RANGE.fullmatch(part.strip())
+        low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
+        if not 0 <= high - low < _LONGEST:
             raise BadInput(
-                f"{flag} {text} is not a list of numbers.", f"Write e.g. {flag} 0,4,10-19"
+                f"{flag} '{text}' is not a list of numbers.", f"Write e.g. {flag} 0,4,10-19"
             )
-        found |= dict.fromkeys(range(int(low), int(high if dash else low) + 1))
+        found |= dict.fromkeys(range(low, high + 1))
     return tuple(found)
