@@ -14,8 +14,9 @@ from pathlib import Path
 
 from vlm4vla.core import convert
 from vlm4vla.core.episode import JSON, Episode
-from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
+from vlm4vla.core.errors import BadInput, BenchError, OutOfRange, UnknownName
 from vlm4vla.core.policy import Policy
+from vlm4vla.core.reference import reason
 from vlm4vla.core.simulator import SimulatorPlugin
 from vlm4vla.core.specs import PolicySpec, SimulatorSpec
 from vlm4vla.policies import registry
@@ -82,6 +83,7 @@ def resolve(request: RunRequest) -> RunPlan:
     suite = suite.narrowed(request.tasks, request.inits, request.episodes, request.seed)
     simulator = plugin(suite.simulator)
     simulator_spec = simulator.describe(suite.options)
+    _check_metrics(suite, simulator_spec)
     reference = registry.target(request.policy, simulator)
     policy_class = registry.load(reference)
     policy_spec = _describe(policy_class, simulator_spec, request)
@@ -90,8 +92,9 @@ def resolve(request: RunRequest) -> RunPlan:
     Execution.parse(execution)
     if request.video != "none":
         require_av()
-    rendering = bool(policy_spec.request.cameras) or request.video != "none"
-    facts = simulator.preflight(suite.options, rendering)
+    facts = simulator.preflight(suite.options, rendering=bool(policy_spec.request.cameras))
+    if request.video != "none":
+        simulator.preflight(suite.options, rendering=True)  # a film changes no outcome: no new fact
     comparability = {
         "simulator": suite.simulator,
         "protocol": suite.protocol,
@@ -126,7 +129,7 @@ def _check_numbers(request: RunRequest) -> None:
             raise OutOfRange(f"{flag} {value} must be at least 1.")
     if request.retries < 0:
         raise OutOfRange(f"--retries {request.retries} must not be negative.")
-    if request.timeout_s is not None and request.timeout_s <= 0:
+    if request.timeout_s is not None and not request.timeout_s > 0:  # nan is neither
         raise OutOfRange(f"--timeout {request.timeout_s:g} must be positive.")
     if request.run_id is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", request.run_id):
         raise BadInput(
@@ -136,11 +139,32 @@ def _check_numbers(request: RunRequest) -> None:
         raise BadInput("--new chooses an id of its own.", "Drop --run-id or --new.")
 
 
+def _check_metrics(suite: Suite, simulator: SimulatorSpec) -> None:
+    """What no episode row will ever hold cannot be counted."""
+    known = ["success", "success_any", "success_last", *simulator.stages, *simulator.measures]
+    for metric in suite.metrics:
+        for column in (metric.of, metric.given):
+            if column is not None and column not in known:
+                what = f"stage or measure of '{simulator.simulator}' (metric '{metric.name}')"
+                raise UnknownName(what, column, known)
+
+
 def _describe(cls: type[Policy], spec: SimulatorSpec, request: RunRequest) -> PolicySpec:
     for key in request.policy_options:
         if key not in cls.known_options:
             raise UnknownName(f"option of policy '{request.policy}'", key, cls.known_options)
-    return cls.describe(spec, **request.policy_options)
+    fix = "See its `describe` and its --policy-option keys."
+    try:
+        described: object = cls.describe(spec, **request.policy_options)
+    except BenchError:
+        raise
+    except Exception as error:  # other people's code
+        raise BadInput(
+            f"Policy '{request.policy}' cannot describe itself: {reason(error)}.", fix
+        ) from error
+    if not isinstance(described, PolicySpec):
+        raise BadInput(f"Policy '{request.policy}' describes itself by {described!r}.", fix)
+    return described
 
 
 def _record(
