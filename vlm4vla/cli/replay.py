@@ -51,6 +51,8 @@ def replay(
     """Execute an episode's actions again and check the outcome; exit code 1 if it differs."""
     from vlm4vla.runs.replay import Pictures
 
+    _check_target("--video", video, ".mp4")
+    _check_target("--sheet", sheet, ".png")
     with tempfile.TemporaryDirectory() as folder:
         frames = Path(folder) if sheet else None
         pictures = Pictures(video, frames)
@@ -107,6 +109,26 @@ def _given(
         options=scalars(assignments("--set", set_)),
     )
     return replay_file(request, actions, pictures)
+
+
+def _check_target(flag: str, path: Path | None, ending: str) -> None:
+    """Raise BadInput before any work, not after it, if the picture cannot be written there."""
+    if path is None:
+        return
+    if path.suffix.lower() != ending or path.is_dir():
+        raise BadInput(
+            f"{flag} {path} is not a file that ends in {ending}.",
+            f"Write e.g. {flag} episode{ending}",
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise BadInput(
+            f"{flag} {path} cannot be written: {error.strerror}.",
+            f"Choose a folder that you may write to: {flag} FOLDER/episode{ending}",
+        ) from error
 
 
 def _write_sheet(frames: Path, sheet: Path, done: Replay) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from vlm4vla.core.errors import BadInput
+from vlm4vla.core.errors import BadInput, StoreError
 from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Observation
 from vlm4vla.core.specs import PolicySpec, SimulatorSpec
@@ -52,4 +52,9 @@ class ReplayPolicy(Policy):
 
 
 def _open(options: Mapping[str, str]) -> Store:
-    return Store.open(options.get("store"))
+    try:
+        return Store.open(options.get("store"))
+    except StoreError as error:
+        raise StoreError(
+            error.message, "Say which store holds the run: --policy-option store=FILE"
+        ) from error

@@ -63,6 +63,7 @@ class Pictures:
 
 
 _NONE = Pictures()
+_SAVE = "Save one row an action: numpy.save(FILE, actions)"
 
 
 def replay_stored(
@@ -77,7 +78,13 @@ def replay_stored(
     ]
     if not rows:
         raise OutOfRange(
-            f"Run {record.id} holds no episode {task or ''}/{init}.", f"bench show {record.id}"
+            f"Run {record.id} holds no episode {f'{task}/' if task else ''}{init}.",
+            f"bench show {record.id}",
+        )
+    if len(rows) > 1:
+        raise BadInput(
+            f"Run {record.id} holds init {init} of several tasks.",
+            f"Say which: --episode {' or '.join(f'{row.key.task}/{init}' for row in rows)}",
         )
     row = rows[0]
     plan = resolve(
@@ -119,13 +126,16 @@ def replay_file(request: RunRequest, actions: Path, pictures: Pictures = _NONE) 
 
 def _load(path: Path, size: int) -> Floats:
     try:
-        actions: Floats = np.asarray(np.load(path, allow_pickle=False), np.float64)
-    except (OSError, ValueError) as error:
-        raise InvalidFile(f"{path} is not a .npy file of actions: {error}.") from error
+        loaded = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InvalidFile(f"{path} is not a .npy file of actions: {error}.", _SAVE) from error
+    if not isinstance(loaded, np.ndarray) or loaded.dtype.kind not in "biuf":
+        raise InvalidFile(f"{path} does not hold one array of real numbers.", _SAVE)
+    actions: Floats = loaded.astype(np.float64)
     if actions.ndim != 2 or actions.shape[1] != size or not len(actions):
-        raise InvalidFile(f"{path} holds {actions.shape}; the simulator takes (T, {size}).")
+        raise InvalidFile(f"{path} holds {actions.shape}; the simulator takes (T, {size}).", _SAVE)
     if not np.isfinite(actions).all():
-        raise InvalidFile(f"{path} contains NaN or infinity.")
+        raise InvalidFile(f"{path} contains NaN or infinity.", _SAVE)
     return actions
 
 
