@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
 from vlm4vla.runs.execute import Opened
@@ -21,6 +23,11 @@ from vlm4vla.stats.intervals import wilson
 _LINE_EVERY_S = 10.0
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 slot`, `2 slots`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 class Progress:
     """Counts outcomes and tells them: episodes, success rate, speed, time left, each slot."""
 
@@ -28,8 +35,8 @@ class Progress:
         """Print to `console`."""
         self._plan, self._console = plan, console
         self._planned = len(plan.suite.episodes)
-        self._success = self._failure = self._errors = self._retries = 0
-        self._done_now = self._steps = 0
+        self._outcomes: dict[EpisodeKey, Outcome] = {}
+        self._remaining = self._done_now = self._steps = 0
         self._since = self._last_line = time.monotonic()
         self._tick = Tick([])
         self._live: Live | None = None
@@ -60,13 +67,12 @@ class Progress:
         if isinstance(event, Opened):
             self._open(event)
         elif isinstance(event, Finished):
-            self._count(event.result.outcome)
+            self._outcomes[event.result.key] = event.result.outcome
             self._done_now += 1
             self._steps += event.result.steps
             if event.result.error is not None:
                 self._report(event.result, "quarantined")
         elif isinstance(event, Retried):
-            self._retries += 1
             self._report(event.result, "will be tried again")
         else:
             self._tick = event
@@ -75,20 +81,16 @@ class Progress:
                 self._console.print(self._line(), soft_wrap=True)
 
     def _open(self, event: Opened) -> None:
-        for outcome in event.finished.values():
-            self._count(outcome)
-        text = f"run {event.run}: {event.planned} episodes"
+        # A dictionary: a quarantined episode that is tried again is the same episode.
+        self._outcomes |= event.finished
+        self._remaining = event.remaining
+        text = f"run {event.run}: {counted(event.planned, 'episode')}"
         if event.finished:
             text += f", {len(event.finished)} already stored"
         if event.remaining:
-            text += f", {self._plan.slots} slots"
+            text += f", {counted(min(self._plan.slots, event.remaining), 'slot')}"
         self._console.print(text, soft_wrap=True)
         self._since = time.monotonic()
-
-    def _count(self, outcome: Outcome) -> None:
-        self._success += outcome is Outcome.SUCCESS
-        self._failure += outcome is Outcome.FAILURE
-        self._errors += outcome is Outcome.ERROR
 
     def _report(self, result: EpisodeResult, fate: str) -> None:
         assert result.error is not None
@@ -102,34 +104,34 @@ class Progress:
 
     @property
     def _rate(self) -> str:
-        counted = self._success + self._failure
-        if not counted:
-            return "success -"
-        low, high = wilson(self._success, counted)
-        shown = f"success {100 * self._success / counted:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
-        return shown + (f", {self._errors} errors" if self._errors else "")
+        found = Counter(self._outcomes.values())
+        successes, errors = found[Outcome.SUCCESS], found[Outcome.ERROR]
+        valid = successes + found[Outcome.FAILURE]
+        shown = "success -"
+        if valid:
+            low, high = wilson(successes, valid)
+            shown = f"success {100 * successes / valid:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
+        return shown + (f", {counted(errors, 'error')}" if errors else "")
 
     @property
     def _speed(self) -> str:
         passed = max(time.monotonic() - self._since, 1e-9)
-        left = self._planned - self._done
+        left = self._remaining - self._done_now
         text = f"{self._steps / passed:.0f} steps/s"
         if self._done_now and left:
             seconds = round(left * passed / self._done_now)
             text += f", {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
         return text
 
-    @property
-    def _done(self) -> int:
-        return self._success + self._failure + self._errors
-
     def _line(self) -> str:
-        return f"{self._done}/{self._planned} episodes, {self._rate}, {self._speed}"
+        text = f"{len(self._outcomes)}/{self._planned} episodes, {self._rate}"
+        return text + (f", {self._speed}" if self._remaining else "")
 
     def _panel(self) -> Group:
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
-            ProgressBar(total=max(1, self._planned), completed=self._done, width=30), self._line()
+            ProgressBar(total=max(1, self._planned), completed=len(self._outcomes), width=30),
+            self._line(),
         )
         slots = Table.grid(padding=(0, 2))
         for number, state in enumerate(self._tick.running):

@@ -119,6 +119,8 @@ def _describe(plan: RunPlan, console: Console) -> None:
 
 def _conclude(summary: RunSummary, plan: RunPlan, console: Console) -> None:
     """Say how it ended and what to type next; end with the exit code."""
+    from vlm4vla.cli.progress import counted
+
     missing = summary.planned - summary.finished
     if summary.interrupted:
         console.print(f"Interrupted. {summary.finished} of {summary.planned} episodes are stored.")
@@ -126,12 +128,12 @@ def _conclude(summary: RunSummary, plan: RunPlan, console: Console) -> None:
         sys.exit(130)
     if summary.errors:
         console.print(
-            f"{summary.errors} episodes ended in an error and count as neither success nor failure."
+            f"{counted(summary.errors, 'episode')} ended in an error: neither success nor failure."
         )
         console.print(f"Read: bench show {summary.run}   Again: the same command, --retry-errors")
     if missing:
         console.print(
-            f"{missing} of {summary.planned} episodes are missing: the run is incomplete."
+            f"{missing} of {counted(summary.planned, 'episode')} missing: the run is incomplete."
         )
     if not summary.complete:
         sys.exit(1)
