@@ -7,10 +7,6 @@ DEMO := results/demo
 DEMO_RUN := $(BENCH) run --suite grinningface_val --set robot=panda --episodes 24 \
 	--store $(DEMO)/bench.db
 
-# PyPI's torch for Linux brings gigabytes of CUDA. Where no NVIDIA driver is, and this can be
-# reached, the build for the CPU is taken instead.
-TORCH_CPU := https://download.pytorch.org/whl/cpu
-
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format perf clean
 
@@ -24,11 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@command -v python3.11 >/dev/null || { echo "Python 3.11 is needed (pybullet and sapien have \
 	no newer wheels that fit): install python3.11 and python3.11-venv." >&2; exit 2; }
 	test -x $(PYTHON) || python3.11 -m venv $(VENV)
-	@index=""; \
-	command -v nvidia-smi >/dev/null || ! $(PYTHON) -c \
-		"from urllib.request import urlopen; urlopen('$(TORCH_CPU)/torch/', timeout=5)" 2>/dev/null \
-		|| index="--extra-index-url $(TORCH_CPU)"; \
-	set -x; $(PYTHON) -m pip install -q $$index -c constraints.txt torch
+	$(PYTHON) -m pip install -q -c constraints.txt torch==2.13.0
 	$(PYTHON) -m pip install -q -c constraints.txt -e ".[emoji,dev]"
 	@touch $@
 
@@ -38,7 +30,7 @@ demo: setup  ## Run three policies on the emoji task, print the leaderboard, wri
 	$(DEMO_RUN) --policy expert-blind
 	$(DEMO_RUN) --policy random
 	$(BENCH) leaderboard --store $(DEMO)/bench.db
-	$(BENCH) report --store $(DEMO)/bench.db
+	$(BENCH) report --store $(DEMO)/bench.db --out $(DEMO)/report.html --frames 1
 
 test: setup  ## Run every test; say which folders to set for those that need fetched data.
 	$(PYTHON) -m pytest --durations=10 $(ARGS)
@@ -53,7 +45,7 @@ format: setup  ## Bring every file into the one style.
 	$(VENV)/bin/ruff format .
 
 perf: setup  ## Measure the engine's overhead against its bars.
-	$(PYTHON) -m tests.perf.overhead $(ARGS)
+	$(PYTHON) -m tests.perf.overhead --peer $(ARGS)
 
 clean:  ## Remove the environment and what the tools left.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
