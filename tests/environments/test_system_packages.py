@@ -78,6 +78,13 @@ def test_what_is_there_is_seen_and_what_is_not_is_named():
 
 
 @DEBIAN
+def test_a_package_may_have_another_name_in_another_release():
+    assert not lacking(Environment("x", apt=("no-such-package-of-vlm4vla | dpkg",)))
+    assert lacking(Environment("x", apt=("no-such-package-of-vlm4vla | nor-this-one",)))
+    assert system_packages._offered("no-such-package-of-vlm4vla | dpkg") == "dpkg"
+
+
+@DEBIAN
 @pytest.mark.grinningface
 def test_an_old_driver_is_too_old():
     """Against the driver installed here, which the emoji task runs on."""

@@ -62,6 +62,7 @@ class Environment:
     isolation: Literal["main", "venv"] = "main"
     extra: str = ""
     apt: tuple[str, ...] = ()
+    """Debian packages; `old-name | new-name` where releases differ, as in Debian's own files."""
     mesa: int = 0
     """Lowest major version of Mesa whose CPU renderer works; 0 where nothing is rendered by it."""
     assets: tuple[Asset, ...] = field(default_factory=tuple)

@@ -34,7 +34,7 @@ class Lack:
     """What the system does not have."""
 
     packages: tuple[str, ...] = ()
-    """Absent packages."""
+    """Absent packages, as the environment names them."""
     driver: str = ""
     """Installed version of Mesa's Vulkan driver where it is too old."""
 
@@ -75,7 +75,7 @@ def install(environment: Environment, say: Say) -> bool:
         return False
     say(f"{lack}: installing")
     _apt("update")
-    wanted = [*lack.packages, *([DRIVER] if lack.driver else [])]
+    wanted = [*map(_offered, lack.packages), *([DRIVER] if lack.driver else [])]
     if DRIVER in wanted and environment.mesa:
         release = _backports_with_driver(environment.mesa, say)
         if release:
@@ -149,17 +149,28 @@ def _backports_with_driver(mesa: int, say: Say) -> str:
     return release
 
 
-def _candidate(release: str = "") -> str:
-    """The version of the driver that apt would install."""
+def _names(entry: str) -> list[str]:
+    """The names under which releases have a package: `old | new`."""
+    return [name.strip() for name in entry.split("|")]
+
+
+def _offered(entry: str) -> str:
+    """The name that apt can install here; the first one where it knows none, for its message."""
+    return next((name for name in _names(entry) if _candidate(name=name)), _names(entry)[0])
+
+
+def _candidate(release: str = "", name: str = DRIVER) -> str:
+    """The version of a package that apt would install."""
     chosen = ["-t", release] if release else []
-    text = _output(["apt-cache", *chosen, "policy", DRIVER])
+    text = _output(["apt-cache", *chosen, "policy", name])
     found = re.search(r"Candidate: (\S+)", text)
     return found.group(1) if found and found.group(1) != "(none)" else ""
 
 
 def _installed(name: str) -> str:
-    """The installed version of a Debian package, or an empty string."""
-    text = _output(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}\n", name])
+    """The installed version of a Debian package under any of its names, or an empty string."""
+    form = "${db:Status-Status} ${Version}\n"
+    text = _output(["dpkg-query", "-W", "-f", form, *_names(name)])
     found = re.search(r"^installed (\S+)$", text, re.MULTILINE)
     return found.group(1) if found else ""
 
