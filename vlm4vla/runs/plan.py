@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -79,6 +80,7 @@ def resolve(request: RunRequest) -> RunPlan:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # so that --policy my_module:MyPolicy finds the user's file
     _check_numbers(request)
+    _check_cluster(request.ray_address)
     suite = load(request.suite, request.protocol, request.options)
     suite = suite.narrowed(request.tasks, request.inits, request.episodes, request.seed)
     simulator = plugin(suite.simulator)
@@ -137,6 +139,20 @@ def _check_numbers(request: RunRequest) -> None:
         )
     if request.run_id is not None and request.new:
         raise BadInput("--new chooses an id of its own.", "Drop --run-id or --new.")
+
+
+def _check_cluster(address: str | None) -> None:
+    """Ray itself would knock for minutes at a door that is not there."""
+    host, colon, port = (address or "").rpartition(":")
+    if not colon or not port.isdecimal():
+        return  # none, or an address of another kind, e.g. `auto`
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise BadInput(
+            f"No Ray cluster answers at {address}: {error}.",
+            "Start one there (ray start --head), or drop --ray-address to use this machine.",
+        ) from error
 
 
 def _check_metrics(suite: Suite, simulator: SimulatorSpec) -> None:
