@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,7 @@ def _roll_out(
             max_batch=request.max_batch,
             retries=request.retries,
             tcp=request.tcp,
-            video_folder=None if request.video == "none" else store.path.parent / "videos" / run,
+            video_folder=None if request.video == "none" else _videos(store, run),
         )
         engine = Engine(job, ray)
         with _stopping_on_signals(engine):
@@ -107,6 +108,11 @@ def _roll_out(
                     store.fault(run, event.result)
                 observer(event)
         return engine.statistics, engine.stop_requested
+
+
+def _videos(store: Store, run: str) -> Path:
+    """Beside the store; absolute, for rows are read, and workers run, in other folders."""
+    return store.path.resolve().parent / "videos" / run
 
 
 def _remaining(plan: RunPlan, finished: dict[EpisodeKey, Outcome]) -> list[Episode]:
