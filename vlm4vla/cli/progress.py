@@ -58,6 +58,7 @@ class Progress:
     ) -> None:
         """Leave the final state on the screen."""
         if self._live is not None:
+            self._tick = Tick([])  # nothing runs any more
             self._live.stop()
         elif kind is None:
             self._console.print(self._line(), soft_wrap=True)
