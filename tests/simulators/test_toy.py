@@ -41,6 +41,7 @@ def test_the_expert_solves_every_episode(world):
         end = rollout(world, episode)[-1]
         assert end.success and end.terminated and all(end.stages.values()), str(episode.key)
         assert end.measures["distance"] < 0.06
+        assert all(type(reached) is bool for reached in end.stages.values())
 
 
 def test_stages_are_latched_and_come_in_their_declared_order(world):

@@ -149,8 +149,12 @@ def _tell(done: Replay, as_json: bool) -> None:
             "success_any": result.success_any,
             "success_last": result.success_last,
             "steps": result.steps,
-            "stages": dict(result.stages),
-            "measures": dict(result.measures),
+            # Other people's simulators may report numpy's scalars, which JSON does not know.
+            "stages": {name: bool(reached) for name, reached in result.stages.items()},
+            "measures": {
+                name: None if value is None else float(value)
+                for name, value in result.measures.items()
+            },
             "error": result.error_text or None,
             "differences": list(done.differences),
             "changed": list(done.changed),

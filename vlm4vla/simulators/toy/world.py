@@ -62,7 +62,7 @@ class World:
             ("lifted", self._held and self._puck[2] > 0.05),
             ("placed", success),
         ):
-            self._stages[stage] |= reached
+            self._stages[stage] |= bool(reached)
         return Progress(
             success=success,
             terminated=success,
