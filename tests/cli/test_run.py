@@ -341,7 +341,7 @@ def test_a_live_panel_on_a_terminal(folder):
     text = on_terminal(command, folder)
     assert "slot 0" in text and "\x1b[" in text
     end = screen_of(text)
-    assert re.search(r"20/20 episodes, success 100\.0% \[83\.9, 100\.0\], \d+ steps/s", end)
+    assert re.search(r"20/20 episodes, \d+ steps/s *\nsuccess 100\.0% \[83\.9, 100\.0\]", end)
     assert end.count("20/20") == 1, "the panel was drawn over itself"
     assert "slot 0" not in end, "nothing runs any more"
 

@@ -130,12 +130,13 @@ class Progress:
 
     def _panel(self) -> Group:
         bar = Table.grid(padding=(0, 1))
+        done = f"{len(self._outcomes)}/{self._planned} episodes"
         bar.add_row(
-            ProgressBar(total=max(1, self._planned), completed=len(self._outcomes), width=30),
-            self._line(),
+            ProgressBar(total=max(1, self._planned), completed=len(self._outcomes), width=20),
+            done + (f", {self._speed}" if self._remaining else ""),
         )
         slots = Table.grid(padding=(0, 2))
         for number, state in enumerate(self._tick.running):
             doing = f"{state[0].task}/{state[0].init}" if state else "idle"
             slots.add_row(f"  slot {number}", doing, f"{state[1]:.0f} s" if state else "")
-        return Group(bar, slots)
+        return Group(bar, Text(self._rate), slots)
