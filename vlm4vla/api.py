@@ -31,7 +31,8 @@ def run(
         suite: a shipped suite's name or a YAML file.
         store: results file; by default `VLM4VLA_STORE` or ./results/bench.db.
         observer: called with every event of the run, e.g. to show progress.
-        settings: any other field of `RunRequest` (tasks, inits, episodes, seed, slots, ...).
+        settings: any other field of `RunRequest` (tasks, inits, episodes, seed, slots, ...); one
+            task or init may stand alone.
 
     Returns:
         One row per stored episode of the run, with the facts of the run.
@@ -45,6 +46,9 @@ def run(
     for name in settings:
         if name not in known:
             raise UnknownName("setting of run", name, known)
+    for name, kind in (("tasks", str), ("inits", int)):
+        if isinstance(settings.get(name), kind):
+            settings[name] = (settings[name],)
     plan = resolve(RunRequest(policy, suite, **settings))  # type: ignore[arg-type]
     with Store.open(store, create=True) as opened:
         summary = execute(plan, opened, observer or _ignore)

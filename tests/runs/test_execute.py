@@ -115,7 +115,7 @@ def test_attempts_that_failed_are_told_and_stored(store, tmp_path):
 
 def test_the_verbs_as_functions(tmp_path):
     path = tmp_path / "bench.db"
-    settings = {"tasks": ["near"], "inits": range(3), "slots": 1, "store": path}
+    settings = {"tasks": "near", "inits": range(3), "slots": 1, "store": path}
     frame = run("expert", "toy", **settings)
     assert len(frame) == 3 and set(frame["outcome"]) == {"success"}
     again = run("expert", "toy", **settings)
