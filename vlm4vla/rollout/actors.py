@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import ray
 
+from vlm4vla.core.errors import BenchError, HarnessFault
 from vlm4vla.core.result import EpisodeResult
 from vlm4vla.core.specs import SimulatorSpec
+from vlm4vla.policies import registry
 from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.host import Assignment, HostConfig
 from vlm4vla.rollout.host_process import HostProcess, Limits
@@ -39,28 +42,38 @@ class Slot:
 class PolicyActor:
     """Holds the policy and its server; the server runs in a thread of its own."""
 
-    def __init__(
+    def __init__(self, path_entries: Sequence[str]) -> None:
+        """Make the user's own modules importable; nothing is loaded yet."""
+        sys.path[:0] = [entry for entry in path_entries if entry not in sys.path]
+
+    def load(
         self,
         reference: str,
         options: Mapping[str, str],
         simulator: SimulatorSpec,
         max_batch: int,
         tcp: bool,
-        path_entries: Sequence[str],
-    ) -> None:
-        """Load the policy and begin to listen. Whatever loading raises reaches the driver."""
-        from vlm4vla.policies.registry import load
+    ) -> Address:
+        """Load the policy and begin to listen; where hosts find the server.
 
-        sys.path[:0] = [entry for entry in path_entries if entry not in sys.path]
-        cls = load(reference)
+        Raises HarnessFault with the policy's own words and the line that said them.
+        """
+        cls = registry.load(reference)
         spec = cls.describe(simulator, **options)
-        policy = cls(simulator, **options)
+        try:
+            policy = cls(simulator, **options)
+        except BenchError:
+            raise
+        except Exception as error:
+            # A user's constructor may raise anything; what it said is what the user needs.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            raise HarnessFault(
+                f"Policy '{reference}' cannot be loaded: {type(error).__name__}: {error}",
+                f"It was raised in {where.filename}, line {where.lineno}.",
+            ) from None
         self._server = PolicyServer(policy, spec.action.size, max_batch, _node(), tcp)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
-
-    def address(self) -> Address:
-        """Where hosts find the server."""
         return self._server.address
 
     def alive(self) -> bool:

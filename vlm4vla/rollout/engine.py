@@ -97,15 +97,14 @@ class Engine:
 
     def _start_policy(self) -> None:
         job = self._job
-        self._policy = self._cluster.policy().remote(
+        self._policy = self._cluster.policy().remote(job.host.path_entries)
+        answer = self._policy.load.remote(
             job.policy,
             dict(job.policy_options),
             job.host.loop.simulator,
             job.max_batch,
             job.tcp or self._cluster.nodes > 1,
-            job.host.path_entries,
         )
-        answer = self._policy.address.remote()
         deadline = time.monotonic() + _LOAD_TIMEOUT_S
         while not ray.wait([answer], timeout=_TICK_S)[0] and not self.stop_requested:
             if time.monotonic() > deadline:
@@ -115,10 +114,10 @@ class Engine:
         try:
             self._address = ray.get(answer)
         except RayError as error:
-            cause = getattr(error, "cause", None) or error
+            cause = getattr(error, "cause", None)
             if isinstance(cause, BenchError):
-                raise cause from error
-            raise HarnessFault(f"The policy could not be loaded.\n{error}") from error
+                raise cause from None
+            raise HarnessFault(f"The policy's process died while loading it: {error}") from error
 
     def _fill(self) -> None:
         """Give every idle seat an episode."""

@@ -92,10 +92,14 @@ def run_episode(
         key=episode.key,
         outcome=outcome,
         instruction=episode.instruction,
-        success_any=tally.success_any,
-        success_last=tally.progress.success,
-        stages=dict(tally.progress.stages),
-        measures=dict(tally.progress.measures),
+        # Simulators compute with numpy, whose scalars neither compare nor print as Python's do.
+        success_any=bool(tally.success_any),
+        success_last=bool(tally.progress.success),
+        stages={name: bool(reached) for name, reached in tally.progress.stages.items()},
+        measures={
+            name: None if value is None else float(value)
+            for name, value in tally.progress.measures.items()
+        },
         steps=len(tally.actions),
         queries=tally.queries,
         renders=tally.renders,
