@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,18 +15,13 @@ from vlm4vla.runs.plan import resolve
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.store import Store
 
-TEN_LINES = """\
-import numpy as np
-
-from vlm4vla.policies import ActionChunk, Policy
-
-
-class Downwards(Policy):
-    def act(self, observations, sessions):
-        action = np.zeros(self.simulator.action.size)
-        action[2] = -0.5
-        return [ActionChunk(np.tile(action, (8, 1))) for _ in observations]
-"""
+README = Path(__file__).parents[2] / "README.md"
+TEN_LINES = next(
+    block
+    for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    if "class Downwards(Policy)" in block
+)
+"""The example that README gives."""
 LOOKING = """\
 import numpy as np
 
