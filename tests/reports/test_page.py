@@ -1,6 +1,5 @@
 import base64
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 
@@ -127,7 +126,7 @@ def test_the_funnel_is_drawn_to_scale():
     assert ">4/8<" in drawing
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium")
+@pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 390])
 def test_no_width_scrolls_sideways(emoji, tmp_path, picture, width):
     """Measured by a browser, in a frame as wide as the device."""
