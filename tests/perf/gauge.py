@@ -86,7 +86,7 @@ def count(folder: Path, start: float, end: float) -> float:
     for marks in _read(folder):
         times, counts = np.array(marks).T
         before, after = np.interp([start, end], times, counts, left=0.0)
-        total += after - before
+        total += float(after - before)
     return total
 
 
