@@ -21,11 +21,17 @@ class Address:
     port: int = 0
     token: str = ""
     """Secret of this run: a stranger who finds the TCP port is turned away."""
+    arena: str = ""
+    """Folder on the server's node for memory shared with hosts; empty if there is none."""
+
+    def is_near(self, node: str) -> bool:
+        """Whether a host on `node` reaches the server's sockets and memory directly."""
+        return node == self.node and bool(self.path)
 
     def connect(self, node: str, timeout_s: float = 30.0) -> socket.socket:
         """A connected socket, Unix where possible. Raises HarnessFault."""
         try:
-            if node == self.node and self.path:
+            if self.is_near(node):
                 sock = socket.socket(socket.AF_UNIX)
                 sock.settimeout(timeout_s)
                 sock.connect(self.path)

@@ -48,6 +48,9 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
         yield _present()
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault(
+        "RAY_worker_niceness", "0"
+    )  # Ray's 15 lets anything else on the machine win
     settings: dict[str, Any] = {"address": address} if address else _local_settings()
     guard = Guard()
     try:

@@ -215,12 +215,17 @@ class _History:
     def complete(self, step: int, observation: Observation) -> Observation:
         """The observation with one frame per offset; missing ones are the nearest earlier kept."""
         images = {
-            name: np.stack([_frame_at(frames, step + o) for o in self._request.offsets])
+            name: _stacked([_frame_at(frames, step + o) for o in self._request.offsets])
             for name, frames in self._frames.items()
         }
         return Observation(
             observation.instruction, step, images, observation.proprio, observation.privileged
         )
+
+
+def _stacked(frames: list[Frames]) -> Frames:
+    """(T, H, W, 3); a single frame, the common case, is not copied."""
+    return frames[0][None] if len(frames) == 1 else np.stack(frames)
 
 
 def _frame_at(frames: list[tuple[int, Frames]], step: int) -> Frames:

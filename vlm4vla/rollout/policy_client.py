@@ -12,6 +12,7 @@ from vlm4vla.core.errors import PolicyFault
 from vlm4vla.core.policy import ActionChunk
 from vlm4vla.core.simulator import Observation
 from vlm4vla.rollout.address import PROTOCOL, Address
+from vlm4vla.rollout.arena import LEAST, Arena
 from vlm4vla.rollout.wire import Array, Message, Reader, send
 
 _PATIENCE_S = 1.0  # how often a waiting host tells its supervisor that it waits
@@ -35,6 +36,8 @@ class PolicyClient:
         self._sock = address.connect(node)
         self._reader = Reader(self._sock)
         self._waiting = waiting
+        self._arenas = address.arena if address.is_near(node) else ""
+        self._arena: Arena | None = None
         send(self._sock, Message("hello", {"token": address.token, "protocol": PROTOCOL}))
 
     def reset(self, key: EpisodeKey, fresh: bool) -> None:
@@ -55,7 +58,8 @@ class PolicyClient:
             "proprio": observation.proprio is not None,
             "privileged": list(observation.privileged),
         }
-        send(self._sock, Message("act", fields, arrays))
+        self._share(sum(array.nbytes for array in arrays))
+        send(self._sock, Message("act", fields, arrays), self._arena)
         while (reply := self._reader.wait(_PATIENCE_S)) is None:
             self._waiting()
         if reply.kind == "error":
@@ -63,6 +67,17 @@ class PolicyClient:
         after = reply.fields["after"]
         actions = np.asarray(reply.arrays[0], np.float64)
         return ActionChunk(actions, None if after is None else int(str(after)))
+
+    def _share(self, size: int) -> None:
+        """See to it that observations of `size` bytes find shared memory, if they can."""
+        if size < LEAST or not self._arenas or (self._arena and self._arena.size >= size):
+            return
+        self._arena = Arena.create(self._arenas, size)
+        if self._arena is None:
+            self._arenas = ""  # no room: the socket does it
+        else:
+            fields: dict[str, JSON] = {"name": self._arena.name, "size": size}
+            send(self._sock, Message("arena", fields))
 
     def close(self) -> None:
         """Hang up."""

@@ -26,6 +26,7 @@ from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Observation
 from vlm4vla.rollout.address import PROTOCOL, Address
+from vlm4vla.rollout.arena import SHARED, Arena
 from vlm4vla.rollout.wire import Closed, Message, Reader, send
 
 
@@ -77,7 +78,8 @@ class PolicyServer:
             listener = socket.create_server(("", 0))
             host, port = _own_ip(), listener.getsockname()[1]
             self._listen(listener, trusted=False)
-        self.address = Address(self.node, str(path), host, port, token)
+        self._arenas = _private_memory()
+        self.address = Address(self.node, str(path), host, port, token, self._arenas)
 
     def run(self) -> None:
         """Serve until `stop`; then close every connection."""
@@ -88,6 +90,7 @@ class PolicyServer:
             self._selector.close()
             self.policy.close()
             shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self._arenas, ignore_errors=True)
 
     def stop(self) -> None:
         """End `run`, from another thread."""
@@ -144,6 +147,12 @@ class PolicyServer:
                 # Any code of a user's policy may raise anything; it is reported at the next query.
                 connection.session = None
                 _complain(connection, traceback.format_exc())
+        elif message.kind == "arena":
+            try:
+                name, size = str(fields["name"]), int(str(fields["size"]))
+                connection.reader.arena = Arena.attach(self._arenas, name, size)
+            except (OSError, ValueError) as error:
+                raise Closed(f"The shared memory cannot be used: {error}") from error
         elif message.kind == "act":
             connection.waiting = _observation(message)
             self._queue.append(connection)
@@ -227,6 +236,14 @@ def _observation(message: Message) -> Observation:
         proprio,
         truth,
     )
+
+
+def _private_memory() -> str:
+    """A folder of this user's for shared memory; empty where the system has no place for it."""
+    try:
+        return tempfile.mkdtemp(prefix="v4v-", dir=SHARED)
+    except OSError:
+        return ""
 
 
 def _own_ip() -> str:

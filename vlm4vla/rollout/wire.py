@@ -1,8 +1,8 @@
 """Messages between simulator hosts and policy servers: a small header and raw arrays.
 
 A message is two big-endian uint32 lengths (header, payload), a JSON header, and the arrays' bytes
-one after the other. Nothing is compressed and nothing is copied that need not be: a 256x256 frame
-costs two memory copies, where PNG would cost tens of milliseconds.
+one after the other, behind the header or in memory that both ends share. Nothing is compressed: a
+256x256 frame costs two memory copies, where PNG would cost tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import HarnessFault
+from vlm4vla.rollout.arena import LEAST, Arena
 
 _PREFIX = struct.Struct("!II")
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -46,14 +47,21 @@ class Message:
     arrays: Sequence[Array] = ()
 
 
-def send(sock: socket.socket, message: Message) -> None:
-    """Write the whole message; blocks until the kernel took it. Raises Closed."""
+def send(sock: socket.socket, message: Message, arena: Arena | None = None) -> None:
+    """Write the whole message; blocks until the kernel took it. Raises Closed.
+
+    Large arrays go through `arena` where there is one and they fit.
+    """
     arrays = [np.ascontiguousarray(a) for a in message.arrays]
     layout = [[_CODES[a.dtype], a.shape] for a in arrays]
-    header = json.dumps([message.kind, message.fields, layout]).encode()
-    prefix = _PREFIX.pack(len(header), sum(a.nbytes for a in arrays))
-    parts = [memoryview(prefix + header)]
-    parts += [memoryview(a.data).cast("B") for a in arrays if a.nbytes]
+    size = sum(a.nbytes for a in arrays)
+    shared = arena is not None and LEAST <= size <= arena.size
+    header = json.dumps([message.kind, message.fields, layout, shared]).encode()
+    parts = [memoryview(_PREFIX.pack(len(header), 0 if shared else size) + header)]
+    if arena is not None and shared:
+        arena.put(arrays)
+    else:
+        parts += [memoryview(a.data).cast("B") for a in arrays if a.nbytes]
     try:
         while parts:
             sent = sock.sendmsg(parts)
@@ -75,6 +83,8 @@ class Reader:
         self._begin(self._prefix)
         self._header_length = 0
         self._body: bytearray | None = None
+        self.arena: Arena | None = None
+        """Where the other end puts large arrays, once it has said so."""
 
     def poll(self) -> Message | None:
         """Take what has arrived; the message if it is complete. Never blocks. Raises Closed."""
@@ -113,13 +123,20 @@ class Reader:
             self._begin(self._body)
 
     def _finish(self, body: bytearray) -> Message:
-        kind, fields, layout = json.loads(bytes(body[: self._header_length]))
-        arrays, offset = [], self._header_length
+        kind, fields, layout, shared = json.loads(bytes(body[: self._header_length]))
+        arrays, offset = [], 0
         for code, shape in layout:
-            count = math.prod(shape)
-            array = np.frombuffer(body, _DTYPES[code], count, offset).reshape(shape)
-            arrays.append(array)
-            offset += array.nbytes
+            dtype = _DTYPES[code]
+            end = offset + math.prod(shape) * dtype.itemsize
+            if shared:
+                if self.arena is None or end > self.arena.size:
+                    raise Closed("The other end refers to memory that is not shared.")
+                taken = self.arena.take(offset, end - offset)
+            else:
+                start = self._header_length
+                taken = np.frombuffer(body, np.uint8, end - offset, start + offset)
+            arrays.append(taken.view(dtype).reshape(shape))
+            offset = end
         self._body = None
         self._begin(self._prefix)
         return Message(kind, fields, arrays)
