@@ -1,0 +1,311 @@
+"""Correlation over a handful of backbones: exact p, intervals, influence.
+
+Every function takes values over n backbones along the last axis. The number of backbones is the
+effective sample size, however many episodes and questions lie behind each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from itertools import permutations
+from statistics import NormalDist
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+from vlm4vla.stats.intervals import RESAMPLES, Estimate
+
+Floats = NDArray[np.float64]
+EXACT = 10
+"""Up to so many backbones every permutation is counted: 10! = 3,628,800."""
+
+_BLOCK = 9  # 9! = 362,880 permutations are held at once
+_TIE = 1e-10  # permutations that reach the observed value but for rounding count as reaching it
+_NORMAL = NormalDist()
+
+
+class Kind(StrEnum):
+    """Which coefficient."""
+
+    PEARSON = "pearson"
+    SPEARMAN = "spearman"
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """A coefficient and how often chance alone reaches it."""
+
+    value: float
+    p: float
+    """Two-sided: the share of permutations whose absolute value is at least as great."""
+    exact: bool
+    """Every permutation was counted; otherwise random ones were."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Ordinary least squares: y = intercept + slope x."""
+
+    slope: float
+    intercept: float
+    r_squared: float
+
+
+def pearson(x: ArrayLike, y: ArrayLike) -> Floats:
+    """Pearson's r along the last axis.
+
+    Args:
+        x: (..., n).
+        y: (..., n), broadcast against `x`.
+
+    Returns:
+        (...): NaN where x or y does not vary.
+    """
+    a, b = _standardised(x), _standardised(y)
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError("x and y must hold one value each for the same backbones.")
+    r: Floats = np.clip(np.sum(a * b, axis=-1), -1.0, 1.0)
+    return r
+
+
+def ranks(values: ArrayLike) -> Floats:
+    """Ranks from 1 along the last axis; ties share the mean of theirs.
+
+    Args:
+        values: (..., n), finite.
+
+    Returns:
+        (..., n).
+    """
+    v = np.asarray(values, dtype=np.float64)
+    ordered = np.sort(v, axis=-1)
+    below = np.sum(ordered[..., None, :] < v[..., :, None], axis=-1)
+    equal = np.sum(ordered[..., None, :] == v[..., :, None], axis=-1)
+    middle: Floats = below + (equal + 1) / 2
+    return middle
+
+
+def spearman(x: ArrayLike, y: ArrayLike) -> Floats:
+    """Spearman's rho along the last axis: Pearson's r of the ranks. Shapes as in `pearson`."""
+    return pearson(ranks(x), ranks(y))
+
+
+_COEFFICIENT: dict[Kind, Callable[[ArrayLike, ArrayLike], Floats]] = {
+    Kind.PEARSON: pearson,
+    Kind.SPEARMAN: spearman,
+}
+
+
+def permutation_test(
+    x: ArrayLike,
+    y: ArrayLike,
+    kind: Kind | str = Kind.PEARSON,
+    generator: Generator | None = None,
+    resamples: int = 100_000,
+) -> PermutationTest:
+    """Two-sided permutation test of no association.
+
+    Up to `EXACT` backbones all n! permutations are counted and nothing is random. Above, so many
+    random ones, the observed order counted among them (Phipson & Smyth 2010).
+
+    Args:
+        x: (n,), at least 3 values.
+        y: (n,).
+        kind: which coefficient.
+        generator: needed above `EXACT` backbones only.
+        resamples: random permutations, above `EXACT` backbones only.
+    """
+    a, b = _pair(x, y)
+    if Kind(kind) is Kind.SPEARMAN:
+        a, b = ranks(a), ranks(b)
+    observed = float(pearson(a, b))
+    if np.isnan(observed):
+        return PermutationTest(np.nan, np.nan, a.size <= EXACT)
+    a, b = _standardised(a), _standardised(b)
+    reach = abs(observed) - _TIE
+    if a.size <= EXACT:
+        hits, total = _count(a, b, reach)
+        return PermutationTest(observed, hits / total, True)
+    if generator is None:
+        raise ValueError(f"Above {EXACT} backbones a random generator is needed.")
+    shuffled = generator.permuted(np.broadcast_to(b, (resamples, b.size)), axis=1)
+    hits = int(np.sum(np.abs(shuffled @ a) >= reach))
+    return PermutationTest(observed, (hits + 1) / (resamples + 1), False)
+
+
+def fisher_interval(
+    value: ArrayLike, n: int, confidence: float = 0.95, kind: Kind | str = Kind.PEARSON
+) -> tuple[Floats, Floats]:
+    """Interval of a coefficient by Fisher's z transformation.
+
+    Spearman's rho has the greater variance (1 + rho^2 / 2) / (n - 3) on that scale (Bonett &
+    Wright 2000, Psychometrika 65, 23-28).
+
+    Args:
+        value: coefficients, any shape.
+        n: backbones behind each; below 4 the interval is all of -1 to 1.
+        confidence: two-sided level.
+        kind: which coefficient.
+
+    Returns:
+        Lower and upper limits, each of the shape of `value`.
+    """
+    r = np.asarray(value, dtype=np.float64)
+    if n < 4:
+        return np.where(np.isnan(r), r, -1.0), np.where(np.isnan(r), r, 1.0)
+    spread = np.sqrt(1 + r**2 / 2) if Kind(kind) is Kind.SPEARMAN else np.ones_like(r)
+    half = _NORMAL.inv_cdf(0.5 + confidence / 2) * spread / np.sqrt(n - 3)
+    with np.errstate(divide="ignore"):
+        z = np.arctanh(r)
+    return np.tanh(z - half), np.tanh(z + half)
+
+
+def bootstrap_interval(
+    x: ArrayLike,
+    y: ArrayLike,
+    generator: Generator,
+    kind: Kind | str = Kind.PEARSON,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+) -> Estimate:
+    """BCa interval from resampled backbones (Efron 1987, JASA 82; acceleration by jackknife).
+
+    Resamples in which x or y does not vary have no coefficient and are left out.
+
+    Args:
+        x: (n,), at least 3 values.
+        y: (n,).
+        generator: where the resampling takes its randomness from.
+        kind: which coefficient.
+        confidence: two-sided level.
+        resamples: how many.
+    """
+    a, b = _pair(x, y)
+    coefficient = _COEFFICIENT[Kind(kind)]
+    value = float(coefficient(a, b))
+    drawn = generator.integers(a.size, size=(resamples, a.size))
+    values = coefficient(a[drawn], b[drawn])
+    values = values[np.isfinite(values)]
+    if np.isnan(value) or not values.size:
+        return Estimate(np.nan, np.nan, np.nan)
+    below = np.mean(values < value - _TIE) + 0.5 * np.mean(np.abs(values - value) <= _TIE)
+    bias = _NORMAL.inv_cdf(float(np.clip(below, 1 / values.size, 1 - 1 / values.size)))
+    without = leave_one_out(a, b, kind)
+    deviation = np.nanmean(without) - without[np.isfinite(without)]
+    scale = float(np.sum(deviation**2)) ** 1.5
+    acceleration = float(np.sum(deviation**3)) / (6 * scale) if scale else 0.0
+    levels = []
+    for end in (0.5 - confidence / 2, 0.5 + confidence / 2):
+        shifted = bias + _NORMAL.inv_cdf(end)
+        levels.append(_NORMAL.cdf(bias + shifted / (1 - acceleration * shifted)))
+    low, high = np.quantile(values, levels)
+    return Estimate(value, float(low), float(high))
+
+
+def leave_one_out(x: ArrayLike, y: ArrayLike, kind: Kind | str = Kind.PEARSON) -> Floats:
+    """The coefficient without each backbone in turn.
+
+    Args:
+        x: (n,), at least 3 values.
+        y: (n,).
+        kind: which coefficient.
+
+    Returns:
+        (n,): entry i leaves backbone i out; NaN where the others do not vary.
+    """
+    a, b = _pair(x, y)
+    others = np.array([[j for j in range(a.size) if j != i] for i in range(a.size)])
+    return _COEFFICIENT[Kind(kind)](a[others], b[others])
+
+
+def leave_family_out(
+    x: ArrayLike,
+    y: ArrayLike,
+    families: Sequence[Hashable],
+    kind: Kind | str = Kind.PEARSON,
+) -> dict[Hashable, tuple[float, int]]:
+    """The coefficient without each family of backbones in turn.
+
+    Args:
+        x: (n,), at least 3 values.
+        y: (n,).
+        families: n names.
+        kind: which coefficient.
+
+    Returns:
+        Family left out, in order of appearance -> the coefficient of the others (NaN for fewer
+        than 3 of them, since any two points lie on a line) and how many they are.
+    """
+    a, b = _pair(x, y)
+    if len(families) != a.size:
+        raise ValueError("A family is needed for each backbone.")
+    found: dict[Hashable, tuple[float, int]] = {}
+    for family in dict.fromkeys(families):
+        rest = np.array([name != family for name in families])
+        n = int(rest.sum())
+        value = float(_COEFFICIENT[Kind(kind)](a[rest], b[rest])) if n >= 3 else np.nan
+        found[family] = (value, n)
+    return found
+
+
+def least_squares(x: ArrayLike, y: ArrayLike) -> Line:
+    """The line of least squared vertical distance, as drawn through Fig. 3 of VLM4VLA.
+
+    Args:
+        x: (n,), at least 3 values.
+        y: (n,).
+    """
+    a, b = _pair(x, y)
+    centred = a - a.mean()
+    spread = float(centred @ centred)
+    if spread == 0.0:
+        return Line(np.nan, np.nan, np.nan)
+    slope = float(centred @ (b - b.mean())) / spread
+    return Line(slope, float(b.mean() - slope * a.mean()), float(pearson(a, b)) ** 2)
+
+
+def _count(a: Floats, b: Floats, reach: float) -> tuple[int, int]:
+    """Permutations of b whose product with a reaches `reach` either way, and how many there are."""
+    if a.size > _BLOCK:
+        parts = [
+            _count_given(a[1:], np.delete(b, i), float(a[0] * b[i]), reach) for i in range(b.size)
+        ]
+        return sum(hits for hits, _ in parts), sum(total for _, total in parts)
+    return _count_given(a, b, 0.0, reach)
+
+
+def _count_given(a: Floats, b: Floats, start: float, reach: float) -> tuple[int, int]:
+    products = b[_orders(a.size)] @ a + start
+    return int(np.sum(np.abs(products) >= reach)), products.size
+
+
+@cache
+def _orders(n: int) -> NDArray[np.uint8]:
+    return np.array(list(permutations(range(n))), dtype=np.uint8)
+
+
+def _standardised(values: ArrayLike) -> Floats:
+    """Mean 0 and unit length along the last axis; NaN where nothing varies."""
+    v = np.asarray(values, dtype=np.float64)
+    centred = v - v.mean(axis=-1, keepdims=True)
+    length = np.sqrt(np.sum(centred**2, axis=-1, keepdims=True))
+    # A constant's rounding error is no variation: 0.1 + 0.1 + 0.1 has a mean that is not 0.1.
+    varies = np.ptp(v, axis=-1, keepdims=True) > 0
+    unit: Floats = np.full_like(v, np.nan)
+    np.divide(centred, length, out=unit, where=varies & (length > 0))
+    return unit
+
+
+def _pair(x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError("x and y must hold one value each for the same backbones.")
+    if a.size < 3:
+        raise ValueError("A correlation needs at least 3 backbones.")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("x and y must be finite; leave backbones without a score out.")
+    return a, b
