@@ -21,6 +21,7 @@ Scalar = str | int | float | bool
 
 GENERATORS = {
     "toy": "vlm4vla.suites.toy:episodes",
+    "calvin": "vlm4vla.suites.calvin:episodes",
     "grinningface": "vlm4vla.suites.grinningface:episodes",
 }
 """Simulator -> `module:function(suite, arguments, options) -> list[Episode]`."""
