@@ -25,6 +25,7 @@ ALLOWED = {
     "stats": set(),
     "reports": {"core", "store", "stats", "suites"},
     "runs": {"core", "suites", "simulators", "policies", "rollout", "store"},
+    "training": {"core", "models", "rollout", "runs", "store"},
 }
 """Package -> packages it may import; `cli` and the top level may import all."""
 

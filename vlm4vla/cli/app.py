@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from vlm4vla.cli import doctor, env, export, leaderboard, list, replay, report, run, show
+from vlm4vla.cli import demos, doctor, env, export, leaderboard, list, replay, report, run, show
 from vlm4vla.core.errors import BenchError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("show")(show.show)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
+app.command("demos")(demos.demos)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
 app.add_typer(env.app, name="env")

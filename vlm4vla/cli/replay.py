@@ -135,7 +135,7 @@ def _write_sheet(frames: Path, sheet: Path, done: Replay) -> None:
     from vlm4vla.reports.sheet import write_sheet
 
     title = f"{done.result.key}: {done.result.instruction} ({done.result.outcome.value})"
-    write_sheet(sorted(frames.glob("*.png")), sheet, title)
+    write_sheet(sorted(frames.glob("*/*.png")), sheet, title)
 
 
 def _tell(done: Replay, as_json: bool) -> None:

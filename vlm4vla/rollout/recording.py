@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.policy import ActionChunk
 from vlm4vla.core.simulator import Floats, Frames, Observation
+
+INSTRUCTIONS = "instructions.jsonl"
+"""Beside the pictures: `[step, text]`, a line for each new instruction."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,9 @@ class Recording:
     horizon: int
     """Actions per query: as many as the recorded policy executed."""
     frames: str = ""
-    """Folder for one PNG per query of the first camera requested; nothing is written if empty."""
+    """Folder for the pictures, `CAMERA/STEP.png`, a query each; nothing is written if empty."""
+    queries: tuple[int, ...] = ()
+    """Steps, ascending and from 0, to query at in place of every `horizon`."""
 
 
 class Player:
@@ -28,18 +34,36 @@ class Player:
     def __init__(self, recording: Recording) -> None:
         """Start at the first action."""
         self._recording = recording
+        self._instruction = ""
 
     def reset(self, key: EpisodeKey, fresh: bool) -> None:
         """A new instruction does not rewind the list."""
 
     def act(self, observation: Observation) -> ActionChunk:
-        """The next `horizon` actions."""
-        if self._recording.frames and observation.images:
-            frame = next(iter(observation.images.values()))[-1]
-            _save(frame, Path(self._recording.frames) / f"{observation.step:05}.png")
+        """The actions up to the next query."""
+        if self._recording.frames:
+            for camera, frames in observation.images.items():
+                name = f"{observation.step:05}.png"
+                _save(frames[-1], Path(self._recording.frames) / camera / name)
+            self._note(observation)
         rest = self._recording.actions[observation.step :]
-        chunk = rest[: self._recording.horizon]
+        chunk = rest[: self._horizon(observation.step)]
         return ActionChunk(chunk, len(chunk) if len(chunk) == len(rest) else None)
+
+    def _horizon(self, step: int) -> int:
+        recording = self._recording
+        if not recording.queries:
+            return recording.horizon
+        return next((q - step for q in recording.queries if q > step), len(recording.actions))
+
+    def _note(self, observation: Observation) -> None:
+        """Write down from which step on an instruction holds."""
+        if observation.instruction != self._instruction:
+            self._instruction = observation.instruction
+            folder = Path(self._recording.frames)
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / INSTRUCTIONS).open("a") as file:
+                file.write(json.dumps([observation.step, observation.instruction]) + "\n")
 
 
 def _save(frame: Frames, path: Path) -> None:

@@ -20,7 +20,7 @@ from vlm4vla.rollout.host_process import HostProcess
 from vlm4vla.rollout.recording import Recording
 from vlm4vla.runs.plan import RunPlan, resolve
 from vlm4vla.runs.request import RunRequest
-from vlm4vla.store import EpisodeRow, Store
+from vlm4vla.store import EpisodeRow, RunRecord, Store
 from vlm4vla.suites.suite import Scalar
 
 
@@ -59,7 +59,7 @@ class Pictures:
 
     video: Path | None = None
     frames: Path | None = None
-    """Folder for one PNG per query: the first camera as the policy saw it."""
+    """Folder for `CAMERA/STEP.png`, one a query: the first camera as the policy saw it."""
 
 
 _NONE = Pictures()
@@ -87,21 +87,9 @@ def replay_stored(
             f"Say which: --episode {' or '.join(f'{row.key.task}/{init}' for row in rows)}",
         )
     row = rows[0]
-    plan = resolve(
-        RunRequest(
-            policy=record.policy if pictures.frames else "random",
-            suite=str(record.provenance.get("suite_file", record.suite)),
-            tasks=(row.key.task,),
-            inits=(init,),
-            seed=record.seed,
-            protocol=record.protocol,
-            options={key: _scalar(value) for key, value in record.options.items()},
-            policy_options={k: str(v) for k, v in record.policy_options.items()}
-            if pictures.frames
-            else {},
-            video="all" if pictures.video or pictures.frames else "none",
-        )
-    )
+    seeing = request_of(record, (row.key.task,), (init,), as_played=bool(pictures.frames))
+    video = pictures.video or pictures.frames
+    plan = resolve(replace(seeing, video="all" if video else "none"))
     actions = store.actions(record.id, row.key)
     horizon = max(1, round(row.steps / max(1, row.queries)))
     changed = tuple(
@@ -109,6 +97,28 @@ def replay_stored(
         for name, values in conflicts([record.comparability, plan.comparability]).items()
     )
     return Replay(_replay(plan, actions, pictures, horizon), row, changed)
+
+
+def request_of(
+    record: RunRecord,
+    tasks: tuple[str, ...] = (),
+    inits: tuple[int, ...] = (),
+    as_played: bool = False,
+) -> RunRequest:
+    """The request that a stored run came from, for these of its episodes.
+
+    Its policy is needed only `as_played`: who merely repeats its actions need not have it.
+    """
+    return RunRequest(
+        policy=record.policy if as_played else "random",
+        suite=str(record.provenance.get("suite_file", record.suite)),
+        tasks=tasks,
+        inits=inits,
+        seed=record.seed,
+        protocol=record.protocol,
+        options={key: _scalar(value) for key, value in record.options.items()},
+        policy_options={k: str(v) for k, v in record.policy_options.items()} if as_played else {},
+    )
 
 
 def replay_file(request: RunRequest, actions: Path, pictures: Pictures = _NONE) -> Replay:

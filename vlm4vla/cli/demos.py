@@ -1,0 +1,181 @@
+"""`bench demos`: record demonstrations to train on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from vlm4vla.cli.options import (
+    ProtocolOption,
+    SetOption,
+    StoreOption,
+    assignments,
+    numbers,
+    scalars,
+)
+from vlm4vla.core.errors import BadInput, OutOfRange
+
+if TYPE_CHECKING:
+    from vlm4vla.runs.plan import RunPlan
+    from vlm4vla.training.demos import Drawn, Recorder
+
+_LINE_EVERY_S = 10.0
+
+
+def demos(
+    out: Annotated[Path, typer.Option(help="Folder of the data set.")],
+    suite: Annotated[
+        str | None, typer.Option(help="Suite whose episodes the policy plays: a name or YAML.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(help="Instead of playing: the successes of this stored run.")
+    ] = None,
+    policy: Annotated[str, typer.Option(help="Who plays.")] = "expert",
+    task: Annotated[list[str] | None, typer.Option(help="Only this task (repeatable).")] = None,
+    init: Annotated[str | None, typer.Option(help="Only these inits: 3 or 0,4,10-19.")] = None,
+    episodes: Annotated[int | None, typer.Option(help="Only the first N of each task.")] = None,
+    frames: Annotated[
+        str, typer.Option(metavar="N|all", help="Steps of an episode to render, drawn by lot.")
+    ] = "16",
+    camera: Annotated[
+        list[str] | None, typer.Option(help="Camera (repeatable) [the simulator's first].")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Pixels a side [the camera's own].")] = None,
+    failures: Annotated[
+        bool, typer.Option("--failures", help="Keep episodes without success.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of everything random in an episode.")] = 0,
+    protocol: ProtocolOption = None,
+    set_: SetOption = None,
+    slots: Annotated[int | None, typer.Option(help="Simulators side by side [chosen].")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Record demonstrations: play blind, then render only the steps that training will see.
+
+    The same command continues where it was stopped. Train with: bench train --data OUT
+    """
+    from vlm4vla.runs.plan import resolve
+    from vlm4vla.runs.replay import request_of
+    from vlm4vla.runs.request import RunRequest
+    from vlm4vla.store import Store
+    from vlm4vla.training.demos import Look, Recorder, camera_requests
+
+    console = Console(highlight=False)
+    look = Look(_frames(frames), tuple(camera or ()), _size(size), failures)
+    _check_out(out)
+    if (suite is None) == (run is None):
+        raise BadInput(
+            "Say what to record: --suite or --run.",
+            f"bench demos --suite grinningface_demos --out {out}",
+        )
+    if suite is not None:
+        request = RunRequest(
+            policy=policy,
+            suite=suite,
+            tasks=tuple(task or ()),
+            inits=numbers("--init", init),
+            episodes=episodes,
+            seed=seed,
+            protocol=protocol,
+            options=scalars(assignments("--set", set_)),
+            slots=slots,
+        )
+        plan = resolve(request)
+        camera_requests(plan.simulator_spec, look)
+        plan.simulator.preflight(plan.suite.options, rendering=True)
+        played = _play(plan, out, console)
+        with Store.open(out / "played.db") as opened:
+            recorder = Recorder(plan, opened, played, out, look)
+    else:
+        with Store.open(store) as opened:
+            record = opened.run(str(run))
+            plan = resolve(request_of(record, tuple(task or ()), numbers("--init", init)))
+            recorder = Recorder(plan, opened, record.id, out, look)
+    _draw(recorder, slots or plan.slots, out, console)
+
+
+def _play(plan: RunPlan, out: Path, console: Console) -> str:
+    """The first pass; ends the command if it is not complete."""
+    from vlm4vla.cli.progress import Progress
+    from vlm4vla.runs.execute import execute
+    from vlm4vla.store import Store
+
+    console.print("1 of 2: play, without pictures")
+    with Store.open(out / "played.db", create=True) as store, Progress(plan, console) as progress:
+        summary = execute(plan, store, progress.observe)
+    if summary.interrupted:
+        console.print("Interrupted. The same command continues.")
+        sys.exit(130)
+    if not summary.complete:
+        console.print(
+            f"{summary.errors} episodes ended in an error; see: "
+            f"bench show {summary.run} --store {out / 'played.db'}",
+            soft_wrap=True,
+        )
+        sys.exit(1)
+    return summary.run
+
+
+def _draw(recorder: Recorder, slots: int, out: Path, console: Console) -> None:
+    """The second pass, with a line now and then."""
+    console.print(f"2 of 2: render {len(recorder)} episodes")
+    began = last = time.monotonic()
+    done = fresh = pictures = 0
+
+    def tell(drawn: Drawn) -> None:
+        nonlocal last, done, fresh, pictures
+        done, fresh = done + 1, fresh + (not drawn.already)
+        pictures += drawn.pictures
+        now = time.monotonic()
+        if drawn.problem:
+            console.print(f"{drawn.key}: {drawn.problem}", soft_wrap=True, markup=False)
+        if now - last > _LINE_EVERY_S and fresh:
+            last = now
+            left = round((now - began) / fresh * (len(recorder) - done))
+            clock = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
+            console.print(f"{done}/{len(recorder)} episodes, {pictures} pictures, {clock} left")
+
+    report = recorder.run(slots, tell)
+    console.print(
+        f"{report.episodes} episodes, {report.pictures} pictures in {out}"
+        + (f"; {report.left_out} failed episodes left out" if report.left_out else "")
+    )
+    if report.problems:
+        console.print(
+            f"{len(report.problems)} episodes could not be rendered; the set is not finished. "
+            "The same command tries them again.",
+            soft_wrap=True,
+        )
+        sys.exit(1)
+
+
+def _frames(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise OutOfRange(f"--frames {text} is neither a number from 1 nor `all`.")
+    return int(text)
+
+
+def _size(size: int | None) -> int | None:
+    if size is not None and not 8 <= size <= 4096:
+        raise OutOfRange(f"--size {size} is outside 8..4096 pixels.")
+    return size
+
+
+def _check_out(out: Path) -> None:
+    """Fail before any work if nothing can be written there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise BadInput(
+            f"--out {out} cannot be written: {error.strerror}.", "Name a folder that you own."
+        ) from error

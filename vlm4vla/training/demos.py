@@ -1,0 +1,311 @@
+"""Demonstrations: episodes played in the real engine, then drawn where training will look.
+
+Two passes. First the policy (an expert) runs as in `bench run`, blind, into a store inside the
+output folder. Now every episode's length is known, and the steps that training shall see are drawn
+by lot. Then the stored actions are played again and rendered at those steps alone; an episode that
+does not end as it did before is refused. Both passes continue where they were killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from vlm4vla.core.episode import JSON, Episode
+from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
+from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.core.simulator import Floats
+from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec, SimulatorSpec
+from vlm4vla.rollout.episode_loop import LoopConfig
+from vlm4vla.rollout.execution import Execution
+from vlm4vla.rollout.host import Assignment, HostConfig
+from vlm4vla.rollout.host_process import HostProcess
+from vlm4vla.rollout.recording import INSTRUCTIONS, Recording
+from vlm4vla.runs.plan import RunPlan
+from vlm4vla.store import EpisodeRow, Store
+from vlm4vla.training.data import lerobot_write as lerobot
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Look:
+    """What of each episode is rendered."""
+
+    frames: int | None = 16
+    """Steps of each episode, drawn by lot; None: every step."""
+    cameras: tuple[str, ...] = ()
+    """The simulator's first camera if empty."""
+    size: int | None = None
+    """Height and width in pixels; the camera's own if None."""
+    failures: bool = False
+    """Keep episodes without success too."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One episode is on disk, or could not be drawn (`problem`)."""
+
+    key: str
+    pictures: int
+    problem: str = ""
+    already: bool = False
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the data set holds now."""
+
+    episodes: int
+    pictures: int
+    left_out: int
+    """Episodes that the policy failed at."""
+    problems: tuple[Drawn, ...]
+
+
+def steps_to_draw(length: int, count: int | None, episode: Episode) -> tuple[int, ...]:
+    """The steps of an episode of `length` actions that are rendered, ascending from 0.
+
+    One step is drawn from each of `count` equal stretches, so that no phase of the motion is left
+    out; the first is step 0, where every evaluation begins. The lot depends on the episode alone.
+    """
+    if count is None or count >= length:
+        return tuple(range(length))
+    rng = np.random.default_rng((*episode.key.entropy, count))
+    edges = np.arange(count + 1) * length // count
+    drawn = [int(rng.integers(low, high)) for low, high in pairwise(edges[1:])]
+    return (0, *drawn)
+
+
+class Recorder:
+    """Draws the stored episodes of a run into a data set."""
+
+    def __init__(self, plan: RunPlan, store: Store, run: str, folder: Path, look: Look) -> None:
+        """Check that the simulator can draw what is asked for. Raises BadInput."""
+        self._plan, self._folder, self._look = plan, folder, look
+        self._cameras = camera_requests(plan.simulator_spec, look)
+        facts = plan.simulator.preflight(plan.suite.options, rendering=True)
+        by_key = {episode.key: episode for episode in plan.suite.episodes}
+        rows = [row for row in store.episodes(run) if row.key in by_key]
+        rows = [row for row in rows if row.outcome is not Outcome.ERROR]
+        order = {key: place for place, key in enumerate(by_key)}
+        rows.sort(key=lambda row: order[row.key])
+        kept = [row for row in rows if look.failures or row.outcome is Outcome.SUCCESS]
+        self._left_out = len(rows) - len(kept)
+        if not kept:
+            raise OutOfRange(
+                f"Run {run} has no successful episode to learn from.",
+                "Look at it with `bench show`, or keep the failures too: --failures",
+            )
+        self._episodes = [_Take(row, by_key[row.key], store.actions(run, row.key)) for row in kept]
+        starts = np.cumsum([0, *(take.row.steps for take in self._episodes)])
+        self._starts = [int(start) for start in starts]
+        self._facts: Mapping[str, JSON] = {
+            "suite": plan.suite.name,
+            "policy": plan.request.policy,
+            "options": dict(plan.suite.options),
+            "frames": look.frames,
+            "cameras": [c.name for c in self._cameras],
+            "size": look.size,
+            "failures": look.failures,
+            "seed": plan.request.seed,
+            "comparability": {**plan.comparability, **facts},
+        }
+        self._mark = hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()
+
+    def __len__(self) -> int:
+        """Episodes to draw."""
+        return len(self._episodes)
+
+    def run(self, slots: int, tell: Callable[[Drawn], None]) -> Report:
+        """Draw what is not on disk yet, `slots` simulators side by side; then write the metadata.
+
+        The metadata is left out as long as an episode has a problem.
+        """
+        self._check_folder()
+        tasks = lerobot.Tasks(self._folder, (take.row.instruction for take in self._episodes))
+        self._tasks = tasks
+        done: dict[int, lerobot.Written] = {}
+        missing = []
+        for index in range(len(self)):
+            written = self._read_back(index)
+            if written is None:
+                missing.append(index)
+            else:
+                done[index] = written
+                tell(Drawn(written.key, written.pictures, already=True))
+        problems = []
+        for drawn in self._draw(missing, slots):
+            tell(drawn)
+            if drawn.problem:
+                problems.append(drawn)
+        for index in missing:
+            written = self._read_back(index)
+            if written is not None:
+                done[index] = written
+        if not problems:
+            written_in_order = [done[index] for index in range(len(self))]
+            lerobot.write_metadata(self._folder, self._header(), written_in_order, tasks)
+        pictures = sum(written.pictures for written in done.values())
+        return Report(len(done), pictures, self._left_out, tuple(problems))
+
+    def _draw(self, indices: Sequence[int], slots: int) -> Iterator[Drawn]:
+        """Each thread supervises one simulator host and keeps it from episode to episode."""
+        own = threading.local()
+        hosts: list[HostProcess] = []
+
+        def work(index: int) -> Drawn:
+            if not hasattr(own, "host"):
+                own.host = HostProcess(self._host, self._plan.limits)
+                hosts.append(own.host)
+            return self._draw_one(own.host, index)
+
+        pool = ThreadPoolExecutor(max(1, min(slots, len(indices))))
+        try:
+            for future in as_completed([pool.submit(work, index) for index in indices]):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for host in hosts:
+                host.kill()
+
+    def _draw_one(self, host: HostProcess, index: int) -> Drawn:
+        take = self._episodes[index]
+        problem = ""
+        for attempt in range(1, _ATTEMPTS + 1):
+            with tempfile.TemporaryDirectory(prefix="vlm4vla-") as frames:
+                recording = Recording(
+                    take.actions,
+                    horizon=1,
+                    frames=frames,
+                    queries=steps_to_draw(take.row.steps, self._look.frames, take.episode),
+                )
+                result = host.run(Assignment(take.episode, attempt, recording=recording))
+                problem = _difference(take.row, result)
+                if not problem:
+                    episode = self._collect(index, Path(frames))
+                    lerobot.write_episode(
+                        self._folder, index, episode, self._fps, self._tasks, self._mark
+                    )
+                    pictures = max(len(shown) for shown in episode.images.values())
+                    return Drawn(str(take.row.key), pictures)
+        return Drawn(str(take.row.key), 0, problem)
+
+    def _collect(self, index: int, frames: Path) -> lerobot.Episode:
+        take = self._episodes[index]
+        lines = (frames / INSTRUCTIONS).read_text().splitlines()
+        return lerobot.Episode(
+            key=str(take.row.key),
+            start=self._starts[index],
+            actions=take.actions,
+            instructions=[(int(step), str(text)) for step, text in map(json.loads, lines)],
+            images={
+                camera.name: {
+                    int(path.stem): path.read_bytes()
+                    for path in sorted((frames / camera.name).glob("*.png"))
+                }
+                for camera in self._cameras
+            },
+            success=take.row.outcome is Outcome.SUCCESS,
+        )
+
+    @property
+    def _fps(self) -> float:
+        return self._plan.simulator_spec.action.control_hz or 10.0
+
+    @property
+    def _host(self) -> HostConfig:
+        """The run's host, with a blind player in the policy's place that asks for pictures."""
+        spec = self._plan.simulator_spec
+        loop = LoopConfig(
+            simulator=spec,
+            policy=PolicySpec(spec.action, ObservationRequest(self._cameras)),
+            execution=Execution.parse("chunk"),
+            success=self._plan.suite.success,
+        )
+        return replace(self._plan.host, loop=loop)
+
+    def _read_back(self, index: int) -> lerobot.Written | None:
+        key = str(self._episodes[index].row.key)
+        return lerobot.read_back(self._folder, index, key, self._starts[index], self._mark)
+
+    def _check_folder(self) -> None:
+        """Refuse to write over another data set. Raises BadInput."""
+        path = self._folder / "meta" / "settings.json"
+        if path.is_file():
+            there = json.loads(path.read_text())
+            for name, value in self._facts.items():
+                if there.get(name) != value:
+                    raise BadInput(
+                        f"{self._folder} holds demonstrations with {name} {there.get(name)}, "
+                        f"not {value}.",
+                        "Choose another --out folder, or delete this one.",
+                    )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self._facts, indent=1) + "\n")
+
+    def _header(self) -> lerobot.Header:
+        spec = self._plan.simulator_spec
+        sizes = {}
+        for request in self._cameras:
+            camera = spec.observation.camera(request.name)
+            assert camera is not None
+            sizes[camera.name] = (request.height or camera.height, request.width or camera.width)
+        return lerobot.Header(
+            action=spec.action,
+            cameras=sizes,
+            fps=self._fps,
+            robot=str(self._plan.suite.options.get("robot", spec.simulator)),
+            facts={**self._facts, "provenance": dict(self._plan.record.provenance)},
+        )
+
+
+@dataclass(frozen=True)
+class _Take:
+    """An episode as it was played blind."""
+
+    row: EpisodeRow
+    episode: Episode
+    actions: Floats
+
+
+def camera_requests(simulator: SimulatorSpec, look: Look) -> tuple[CameraRequest, ...]:
+    """The cameras to render. Raises BadInput for one that is not there, or not of that size."""
+    offered = {camera.name: camera for camera in simulator.observation.cameras}
+    if not offered:
+        raise BadInput(f"Simulator '{simulator.simulator}' has no camera.")
+    requests = []
+    for name in look.cameras or list(offered)[:1]:
+        if name not in offered:
+            raise UnknownName(f"camera of '{simulator.simulator}'", name, offered)
+        camera = offered[name]
+        fixed = not camera.resizable and look.size not in (None, camera.height)
+        if fixed:
+            raise OutOfRange(
+                f"Camera '{name}' is fixed at {camera.height}x{camera.width}.", "Leave --size out."
+            )
+        requests.append(CameraRequest(name, look.size, look.size))
+    return tuple(requests)
+
+
+def _difference(row: EpisodeRow, result: EpisodeResult) -> str:
+    """Why the second playing is not the first one again; empty if it is."""
+    if result.error is not None:
+        return f"{result.error.value} error: {result.error_text}"
+    for name, before, now in (
+        ("outcome", row.outcome.value, result.outcome.value),
+        ("steps", row.steps, result.steps),
+        ("measures", dict(row.measures), dict(result.measures)),
+    ):
+        if before != now:
+            return f"played again, its {name} became {now} in place of {before}"
+    return ""
