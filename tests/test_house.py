@@ -19,7 +19,8 @@ ALLOWED = {
     "suites": {"core"},
     "simulators": {"core"},
     "environments": {"core", "simulators"},
-    "policies": {"core"},
+    "models": {"core"},
+    "policies": {"core", "models"},
     "rollout": {"core", "simulators", "policies"},
     "store": {"core", "suites"},
     "stats": set(),
@@ -110,7 +111,18 @@ def test_nothing_is_swallowed(path):
             assert not (broad and idle), f"swallowed in line {node.lineno}"
 
 
-HEAVY = {"torch", "sapien", "mani_skill", "ray", "pandas", "pyarrow", "scipy", "matplotlib", "av"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "sapien",
+    "mani_skill",
+    "ray",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "matplotlib",
+    "av",
+}
 
 
 @pytest.mark.parametrize("command", [["list"], ["--help"], ["env", "list"], ["run", "--help"]])
@@ -144,7 +156,9 @@ def test_constraints_pin_every_requirement():
 
     from vlm4vla.environments.python_packages import pins, requirements
 
-    asked = {canonicalize_name(r.name) for x in ("", "emoji", "dev") for r in requirements(x)}
+    asked = {
+        canonicalize_name(r.name) for x in ("", "emoji", "models", "dev") for r in requirements(x)
+    }
     assert {"torch", "ray", "pytest", "gymnasium", "av"} <= asked
     assert asked - set(pins()) == set()
     assert [p for p in pins() if p.startswith("nvidia-") and p != "nvidia-ml-py"] == []
