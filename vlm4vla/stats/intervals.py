@@ -40,7 +40,7 @@ def wilson(
     Returns:
         Lower and upper limits, each of the broadcast shape.
     """
-    k, n = _counts(successes, trials)
+    k, n = counts(successes, trials)
     z = _quantile(confidence)
     with np.errstate(invalid="ignore", divide="ignore"):
         centre = (k + z**2 / 2) / (n + z**2)
@@ -80,7 +80,7 @@ def stratified_rate(successes: ArrayLike, trials: ArrayLike, confidence: float =
         trials: counts, (T,), all positive.
         confidence: two-sided level.
     """
-    k, n = _counts(successes, trials)
+    k, n = counts(successes, trials)
     if k.ndim != 1 or not k.size or np.any(n == 0):
         raise ValueError("One count of at least one trial for each task is needed.")
     low, high = wilson(k, n, confidence)
@@ -133,13 +133,14 @@ def bootstrap_mean(
 
 def _resampled_means(values: Floats, generator: Generator, resamples: int) -> Floats:
     # A resample is how often each distinct value was drawn: few numbers for discrete scores.
-    distinct, counts = np.unique(values, return_counts=True)
-    draws = generator.multinomial(values.size, counts / values.size, size=resamples)
+    distinct, repeats = np.unique(values, return_counts=True)
+    draws = generator.multinomial(values.size, repeats / values.size, size=resamples)
     means: Floats = draws @ distinct / values.size
     return means
 
 
-def _counts(successes: ArrayLike, trials: ArrayLike) -> tuple[Floats, Floats]:
+def counts(successes: ArrayLike, trials: ArrayLike) -> tuple[Floats, Floats]:
+    """Both as floats of one shape. Raises ValueError for counts that cannot be."""
     k, n = np.broadcast_arrays(
         np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
     )

@@ -1,0 +1,278 @@
+"""How many episodes a precision or a difference needs, and what a number of them can show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from vlm4vla.stats.binomial import binomial_test
+from vlm4vla.stats.intervals import Floats, wilson
+
+ALPHA = 0.05
+POWER = 0.8
+MOST = 10_000_000
+"""Beyond so many episodes nobody waits for the answer."""
+
+_NORMAL = NormalDist()
+
+
+def episodes_for_precision(rate: float, half_width: float, confidence: float = 0.95) -> int:
+    """Episodes after which Wilson's interval of a rate reaches half its width.
+
+    Args:
+        rate: the rate expected; 0.5 is the widest case.
+        half_width: half of the interval, a fraction of 1.
+        confidence: two-sided level.
+
+    Raises:
+        ValueError: the rate or width is outside 0..1, or more than `MOST` would be needed.
+    """
+    _within(rate, "rate", ends=True)
+    _within(half_width, "half-width")
+
+    def narrow(n: int) -> bool:
+        low, high = wilson(rate * n, n, confidence)
+        return float(high - low) / 2 <= half_width
+
+    return _least(narrow)
+
+
+def episodes_for_mean(sd: float, half_width: float, confidence: float = 0.95) -> int:
+    """Episodes after which the interval of a mean reaches half its width.
+
+    Args:
+        sd: standard deviation of one episode, e.g. 1.6 for CALVIN's chain length.
+        half_width: half of the interval, in the same unit.
+        confidence: two-sided level.
+    """
+    _positive(sd, "standard deviation")
+    _positive(half_width, "half-width")
+    return max(2, _ceil((_NORMAL.inv_cdf((1 + confidence) / 2) * sd / half_width) ** 2))
+
+
+def episodes_unpaired(
+    rate1: float, rate2: float, alpha: float = ALPHA, power: float = POWER
+) -> int:
+    """Episodes of each policy that tell two rates apart, on different episodes.
+
+    The normal approximation without pooling: n = (z_a + z_b)^2 (p1 q1 + p2 q2) / d^2.
+
+    Args:
+        rate1: of the first policy.
+        rate2: of the second policy.
+        alpha: two-sided level.
+        power: chance that the difference is found.
+    """
+    _within(rate1, "rate", ends=True)
+    _within(rate2, "rate", ends=True)
+    if rate1 == rate2:
+        raise ValueError("The two rates must differ.")
+    spread = rate1 * (1 - rate1) + rate2 * (1 - rate2)
+    return max(2, _ceil(_z_sum(alpha, power) ** 2 * spread / (rate1 - rate2) ** 2))
+
+
+def episodes_paired(
+    difference: float, discordant: float, alpha: float = ALPHA, power: float = POWER
+) -> int:
+    """Pairs that McNemar's exact test needs to find a difference of two paired rates.
+
+    Args:
+        difference: of the rates, a fraction of 1; its sign does not matter.
+        discordant: share of the episodes in which the policies differ, at least the difference.
+        alpha: two-sided level.
+        power: chance that the difference is found.
+    """
+    d = abs(difference)
+    _within(d, "difference", ends=True)
+    _within(discordant, "share of discordant pairs", ends=True)
+    if not 0 < d <= discordant + 1e-12:
+        raise ValueError("The policies must differ in at least as many episodes as the rates do.")
+    better, worse = min(1.0, (discordant + d) / 2), max(0.0, (discordant - d) / 2)
+    return _least(lambda n: mcnemar_power(n, better, worse, alpha) >= power)
+
+
+def mcnemar_power(n: int, first_only: float, second_only: float, alpha: float = ALPHA) -> float:
+    """Chance that McNemar's exact test finds a difference, by the distributions themselves.
+
+    Args:
+        n: pairs.
+        first_only: probability that only the first policy succeeds.
+        second_only: probability that only the second does.
+        alpha: two-sided level.
+    """
+    share = first_only + second_only
+    if share == 0.0:
+        return 0.0
+    spread = 10 * np.sqrt(n * share * (1 - share)) + 10
+    m = np.arange(max(0, int(n * share - spread)), min(n, int(n * share + spread)) + 1)
+    weight = np.exp(_log_binomial(m, n, share))
+    lower = _critical(n, alpha)[m]  # at most so many wins of the worse are significant
+    lean = first_only / share
+    below = np.where(lower >= 0, special.bdtr(np.maximum(lower, 0), m, lean), 0.0)
+    above = np.where(lower >= 0, special.bdtr(np.maximum(lower, 0), m, 1 - lean), 0.0)
+    return float(weight @ (below + above))
+
+
+def episodes_paired_mean(
+    difference: float, sd: float, alpha: float = ALPHA, power: float = POWER
+) -> int:
+    """Pairs that tell two means apart, e.g. of chain length.
+
+    Args:
+        difference: of the means.
+        sd: standard deviation of a pair's difference: sqrt(2 (1 - rho)) times that of an episode.
+        alpha: two-sided level.
+        power: chance that the difference is found.
+    """
+    _positive(sd, "standard deviation")
+    _positive(abs(difference), "difference")
+    return max(2, _ceil((_z_sum(alpha, power) * sd / difference) ** 2))
+
+
+def detectable_difference(
+    n: int, discordant: float, alpha: float = ALPHA, power: float = POWER
+) -> float | None:
+    """Least difference of paired rates that n pairs find, or None if not even the greatest.
+
+    Args:
+        n: pairs.
+        discordant: share of them in which the policies differ.
+        alpha: two-sided level.
+        power: chance that the difference is found.
+    """
+    if n < 1 or mcnemar_power(n, discordant, 0.0, alpha) < power:
+        return None
+    low, high = 0.0, discordant
+    for _ in range(40):
+        d = (low + high) / 2
+        found = mcnemar_power(n, (discordant + d) / 2, (discordant - d) / 2, alpha) >= power
+        low, high = (low, d) if found else (d, high)
+    return high
+
+
+def detectable_mean(n: int, sd: float, alpha: float = ALPHA, power: float = POWER) -> float:
+    """Least difference of paired means that n pairs find.
+
+    Args:
+        n: pairs.
+        sd: standard deviation of a pair's difference.
+        alpha: two-sided level.
+        power: chance that the difference is found.
+    """
+    return _z_sum(alpha, power) * sd / float(np.sqrt(n))
+
+
+def detectable_unpaired(
+    n: int, rate: float, alpha: float = ALPHA, power: float = POWER
+) -> float | None:
+    """Least difference from `rate` that n episodes of each policy find, upwards or downwards.
+
+    Args:
+        n: episodes of each policy.
+        rate: of the one policy; the other's is looked for on the roomier side.
+        alpha: two-sided level.
+        power: chance that the difference is found.
+    """
+    room, sign = max((1 - rate, 1), (rate, -1))
+    if episodes_unpaired(rate, rate + sign * room, alpha, power) > n:
+        return None
+    low, high = 0.0, room
+    for _ in range(40):
+        d = (low + high) / 2
+        found = episodes_unpaired(rate, rate + sign * d, alpha, power) <= n
+        low, high = (low, d) if found else (d, high)
+    return high
+
+
+def correlation_power(rho: ArrayLike, n: int, alpha: float = ALPHA) -> Floats:
+    """Chance that n backbones show a correlation, by Fisher's transformation.
+
+    Args:
+        rho: true correlations, any shape.
+        n: backbones, at least 4.
+        alpha: two-sided level.
+    """
+    if n < 4:
+        raise ValueError("At least 4 backbones are needed.")
+    shift = np.arctanh(np.asarray(rho, dtype=np.float64)) * np.sqrt(n - 3)
+    z = _NORMAL.inv_cdf(1 - alpha / 2)
+    power: Floats = special.ndtr(shift - z) + special.ndtr(-shift - z)
+    return power
+
+
+def detectable_correlation(n: int, alpha: float = ALPHA, power: float = POWER) -> float:
+    """Least correlation that n backbones show: .82 for 9 of them.
+
+    Args:
+        n: backbones, at least 4.
+        alpha: two-sided level.
+        power: chance that it is found.
+    """
+    if n < 4:
+        raise ValueError("At least 4 backbones are needed.")
+    return float(np.tanh(_z_sum(alpha, power) / np.sqrt(n - 3)))
+
+
+@lru_cache(maxsize=64)
+def _critical(n: int, alpha: float) -> Floats:
+    """For 0..n discordant pairs, the most wins of the worse that are significant; -1 for none."""
+    m = np.arange(n + 1)
+    guess = np.floor(special.bdtrik(alpha / 2, np.maximum(m, 1), 0.5))
+    guess = np.where(np.isfinite(guess), guess, -1.0)
+    # The inverse is continuous: step to the integer on the right side of the level.
+    for step in (1.0, 0.0):
+        trial = guess + step
+        fits = (trial >= 0) & (binomial_test(np.clip(trial, 0, m), m, 0.5) <= alpha)
+        if step:
+            guess = np.where(fits, trial, guess)
+        else:
+            guess = np.where(fits, guess, guess - 1)
+    return np.maximum(guess, -1.0)
+
+
+def _log_binomial(k: ArrayLike, n: int, p: float) -> Floats:
+    k = np.asarray(k, dtype=np.float64)
+    ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    logs: Floats = ways + special.xlogy(k, p) + special.xlog1py(n - k, -p)
+    return logs
+
+
+def _least(enough: Callable[[int], bool]) -> int:
+    """The least n that is enough, for a condition that once met stays met (nearly so)."""
+    high = 2
+    while not enough(high):
+        high *= 2
+        if high > MOST:
+            raise ValueError(f"More than {MOST:,} episodes would be needed.")
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _z_sum(alpha: float, power: float) -> float:
+    _within(alpha, "level")
+    _within(power, "power")
+    return _NORMAL.inv_cdf(1 - alpha / 2) + _NORMAL.inv_cdf(power)
+
+
+def _ceil(number: float) -> int:
+    if number > MOST:
+        raise ValueError(f"More than {MOST:,} episodes would be needed.")
+    return int(np.ceil(number - 1e-9))
+
+
+def _within(value: float, what: str, ends: bool = False) -> None:
+    if not (0 <= value <= 1 if ends else 0 < value < 1):
+        raise ValueError(f"The {what} must lie between 0 and 1.")
+
+
+def _positive(value: float, what: str) -> None:
+    if not value > 0:
+        raise ValueError(f"The {what} must be positive.")

@@ -1,0 +1,127 @@
+"""Looking at a comparison while it runs, as often as one likes, with the error rate kept.
+
+A betting e-process: a gambler who may not borrow bets on every episode that the hypothesis is
+wrong. Under the hypothesis the expected capital stays 1, so it ever reaches 1 / alpha with
+probability alpha at most (Ville 1939; Waudby-Smith & Ramdas 2024, JRSS B 86, 1-27). The means that
+no gambler has ruined yet are a confidence sequence: its interval holds at whatever moment one
+stops. Bets are a mixture over fixed stakes, so the capital depends on how often each value was
+seen, not on their order.
+
+For pairs of outcomes the values are -1, 0 and 1, ties neither win nor lose, and the stakes are
+those of a Beta(1/2, 1/2) mixture: an e-process on the discordant pairs alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vlm4vla.stats.intervals import Floats
+
+_STAKES = np.cos((2 * np.arange(1, 257) - 1) * np.pi / 512)
+"""Chebyshev's nodes: equal weights on them are the arcsine law, exactly so for short sequences."""
+
+_GRID = 2001
+
+
+@dataclass(frozen=True)
+class Sequential:
+    """Where a comparison stands after the values so far."""
+
+    n: int
+    mean: float
+    low: float
+    high: float
+    """Anytime-valid limits of the mean."""
+    e_value: float
+    """Evidence against a mean of zero; at least 1 / alpha decides."""
+    decided: bool
+
+    @property
+    def p(self) -> float:
+        """Anytime-valid p of this moment: 1 / e, at most 1."""
+        return min(1.0, 1.0 / self.e_value) if self.e_value > 0 else 1.0
+
+
+def sequential(
+    values: ArrayLike, low: float = -1.0, high: float = 1.0, alpha: float = 0.05
+) -> Sequential:
+    """Whether the mean of the values so far is decided to differ from zero.
+
+    Args:
+        values: (n,), e.g. outcome of the first policy less that of the second on each episode, in
+            any order that does not depend on the outcomes.
+        low: least value possible; below 0 for a test of differences.
+        high: greatest value possible.
+        alpha: chance of ever deciding wrongly.
+
+    Returns:
+        The state after all n values. What an earlier look decided is not undone: keep the first
+        decided state.
+    """
+    seen = np.asarray(values, dtype=np.float64)
+    mean = float(seen.mean()) if seen.size else np.nan
+    limits = confidence_sequence(seen, low, high, alpha)
+    e_value = 1.0
+    if low < 0 < high:
+        e_value = float(np.exp(np.minimum(log_capital(seen, np.zeros(1), low, high)[0], 700.0)))
+    return Sequential(seen.size, mean, *limits, e_value, e_value >= 1 / alpha)
+
+
+def confidence_sequence(
+    values: ArrayLike, low: float = 0.0, high: float = 1.0, alpha: float = 0.05
+) -> tuple[float, float]:
+    """Limits of a mean that hold at every moment at once, with probability 1 - alpha.
+
+    Args:
+        values: (n,) between `low` and `high`.
+        low: least value possible.
+        high: greatest value possible.
+        alpha: chance that the true mean is ever outside.
+    """
+    means = np.linspace(low, high, _GRID)
+    kept = np.flatnonzero(log_capital(values, means, low, high) < np.log(1 / alpha))
+    if not kept.size:  # cannot be true of a mean; the grid was too coarse for so many values
+        mean = float(np.mean(np.asarray(values, dtype=np.float64)))
+        return mean, mean
+    # The limit lies between the last point kept and the next one: the outer of the two is safe.
+    return float(means[max(kept[0] - 1, 0)]), float(means[min(kept[-1] + 1, _GRID - 1)])
+
+
+def log_capital(values: ArrayLike, means: ArrayLike, low: float, high: float) -> Floats:
+    """Logarithm of the capital won by betting against each mean.
+
+    Args:
+        values: (n,) between `low` and `high`.
+        means: (M,) hypotheses between `low` and `high`.
+        low: least value possible.
+        high: greatest value possible.
+
+    Returns:
+        (M,): infinite for a mean that the values rule out.
+    """
+    seen, hypotheses = np.asarray(values, dtype=np.float64), np.asarray(means, dtype=np.float64)
+    if not low < high:
+        raise ValueError("The least possible value must be below the greatest.")
+    if seen.size and (seen.min() < low - 1e-12 or seen.max() > high + 1e-12):
+        raise ValueError(f"Values must lie between {low:g} and {high:g}.")
+    if not seen.size:
+        return np.zeros(hypotheses.shape)
+    distinct, repeats = np.unique(seen, return_counts=True)
+    # The greatest stake leaves nothing where the worst comes: up to 1 / (m - low) on high values.
+    room = np.where(_STAKES > 0, (hypotheses - low)[:, None], (high - hypotheses)[:, None])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        stake = np.where(room > 0, _STAKES / room, np.inf)
+        growth = np.zeros(stake.shape)
+        for value, times in zip(distinct, repeats, strict=True):
+            gain = (value - hypotheses)[:, None]
+            growth += times * np.log(np.where(gain == 0, 1.0, 1.0 + stake * gain))
+    growth = np.where(np.isnan(growth), -np.inf, growth)
+    top = growth.max(axis=1)
+    finite = np.where(np.isfinite(top), top, 0.0)
+    summed = np.exp(growth - finite[:, None]).mean(axis=1)
+    with np.errstate(divide="ignore"):
+        capital: Floats = np.where(np.isposinf(top), np.inf, finite + np.log(summed))
+    return capital
