@@ -1,0 +1,142 @@
+"""Checkpoints: a VLA saved to a folder and loaded again, or refused with the reason."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from vlm4vla.core.assets import sha256
+from vlm4vla.models import manifest as manifests
+from vlm4vla.models.manifest import BACKBONE, FILE, WEIGHTS, CheckpointMismatch, Manifest
+from vlm4vla.models.registry import backbone_class
+from vlm4vla.models.vla import VLA, trained, tuned
+
+_SAMPLE = 64
+
+
+def save(
+    model: VLA,
+    folder: Path,
+    *,
+    whole: bool | None = None,
+    training: Mapping[str, str | int | float | bool] | None = None,
+) -> Manifest:
+    """Write the model into `folder`, replacing a checkpoint that is there.
+
+    Args:
+        model: what to save.
+        folder: created if missing.
+        whole: put the backbone's weights in. By default only if most of them were trained;
+            otherwise only the trained tensors are written, and loading needs `config.source`.
+        training: facts for `Manifest.training`.
+    """
+    if whole is None:
+        whole = model.config.scratch or _mostly_trained(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILE).unlink(missing_ok=True)  # until the new one is written this is no checkpoint
+    shutil.rmtree(folder / BACKBONE, ignore_errors=True)
+    model.backbone.save(folder / BACKBONE, weights=whole)
+    save_file(_own_state(model, whole), folder / WEIGHTS)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    saved = [p for p in paths if p.name == WEIGHTS or p.is_relative_to(folder / BACKBONE)]
+    manifest = Manifest(
+        model.config,
+        whole,
+        "" if whole else _base_digest(model),
+        {str(path.relative_to(folder)): sha256(path) for path in saved},
+        dict(training or {}),
+    )
+    manifests.write(folder, manifest)
+    return manifest
+
+
+def load(
+    folder: Path,
+    *,
+    source: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> VLA:
+    """The model saved in `folder`, in evaluation mode.
+
+    Args:
+        folder: a checkpoint.
+        source: where the frozen weights are, if not where the training found them.
+        dtype: of the backbone; query and head stay float32.
+        device: where to put it.
+
+    Raises:
+        MissingAsset: no checkpoint there, or the frozen weights are not on this machine.
+        CheckpointMismatch: files altered or missing, other frozen weights, other shapes.
+    """
+    manifest = manifests.read(folder)
+    manifests.verify(folder, manifest)
+    config = manifest.config
+    kind = backbone_class(config.backbone)
+    place = folder / BACKBONE if manifest.whole else source or config.source
+    backbone = kind.load(place, config.setup, dtype=dtype)
+    model = VLA(config, tuned(backbone, config))
+    if not manifest.whole and _base_digest(model) != manifest.base:
+        raise CheckpointMismatch(
+            f"{folder} was trained on other frozen weights than those at {place}.",
+            f"Fetch the original again ({config.source}), or name it: --source FOLDER.",
+        )
+    _fill(model, folder / WEIGHTS)
+    return model.to(device).eval()
+
+
+def _own_state(model: VLA, whole: bool) -> dict[str, Tensor]:
+    """Query, head, LoRA; without `whole` every other trained tensor of the backbone too."""
+    keep = {name for name, _ in trained(model)}
+    state = {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if not name.startswith("backbone.") or ".lora_" in name or (not whole and name in keep)
+    }
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+
+
+def _fill(model: VLA, path: Path) -> None:
+    """Copy the file's tensors into the model; all of them, and each of its shape."""
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointMismatch(f"{path} cannot be read: {error}.") from error
+    own = model.state_dict()
+    needed = {name for name in own if not name.startswith("backbone.") or ".lora_" in name}
+    for name in sorted(needed - set(state)):
+        raise CheckpointMismatch(f"{path} lacks {name}.")
+    for name, tensor in state.items():
+        if name not in own or own[name].shape != tensor.shape:
+            there = tuple(own[name].shape) if name in own else "nothing"
+            raise CheckpointMismatch(
+                f"{path} holds {name} of shape {tuple(tensor.shape)}; the model has {there}."
+            )
+        own[name].copy_(tensor)
+
+
+def _mostly_trained(model: VLA) -> bool:
+    sizes = [(p.numel(), p.requires_grad) for p in model.backbone.parameters()]
+    return sum(n for n, on in sizes if on) > 0.5 * sum(n for n, _ in sizes)
+
+
+def _base_digest(model: VLA) -> str:
+    """Names, shapes and first values of what training left alone, in bfloat16.
+
+    A sample is enough to tell one published model from another, and costs nothing at 30 B.
+    """
+    digest = hashlib.sha256()
+    for name, parameter in model.backbone.named_parameters():
+        if parameter.requires_grad or ".lora_" in name:
+            continue
+        sample = parameter.detach().reshape(-1)[:_SAMPLE].to(torch.bfloat16).float().cpu()
+        digest.update(f"{name.replace('.base_layer', '')}{tuple(parameter.shape)}".encode())
+        digest.update(sample.numpy().tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,124 @@
+"""Backbones by name: the class behind each, where its weights come from, what presets change.
+
+Torch-free. To add one, either write `--backbone module:Class` with a `Backbone` subclass of yours,
+or give it a name in your own package:
+
+    [project.entry-points."vlm4vla.backbones"]
+    my-vlm = "my_package.my_vlm:ENTRY"      # an `Entry`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.reference import load_object
+from vlm4vla.models.config import Preset, Scalar, Setup, VLAConfig
+
+if TYPE_CHECKING:
+    from vlm4vla.models.backbone import Backbone
+
+_FIX = "See: bench list backbones. Your own: --backbone my_module:MyBackbone"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One backbone."""
+
+    name: str
+    target: str
+    """`module:Class` of the Backbone subclass."""
+    source: str = ""
+    """Hugging Face id of the pretrained weights; empty where there are none to fetch."""
+    summary: str = ""
+    options: Mapping[Preset, Mapping[str, Scalar]] = field(default_factory=dict)
+    """Preset -> the class's own options under it."""
+
+
+_QWEN25 = "vlm4vla.models.qwen:Qwen25VL"
+_QWEN3 = "vlm4vla.models.qwen:Qwen3VL"
+_PALIGEMMA = "vlm4vla.models.paligemma:PaliGemma"
+_KOSMOS = "vlm4vla.models.kosmos:Kosmos2"
+
+SHIPPED = (
+    Entry("qwen2.5vl-3b", _QWEN25, "Qwen/Qwen2.5-VL-3B-Instruct", "3.8 B"),
+    Entry("qwen2.5vl-7b", _QWEN25, "Qwen/Qwen2.5-VL-7B-Instruct", "8.3 B"),
+    Entry("qwen3vl-2b", _QWEN3, "Qwen/Qwen3-VL-2B-Instruct", "2.1 B"),
+    Entry("qwen3vl-4b", _QWEN3, "Qwen/Qwen3-VL-4B-Instruct", "4.4 B"),
+    Entry("qwen3vl-8b", _QWEN3, "Qwen/Qwen3-VL-8B-Instruct", "8.8 B"),
+    Entry(
+        "qwen3vl-30b-a3b",
+        "vlm4vla.models.qwen:Qwen3VLMoe",
+        "Qwen/Qwen3-VL-30B-A3B-Instruct",
+        "31 B, 3 B active",
+        {"code": {"deepstack": False}},  # commented out in the published code
+    ),
+    Entry("paligemma-1", _PALIGEMMA, "google/paligemma-3b-pt-224", "2.9 B"),
+    Entry("paligemma-2", _PALIGEMMA, "google/paligemma2-3b-pt-224", "3.0 B"),
+    Entry(
+        "kosmos-2",
+        _KOSMOS,
+        "microsoft/kosmos-2-patch14-224",
+        "1.7 B",
+        {"code": {"image": "first"}},  # image embeddings before `<s>`, tags left in the text
+    ),
+    Entry("toy", "vlm4vla.models.toy:ToyBackbone", "", "40 k, untrained: for trying things out"),
+)
+
+
+def entries() -> dict[str, Entry]:
+    """Every named backbone, shipped first, then other packages' entry points."""
+    found = {entry.name: entry for entry in SHIPPED}
+    for point in sorted(entry_points(group="vlm4vla.backbones"), key=lambda point: point.name):
+        entry = load_object("Backbone", point.value, _FIX)
+        if not isinstance(entry, Entry):
+            raise BadInput(f"Entry point '{point.name}' ({point.value}) is no registry.Entry.")
+        found[point.name] = replace(entry, name=point.name)
+    return found
+
+
+def entry(name: str) -> Entry:
+    """The backbone called `name`, or an entry made for `module:Class`. Raises UnknownName."""
+    if ":" in name:
+        return Entry(name, name)
+    known = entries()
+    if name not in known:
+        raise UnknownName("backbone", name, known, _FIX)
+    return known[name]
+
+
+def backbone_class(name: str) -> type[Backbone]:
+    """The class behind a name or `module:Class`; imports torch."""
+    from vlm4vla.models.backbone import Backbone
+
+    found = load_object("Backbone", entry(name).target, _FIX)
+    if not (isinstance(found, type) and issubclass(found, Backbone)):
+        raise BadInput(
+            f"'{entry(name).target}' is not a backbone.",
+            "Subclass vlm4vla.models.backbone.Backbone.",
+        )
+    return found
+
+
+def apply_preset(config: VLAConfig, preset: Preset) -> VLAConfig:
+    """`config` with everything that the preset decides; docs/models.md has the table.
+
+    `paper` is what the paper's text says, `code` what its published code does; both keep the flat
+    positions and the rescaling of the published results. `default` corrects what looks mistaken.
+    """
+    setup = Setup(
+        mrope="native" if preset == "default" else "flat",
+        attention="causal" if preset == "code" else "prefix",
+        options={**entry(config.backbone).options.get(preset, {}), **config.setup.options},
+    )
+    return replace(
+        config,
+        preset=preset,
+        setup=setup,
+        clip_norm=0.65,
+        arm_loss="huber",
+        gripper_loss_weight=1.0 if preset == "paper" else 0.01,
+    )
