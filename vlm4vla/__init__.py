@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vlm4vla.api import run
+    from vlm4vla.reports.correlation import correlate
     from vlm4vla.reports.leaderboard import leaderboard
 
-__all__ = ["leaderboard", "run"]
+__all__ = ["correlate", "leaderboard", "run"]
 __version__ = "0.1.0"
 
-_VERBS = {"run": "vlm4vla.api", "leaderboard": "vlm4vla.reports.leaderboard"}
+_VERBS = {
+    "run": "vlm4vla.api",
+    "correlate": "vlm4vla.reports.correlation",
+    "leaderboard": "vlm4vla.reports.leaderboard",
+}
 
 
 def __getattr__(name: str) -> object:

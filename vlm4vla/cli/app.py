@@ -11,7 +11,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from vlm4vla.cli import demos, doctor, env, export, leaderboard, list, replay, report, run, show
+from vlm4vla.cli import (
+    correlate,
+    demos,
+    doctor,
+    env,
+    export,
+    leaderboard,
+    list,
+    replay,
+    report,
+    run,
+    show,
+)
 from vlm4vla.core.errors import BenchError
 
 app = typer.Typer(
@@ -25,6 +37,7 @@ app.command("run")(run.run)
 app.command("list")(list.list_)
 app.command("show")(show.show)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("correlate")(correlate.correlate)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
 app.command("demos")(demos.demos)

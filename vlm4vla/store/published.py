@@ -62,7 +62,7 @@ class PublishedRow:
     @property
     def value(self) -> float | None:
         """As this package counts: rates as fractions of 1; None for a dash."""
-        return float(self.printed) / _SCALE.get(self.unit, 1.0) if self.printed else None
+        return _value(self.printed, self.unit)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class VqaScore:
     @property
     def value(self) -> float | None:
         """Percent and scores of 1000 as fractions of 1, others as printed; None if missing."""
-        return float(self.printed) / _SCALE.get(self.unit, 1.0) if self.printed else None
+        return _value(self.printed, self.unit)
 
 
 @cache
@@ -210,6 +210,11 @@ class _BackboneLine(_Line):
 
 
 L = TypeVar("L", bound=_Line)
+
+
+def _value(printed: str, unit: str) -> float | None:
+    # 46.8 / 100 is 0.46799999999999997; no printed number has twelve digits.
+    return round(float(printed) / _SCALE.get(unit, 1.0), 12) if printed else None
 
 
 def _flags(text: str) -> tuple[str, ...]:

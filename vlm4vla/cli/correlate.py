@@ -1,0 +1,144 @@
+"""`bench correlate`: does a better vision-language model make a better policy?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vlm4vla.cli.options import JsonOption, StoreOption, assignments
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from vlm4vla.reports.correlation import Correlation
+
+
+def correlate(
+    vqa: Annotated[
+        list[str], typer.Option(help="Benchmark of the x axis (repeatable); `bench vqa list`.")
+    ],
+    suite: Annotated[
+        list[str] | None, typer.Option(help="Suite of the y axis (repeatable) [all there are].")
+    ] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="Policies as VLM4VLA prints them, not the store's.")
+    ] = False,
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(metavar="POLICY=NAME", help="Whose backbone, where its name does not tell."),
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the drawings there.")
+    ] = None,
+    json_: JsonOption = False,
+    store: StoreOption = None,
+) -> None:
+    """Correlate scores of vision-language models with those of the policies made of them."""
+    from vlm4vla.reports.correlation import correlations, json_text
+
+    named = assignments("--backbone", backbone)
+    found = correlations(vqa, suite or (), published, store, named)
+    if svg is not None:
+        written = _draw(found, svg)
+    if json_:
+        sys.stdout.write(json_text(found))
+        return
+    from vlm4vla.cli.screen import screen
+
+    console = screen()
+    for one in found:
+        _show(console, one)
+    if len(found) > 1:
+        console.print(
+            f"p (Holm) is adjusted for the {len(found)} correlations asked for together.",
+            style="dim",
+        )
+    if svg is not None:
+        console.print(f"Drawings: {', '.join(map(str, written))}", soft_wrap=True)
+
+
+def _show(console: Console, one: Correlation) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from vlm4vla.reports.figures.plain import text_scatter
+
+    rate = all(0 <= point.y <= 1 for point in one.points)
+    factor, digits = (100, 1) if rate else (1, 2)
+    console.print(Text(f"{one.suite} ({one.metric}) against {one.vqa}", style="bold"))
+    console.print(Text("\n".join(text_scatter(one))))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("", "backbone", "family", "x", "y", "n", "r without"):
+        table.add_column(name, justify="left" if name in ("", "backbone", "family") else "right")
+    for index, point in enumerate(one.points):
+        y = f"{factor * point.y:.{digits}f}"
+        if point.y_error is not None:
+            y += f" ± {1.96 * factor * point.y_error:.{digits}f}"
+        table.add_row(
+            chr(ord("a") + index % 26), point.backbone, point.family, f"{point.x:.5g}", y,
+            "" if point.n is None else str(point.n), f"{point.without:.2f}",
+        )  # fmt: skip
+    console.print(table)
+    console.print(Text("\n".join(_sentences(one)) + "\n"))
+
+
+def _sentences(one: Correlation) -> list[str]:
+    adjusted = f" (Holm {one.p_holm:.3g})" if one.p_holm != one.p else ""
+    exact = "exact" if one.n <= 10 else "permutation"
+    lines = [
+        f"Pearson r = {one.pearson:.3f}, 95 % {_span(one.low, one.high)} (Fisher), "
+        f"{_span(one.bootstrap_low, one.bootstrap_high)} (backbones resampled), "
+        f"{exact} p = {one.p:.3g}{adjusted}, n = {one.n} backbones",
+        f"Spearman rho = {one.spearman:.3f}, 95 % "
+        f"{_span(one.spearman_low, one.spearman_high)}, {exact} p = {one.spearman_p:.3g}",
+        f"Fit y = {one.intercept:.4g} + {one.slope:.4g} x, R2 = {one.r_squared:.3f}; "
+        f"r without one backbone: {min(p.without for p in one.points):.2f} to "
+        f"{max(p.without for p in one.points):.2f}",
+    ]
+    for family in one.families:
+        parts = []
+        if family.without is not None and family.members > 1:
+            parts.append(f"without it r = {family.without:.2f}")
+        if family.within is not None and family.within_p is not None:
+            parts.append(f"inside it r = {family.within:.2f} (p = {family.within_p:.2g})")
+        if parts:
+            lines.append(f"{family.family} ({family.members} backbones): {', '.join(parts)}")
+    if one.noise_sd is not None:
+        lines.append(f"Finite episodes alone move r by {one.noise_sd:.2f} (standard deviation)")
+    lines += [f"! {note}" for note in one.notes]
+    if one.lacking_x:
+        lines.append(f"! no score on {one.vqa}: {', '.join(one.lacking_x)}")
+    if one.lacking_y:
+        lines.append(f"! no {one.suite} result: {', '.join(one.lacking_y)}")
+    return lines
+
+
+def _span(low: float, high: float) -> str:
+    return f"[{low:.2f}, {high:.2f}]"
+
+
+def _draw(found: list[Correlation], folder: Path) -> list[Path]:
+    import re
+
+    from vlm4vla.core.errors import BadInput
+    from vlm4vla.reports.figures.correlation import influence, scatter
+    from vlm4vla.reports.figures.standalone import standalone
+
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for one in found:
+            stem = re.sub(r"[^a-z0-9]+", "-", f"{one.suite} {one.vqa}".lower()).strip("-")
+            for name, drawing in (("scatter", scatter(one)), ("influence", influence(one))):
+                path = folder / f"{stem}-{name}.svg"
+                path.write_text(standalone(drawing), encoding="utf-8")
+                written.append(path)
+    except OSError as error:
+        raise BadInput(
+            f"{folder} cannot be written: {error.strerror}.", "Name a folder of yours with --svg."
+        ) from error
+    return written

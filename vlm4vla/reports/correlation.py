@@ -1,0 +1,301 @@
+"""Fig. 3 of VLM4VLA from data: does a better vision-language model make a better policy?"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vlm4vla.core.errors import BadInput
+from vlm4vla.reports.capability import (
+    SUITES,
+    Axis,
+    measured_axis,
+    measured_suites,
+    published_axis,
+    vqa_axis,
+)
+from vlm4vla.stats import correlation as stats
+from vlm4vla.stats.multiplicity import holm
+from vlm4vla.store import Store, default_path
+from vlm4vla.store.published import family_of, published
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEED = 0
+"""The same data always print the same numbers."""
+
+FEWEST = 3
+_NOISE = 4000
+
+
+@dataclass(frozen=True)
+class Point:
+    """One backbone in the scatter."""
+
+    backbone: str
+    family: str
+    x: float
+    y: float
+    y_error: float | None
+    """Standard error of y; None where its trials are not stated."""
+    n: int | None
+    """Episodes behind y."""
+    without: float
+    """Pearson's r of the other backbones."""
+    marks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FamilyInfluence:
+    """What one family does to the coefficient."""
+
+    family: str
+    members: int
+    without: float | None
+    """Pearson's r of the other families; None for fewer than 3 backbones."""
+    within: float | None
+    """Pearson's r inside the family; None for fewer than 4 backbones."""
+    within_p: float | None
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """One suite against one benchmark, over backbones."""
+
+    suite: str
+    metric: str
+    vqa: str
+    n: int
+    """Backbones: the effective sample size."""
+    pearson: float
+    low: float
+    high: float
+    """Fisher's 95 % interval of Pearson's r."""
+    p: float
+    """Exact permutation test of Pearson's r, two-sided."""
+    p_holm: float
+    """The same, adjusted for all suites and benchmarks that were asked for together (Holm)."""
+    spearman: float
+    spearman_low: float
+    spearman_high: float
+    spearman_p: float
+    bootstrap_low: float
+    bootstrap_high: float
+    """BCa interval of Pearson's r over resampled backbones."""
+    slope: float
+    intercept: float
+    r_squared: float
+    noise_sd: float | None
+    """How far the finite episodes alone move r; None where a y has no interval."""
+    printed: float | None
+    """The coefficient that the paper prints for this suite; published data only."""
+    points: tuple[Point, ...]
+    families: tuple[FamilyInfluence, ...]
+    lacking_x: tuple[str, ...]
+    """Backbones with a score on the suite and none on the benchmark."""
+    lacking_y: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def correlate(
+    vqa: str | Sequence[str],
+    suite: str | Sequence[str] | None = None,
+    *,
+    published: bool = False,
+    store: Store | str | Path | None = None,
+    backbones: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Correlate scores of backbones on benchmarks with those of their policies on suites.
+
+    Args:
+        vqa: a benchmark's name, or several.
+        suite: a suite's name, or several; by default the three of VLM4VLA, or all in the store.
+        published: take the policies' scores from VLM4VLA's tables instead of the store.
+        store: an open store or its file; by default `VLM4VLA_STORE` or ./results/bench.db.
+        backbones: policy -> backbone, where the policy's name does not tell.
+
+    Returns:
+        One row per suite and benchmark, with the fields of `Correlation`.
+
+    Raises:
+        StoreError: the store cannot be read.
+        UnknownName: no such benchmark or suite.
+        BadInput: fewer than 3 backbones have both scores.
+    """
+    import pandas as pd
+
+    found = correlations(_listed(vqa), _listed(suite), published, store, backbones or {})
+    return pd.DataFrame([asdict(one) for one in found])
+
+
+def correlations(
+    vqa: Sequence[str],
+    suites: Sequence[str] = (),
+    published: bool = False,
+    store: Store | str | Path | None = None,
+    backbones: Mapping[str, str] | None = None,
+) -> list[Correlation]:
+    """As `correlate`, as records."""
+    with ExitStack() as stack:
+        opened = _opened(store, published, stack)
+        xs = [vqa_axis(name, opened, shipped_first=published) for name in vqa]
+        if published:
+            ys = [published_axis(name) for name in suites or SUITES]
+        else:
+            assert opened is not None
+            ys = [
+                measured_axis(opened, name, backbones or {})
+                for name in suites or measured_suites(opened)
+            ]
+    if not ys:
+        raise BadInput("The store holds no runs yet.", "Add --published for the papers' tables.")
+    found = [_correlation(x, y, published) for x in xs for y in ys]
+    adjusted = holm([one.p for one in found])
+    return [replace(one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True)]
+
+
+def json_text(found: Sequence[Correlation]) -> str:
+    """A list of objects, null where undefined."""
+    return json.dumps([_finite(asdict(one)) for one in found], indent=1) + "\n"
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _opened(store: Store | str | Path | None, published: bool, stack: ExitStack) -> Store | None:
+    if isinstance(store, Store):
+        return store
+    if published and not Path(store or default_path()).is_file():
+        return None  # published data need no store
+    return stack.enter_context(Store.open(store))
+
+
+def _correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
+    both = [name for name in y.values if name in x.values]
+    lacking_x = tuple(name for name in y.values if name not in x.values)
+    lacking_y = tuple(name for name in x.values if name not in y.values)
+    if len(both) < FEWEST:
+        raise BadInput(
+            f"{len(both)} backbones have both '{x.name}' and {y.name}; {FEWEST} are needed. "
+            f"Without '{x.name}': {', '.join(lacking_x) or 'none'}. "
+            f"Without {y.name}: {', '.join(lacking_y) or 'none'}.",
+            "`bench vqa import FILE` adds scores, `bench run` adds policies.",
+        )
+    a = np.array([x.values[name].value for name in both])
+    b = np.array([y.values[name].value for name in both])
+    families = [family_of(name) for name in both]
+    generator = np.random.default_rng(SEED)
+    r = stats.permutation_test(a, b, stats.Kind.PEARSON, generator)
+    rho = stats.permutation_test(a, b, stats.Kind.SPEARMAN, generator)
+    low, high = stats.fisher_interval(r.value, len(both))
+    rho_low, rho_high = stats.fisher_interval(rho.value, len(both), kind=stats.Kind.SPEARMAN)
+    resampled = stats.bootstrap_interval(a, b, generator)
+    line = stats.least_squares(a, b)
+    without = stats.leave_one_out(a, b)
+    errors = [y.values[name].standard_error for name in both]
+    printed = _printed(y.name) if from_papers and "Fig. 3" in x.name else None
+    return Correlation(
+        suite=y.name,
+        metric=y.metric,
+        vqa=x.name,
+        n=len(both),
+        pearson=r.value,
+        low=float(low),
+        high=float(high),
+        p=r.p,
+        p_holm=r.p,
+        spearman=rho.value,
+        spearman_low=float(rho_low),
+        spearman_high=float(rho_high),
+        spearman_p=rho.p,
+        bootstrap_low=resampled.low,
+        bootstrap_high=resampled.high,
+        slope=line.slope,
+        intercept=line.intercept,
+        r_squared=line.r_squared,
+        noise_sd=_noise(a, b, errors, generator),
+        printed=printed,
+        points=tuple(
+            Point(
+                backbone=name,
+                family=families[i],
+                x=float(a[i]),
+                y=float(b[i]),
+                y_error=errors[i],
+                n=y.values[name].n,
+                without=float(without[i]),
+                marks=tuple(dict.fromkeys((*x.values[name].marks, *y.values[name].marks))),
+            )
+            for i, name in enumerate(both)
+        ),
+        families=_families(a, b, families),
+        lacking_x=lacking_x,
+        lacking_y=lacking_y,
+        notes=(*x.notes, *y.notes, *_verdict(r.value, printed, len(both))),
+    )
+
+
+def _families(
+    a: stats.Floats, b: stats.Floats, families: Sequence[str]
+) -> tuple[FamilyInfluence, ...]:
+    without = stats.leave_family_out(a, b, families)
+    found = []
+    for family, (value, _) in without.items():
+        inside = np.array([name == family for name in families])
+        members = int(inside.sum())
+        test = stats.permutation_test(a[inside], b[inside]) if 4 <= members <= stats.EXACT else None
+        found.append(
+            FamilyInfluence(
+                str(family),
+                members,
+                None if np.isnan(value) else value,
+                test.value if test else None,
+                test.p if test else None,
+            )
+        )
+    return tuple(found)
+
+
+def _noise(
+    a: stats.Floats,
+    b: stats.Floats,
+    errors: Sequence[float | None],
+    generator: np.random.Generator,
+) -> float | None:
+    known = [error for error in errors if error is not None]
+    if len(known) < len(errors):
+        return None
+    drawn = b + generator.standard_normal((_NOISE, b.size)) * np.array(known)
+    return float(np.std(stats.pearson(a, drawn)))
+
+
+def _printed(suite: str) -> float | None:
+    rows = [row for row in published() if row.table == "App. A.4" and row.metric == "pearson"]
+    return next((row.value for row in rows if row.suite == suite), None)
+
+
+def _verdict(r: float, printed: float | None, n: int) -> Collection[str]:
+    if printed is None:
+        return ()
+    agrees = abs(r - printed) < 0.01
+    return [
+        f"the paper prints r = {printed:.3f}, {'reproduced' if agrees else 'not reproduced'} "
+        f"from its tables and these positions (r = {r:.3f})"
+    ]
+
+
+def _listed(given: str | Sequence[str] | None) -> Sequence[str]:
+    return [given] if isinstance(given, str) else given or ()
