@@ -1,0 +1,149 @@
+"""What training sees: a picture, an instruction, and the actions that followed.
+
+Readers turn a layout on disk into `Demonstrations`; `Chunks` turns those into samples. All readers
+share the rules here, so a convention or an end of an episode cannot mean two things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm4vla.core.convert import Converter, action_converter, orient
+from vlm4vla.core.errors import BadInput, OutOfRange, SpecMismatch, UnknownName
+from vlm4vla.core.simulator import Floats, Frames
+from vlm4vla.core.specs import ActionSpec, CameraRequest, Flip
+
+Tail = Literal["zeros", "repeat"]
+
+
+class Trajectory(Protocol):
+    """One recorded episode, read when asked."""
+
+    @property
+    def key(self) -> str:
+        """Where it came from, for messages."""
+
+    @property
+    def length(self) -> int:
+        """Actions in it."""
+
+    @property
+    def pictured(self) -> Sequence[int]:
+        """Steps that have pictures, ascending."""
+
+    def instruction(self, step: int) -> str:
+        """The words in force at `step`."""
+
+    def actions(self, start: int, stop: int) -> Floats:
+        """(stop - start, A) as stored; 0 <= start < stop <= length."""
+
+    def image(self, step: int, camera: str) -> Frames:
+        """(H, W, 3) uint8 RGB, upright, of a pictured step."""
+
+
+@dataclass(frozen=True)
+class Demonstrations:
+    """Everything a folder holds, under one convention."""
+
+    name: str
+    action: ActionSpec
+    """The convention of the stored actions."""
+    cameras: tuple[str, ...]
+    trajectories: Sequence[Trajectory]
+    tail: Tail = "zeros"
+    """How the published pipeline of this layout fills a chunk beyond the end of an episode: with
+    zeros (RLDS: Bridge, Fractal, LIBERO) or with the last action (CALVIN). Masked in either case,
+    VLM4VLA section 4."""
+    flip: Flip = "none"
+    """How published policies of this layout see its frames, relative to upright."""
+    scaled: bool = False
+    """The stored actions are in [-1, 1] already (CALVIN), so no quantiles are needed."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training example."""
+
+    images: Mapping[str, Frames]
+    """Camera -> (H, W, 3) uint8 RGB, oriented as the policy will see it."""
+    instruction: str
+    actions: NDArray[np.float32]
+    """(chunk, 7): translation, rotation, gripper as the convention says; not normalised."""
+    mask: NDArray[np.bool_]
+    """(chunk,): False beyond the end of the episode."""
+
+
+def target_spec(spec: ActionSpec) -> ActionSpec:
+    """The convention of a sample's actions: the stored one, in seven numbers.
+
+    Raises SpecMismatch where there is no such thing.
+    """
+    if spec.gripper is None:
+        raise SpecMismatch(
+            "These actions have no gripper; the policy head has one.",
+            "Train on data whose actions are translation, rotation and gripper.",
+        )
+    if spec.rotation in ("euler_xyz", "euler_XYZ", "rotvec"):
+        return spec
+    return replace(spec, rotation="euler_xyz", rotation_scale=(1.0, 1.0, 1.0))
+
+
+class Chunks:
+    """Samples of one or several sets, by number. Reads files when asked, keeps none open."""
+
+    def __init__(
+        self,
+        sets: Sequence[Demonstrations],
+        chunk: int,
+        cameras: Sequence[CameraRequest],
+        tail: Tail | None = None,
+    ) -> None:
+        """`chunk` actions a sample; `tail` None: as each set's own pipeline does it.
+
+        Raises BadInput where a set lacks a camera or speaks a convention that does not convert.
+        """
+        if chunk < 1:
+            raise OutOfRange(f"A chunk of {chunk} actions is none.")
+        self.target = target_spec(sets[0].action)
+        self.cameras = tuple(cameras)
+        self._chunk = chunk
+        self._places: list[tuple[Trajectory, int, Converter, Tail]] = []
+        for each in sets:
+            for camera in cameras:
+                if camera.name not in each.cameras:
+                    raise UnknownName(f"camera in {each.name}", camera.name, each.cameras)
+            convert = action_converter(each.action, self.target)
+            for trajectory in each.trajectories:
+                self._places += [
+                    (trajectory, step, convert, tail or each.tail) for step in trajectory.pictured
+                ]
+        if not self._places:
+            raise BadInput(f"{', '.join(each.name for each in sets)}: no step has a picture.")
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Sample number `index`."""
+        trajectory, step, convert, tail = self._places[index]
+        stop = min(step + self._chunk, trajectory.length)
+        actions = convert(trajectory.actions(step, stop))
+        missing = self._chunk - len(actions)
+        if missing:
+            padding = np.zeros((1, 7)) if tail == "zeros" else actions[-1:]
+            actions = np.concatenate([actions, np.repeat(padding, missing, 0)])
+        return Sample(
+            images={
+                camera.name: orient(trajectory.image(step, camera.name), camera)
+                for camera in self.cameras
+            },
+            instruction=trajectory.instruction(step),
+            actions=actions.astype(np.float32),
+            mask=np.arange(self._chunk) < self._chunk - missing,
+        )
