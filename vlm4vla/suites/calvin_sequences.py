@@ -17,7 +17,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm4vla.suites.calvin_rules import COLOURS, SHELVES, TASKS, VARIABLES, Scene, apply, category
+from vlm4vla.suites.calvin_rules import (
+    COLOURS,
+    SHELVES,
+    TASKS,
+    VARIABLES,
+    Scene,
+    Value,
+    apply,
+    category,
+)
 
 LENGTH = 5
 COUNT = 1000
@@ -56,9 +65,8 @@ def initial_scenes() -> tuple[Scene, ...]:
     """The 192 symbolic scenes, in order: one or two blocks on the table, at most one a shelf."""
     places = ("table", *SHELVES)
     found: list[Scene] = []
-    for values in product(
-        (0, 1), (0, 1), ("right", "left"), ("closed", "open"), *[places] * len(COLOURS), (0,)
-    ):
+    axes: list[tuple[Value, ...]] = [(0, 1), (0, 1), ("right", "left"), ("closed", "open")]
+    for values in product(*axes, *[places] * len(COLOURS), (0,)):
         blocks = values[4:7]
         if 1 <= blocks.count("table") <= 2 and all(blocks.count(s) <= 1 for s in SHELVES):
             found.append(dict(zip(VARIABLES, values, strict=True)))
