@@ -1,7 +1,7 @@
 """What every test shares: one Ray, and the rule on what a machine may lack.
 
-Tests marked `assets`, `golden`, `grinningface` or `browser` need something that the repository has
-not. Where CI=true its absence fails the session at once; elsewhere those tests are deselected and
+Tests marked `assets`, `golden`, `grinningface`, `calvin` or `browser` need something that the
+repository has not. Where CI=true its absence fails the session at once; elsewhere those tests are deselected and
 their number is printed.
 """
 
@@ -40,6 +40,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         "assets": _folder("VLM4VLA_ASSETS"),
         "golden": _folder("VLM4VLA_GOLDEN"),
         "grinningface": _package("sapien") or _package("mani_skill"),
+        "calvin": _package("pybullet"),
         "browser": _browser(),
     }
     _lacking.update({mark: problem for mark, problem in found.items() if problem})

@@ -1,0 +1,178 @@
+"""Which of CALVIN's 34 subtasks have been done between two moments.
+
+The predicates and their thresholds are those of mees/calvin_env@797142c (`envs/tasks.py`,
+`conf/tasks/new_playtable_tasks.yaml`), read as they behave, quirks included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from vlm4vla.core import rotation
+from vlm4vla.simulators.calvin.snapshot import BlockState, Snapshot
+
+Predicate = Callable[[Snapshot, Snapshot], bool]
+"""From the snapshot at the subtask's start and the one now."""
+
+COLOURS = ("red", "blue", "pink")
+TILT, SHIFT = 30.0, 0.10
+"""Most that a block may tilt (degrees) and move (metres) while it is being rotated."""
+REST = 1.0
+"""A stacked block is at rest below this, metres and radians a second, on every axis."""
+
+
+def solved(task: str, start: Snapshot, now: Snapshot) -> bool:
+    """Whether `task` has been done between the two moments."""
+    return PREDICATES[task](start, now)
+
+
+def solved_tasks(start: Snapshot, now: Snapshot) -> frozenset[str]:
+    """All tasks that have been done between the two moments."""
+    return frozenset(task for task, holds in PREDICATES.items() if holds(start, now))
+
+
+def rotated(start: Snapshot, now: Snapshot, *, block: str, degrees: float) -> bool:
+    """Turned in place by more than `degrees` about the vertical, left positive; not held up."""
+    before, after = start.blocks[block], now.blocks[block]
+    if np.linalg.norm(after.position - before.position) > SHIFT:
+        return False
+    if not after.bodies - {now.robot}:
+        return False
+    turn = rotation.to_matrix(after.quaternion, "quat_xyzw")
+    turn = turn @ rotation.to_matrix(before.quaternion, "quat_xyzw").T
+    x, y, z = np.degrees(rotation.from_matrix(turn, "euler_xyz"))
+    if abs(x) >= TILT or abs(y) >= TILT:
+        return False
+    return bool(degrees < z < 180) if degrees > 0 else bool(-180 < z < degrees)
+
+
+def pushed(start: Snapshot, now: Snapshot, *, block: str, distance: float) -> bool:
+    """Moved along x by more than `distance` (right is positive), on what it stood on all along."""
+    before, after = start.blocks[block], now.blocks[block]
+    stood = {contact for contact in before.contacts if contact[0] != start.robot}
+    stands = {contact for contact in after.contacts if contact[0] != now.robot}
+    if not stood or not stood <= stands:
+        return False
+    moved = float(after.position[0] - before.position[0])
+    return moved > distance if distance > 0 else moved < distance
+
+
+def door_moved(start: Snapshot, now: Snapshot, *, joint: str, distance: float) -> bool:
+    """A door's joint has moved by more than `distance`, metres, in that direction."""
+    moved = now.doors[joint] - start.doors[joint]
+    return moved > distance if distance > 0 else moved < distance
+
+
+def lifted(start: Snapshot, now: Snapshot, *, block: str, height: float, link: str) -> bool:
+    """Was on `link` of the table, is higher by `height` metres, and only the robot touches it."""
+    before, after = start.blocks[block], now.blocks[block]
+    return (
+        bool(after.position[2] - before.position[2] > height)
+        and after.bodies == {now.robot}
+        and start.surface(link) in before.contacts
+    )
+
+
+def placed(start: Snapshot, now: Snapshot, *, link: str) -> bool:
+    """The block that the robot held has been let go and touches `link` of the table."""
+    if len(start.touched) != 1:
+        return False
+    for name, before in start.blocks.items():
+        if before.uid in start.touched:
+            after = now.blocks[name]
+            return (
+                before.bodies == {start.robot}
+                and now.robot not in after.bodies
+                and now.surface(link) in after.contacts
+            )
+    return False
+
+
+def pushed_into(start: Snapshot, now: Snapshot, *, source: str, target: str) -> bool:
+    """Some block touched nothing but `source` of the table, and touches `target` now.
+
+    The robot may still touch it: upstream means to forbid that, but compares unlike things.
+    """
+    return any(
+        before.contacts == {start.surface(source)}
+        and now.surface(target) in now.blocks[name].contacts
+        for name, before in start.blocks.items()
+    )
+
+
+def stacked(start: Snapshot, now: Snapshot) -> bool:
+    """Some block that touched no other rests on nothing but others, free of robot and table."""
+    return any(
+        not before.bodies & start.block_bodies
+        and _on_blocks_alone(now.blocks[name], now)
+        and _at_rest(now.blocks[name])
+        for name, before in start.blocks.items()
+    )
+
+
+def unstacked(start: Snapshot, now: Snapshot) -> bool:
+    """Some block that rested on nothing but others touches none any more."""
+    return any(
+        _on_blocks_alone(before, start)
+        and _at_rest(before)
+        and not now.blocks[name].bodies & now.block_bodies
+        for name, before in start.blocks.items()
+    )
+
+
+def light_toggled(start: Snapshot, now: Snapshot, *, light: str, on: int) -> bool:
+    """The light was the other way and is `on` now."""
+    return start.lights[light] == 1 - on and now.lights[light] == on
+
+
+def _on_blocks_alone(block: BlockState, moment: Snapshot) -> bool:
+    return bool(block.bodies) and block.bodies <= moment.block_bodies
+
+
+def _at_rest(block: BlockState) -> bool:
+    return bool(np.all(np.abs(block.linear) < REST) and np.all(np.abs(block.angular) < REST))
+
+
+def _table() -> dict[str, Predicate]:
+    tasks: dict[str, Predicate] = {}
+    for colour in COLOURS:
+        block = f"block_{colour}"
+        for side, degrees in (("right", -60.0), ("left", 60.0)):
+            tasks[f"rotate_{colour}_block_{side}"] = partial(rotated, block=block, degrees=degrees)
+    for colour in COLOURS:
+        block = f"block_{colour}"
+        for side, distance in (("right", 0.1), ("left", -0.1)):
+            tasks[f"push_{colour}_block_{side}"] = partial(pushed, block=block, distance=distance)
+    for task, joint, distance in (
+        ("move_slider_left", "base__slide", 0.15),
+        ("move_slider_right", "base__slide", -0.15),
+        ("open_drawer", "base__drawer", 0.12),
+        ("close_drawer", "base__drawer", -0.12),
+    ):
+        tasks[task] = partial(door_moved, joint=joint, distance=distance)
+    for colour in COLOURS:
+        for place, height, link in (
+            ("table", 0.05, "base_link"),
+            ("slider", 0.03, "plank_link"),
+            ("drawer", 0.05, "drawer_link"),
+        ):
+            tasks[f"lift_{colour}_block_{place}"] = partial(
+                lifted, block=f"block_{colour}", height=height, link=link
+            )
+    tasks["place_in_slider"] = partial(placed, link="plank_link")
+    tasks["place_in_drawer"] = partial(placed, link="drawer_link")
+    tasks["stack_block"] = stacked
+    tasks["unstack_block"] = unstacked
+    for light in ("lightbulb", "led"):
+        tasks[f"turn_on_{light}"] = partial(light_toggled, light=light, on=1)
+        tasks[f"turn_off_{light}"] = partial(light_toggled, light=light, on=0)
+    tasks["push_into_drawer"] = partial(pushed_into, source="base_link", target="drawer_link")
+    return tasks
+
+
+PREDICATES: Mapping[str, Predicate] = _table()
+TASKS: tuple[str, ...] = tuple(PREDICATES)
+"""In upstream's order."""
