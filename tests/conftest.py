@@ -1,8 +1,8 @@
 """What every test shares: one Ray, and the rule on what a machine may lack.
 
 Tests marked `assets`, `golden`, `grinningface`, `calvin` or `browser` need something that the
-repository has not. Where CI=true its absence fails the session at once; elsewhere those tests are deselected and
-their number is printed.
+repository has not. Where CI=true its absence fails the session at once; elsewhere those tests are
+deselected and their number is printed.
 """
 
 from __future__ import annotations
