@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vlm4vla.core.errors import HarnessFault
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from vlm4vla.core.policy import ActionChunk
 from vlm4vla.core.simulator import Observation
 from vlm4vla.rollout.address import PROTOCOL, Address
 from vlm4vla.rollout.arena import LEAST, Arena
-from vlm4vla.rollout.wire import Array, Message, Reader, send
+from vlm4vla.rollout.wire import ENDLESS, Array, Message, Reader, send
 
 _PATIENCE_S = 1.0  # how often a waiting host tells its supervisor that it waits
 
@@ -53,20 +53,18 @@ class PolicyClient:
         arrays += observation.privileged.values()
         fields: dict[str, JSON] = {
             "instruction": observation.instruction,
-            "step": observation.step,
             "cameras": list(observation.images),
             "proprio": observation.proprio is not None,
             "privileged": list(observation.privileged),
         }
-        self._share(sum(array.nbytes for array in arrays))
-        send(self._sock, Message("act", fields, arrays), self._arena)
+        self._share(sum([array.nbytes for array in arrays]))
+        send(self._sock, Message("act", fields, arrays, observation.step), self._arena)
         while (reply := self._reader.wait(_PATIENCE_S)) is None:
             self._waiting()
         if reply.kind == "error":
             raise PolicyFault(str(reply.fields["text"]))
-        after = reply.fields["after"]
         actions = np.asarray(reply.arrays[0], np.float64)
-        return ActionChunk(actions, None if after is None else int(str(after)))
+        return ActionChunk(actions, None if reply.number == ENDLESS else reply.number)
 
     def _share(self, size: int) -> None:
         """See to it that observations of `size` bytes find shared memory, if they can."""

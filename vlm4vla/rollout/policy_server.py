@@ -27,7 +27,7 @@ from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Observation
 from vlm4vla.rollout.address import PROTOCOL, Address
 from vlm4vla.rollout.arena import SHARED, Arena
-from vlm4vla.rollout.wire import Closed, Message, Reader, send
+from vlm4vla.rollout.wire import ENDLESS, Closed, Message, Reader, send
 
 
 @dataclass
@@ -66,6 +66,7 @@ class PolicyServer:
         self._folder = Path(tempfile.mkdtemp(prefix="v4v-"))  # short: Unix paths end at 107 bytes
         self._selector = selectors.DefaultSelector()
         self._queue: deque[_Connection] = deque()
+        self._connections = 0
         self._wake, self._woken = os.pipe()[::-1]
         self._selector.register(self._woken, selectors.EVENT_READ, None)
         token = secrets.token_hex(16)
@@ -100,10 +101,13 @@ class PolicyServer:
         """Take in all that is there, once something is; False at the signal to stop."""
         events = self._selector.select(0 if self._queue else None)
         while events:
+            moved = False
             for key, _ in events:
                 if key.data is None:
                     return False
-                self._take_in(key.data)
+                moved |= self._take_in(key.data)
+            if not moved or len(self._queue) == self._connections:
+                break  # nobody has more to say
             # Whoever was accepted just now may have sent a request already. This ends: a
             # connection has at most one request under way.
             events = self._selector.select(0)
@@ -113,18 +117,23 @@ class PolicyServer:
         listener.listen(512)
         self._selector.register(listener, selectors.EVENT_READ, (listener, trusted))
 
-    def _take_in(self, source: _Connection | tuple[socket.socket, bool]) -> None:
+    def _take_in(self, source: _Connection | tuple[socket.socket, bool]) -> bool:
+        """Accept a connection or read one; whether anything came of it."""
         if isinstance(source, tuple):
             listener, trusted = source
             sock, _ = listener.accept()
             connection = _Connection(sock, Reader(sock), trusted)
             self._selector.register(sock, selectors.EVENT_READ, connection)
-            return
+            self._connections += 1
+            return True
+        if source.waiting is not None:
+            return False  # it has hung up, which is noticed once it has its answer
         try:
-            while (message := source.reader.poll()) is not None:
+            while source.waiting is None and (message := source.reader.poll()) is not None:
                 self._handle(source, message)
         except Closed:
             self._drop(source)
+        return True
 
     def _handle(self, connection: _Connection, message: Message) -> None:
         fields = message.fields
@@ -201,11 +210,12 @@ class PolicyServer:
         elif not np.isfinite(actions).all():
             _complain(connection, "The action chunk contains NaN or infinity.")
         else:
-            after: JSON = chunk.terminate_after
+            after = ENDLESS if chunk.terminate_after is None else chunk.terminate_after
             with contextlib.suppress(Closed):  # noticed and cleaned up at the next read
-                send(connection.sock, Message("chunk", {"after": after}, [actions]))
+                send(connection.sock, Message("chunk", arrays=[actions], number=after))
 
     def _drop(self, connection: _Connection) -> None:
+        self._connections -= 1
         self._selector.unregister(connection.sock)
         connection.sock.close()
         connection.waiting = connection.session = None
@@ -231,7 +241,7 @@ def _observation(message: Message) -> Observation:
     truth = {str(name): arrays.pop(0) for name in privileged}
     return Observation(
         str(fields["instruction"]),
-        int(str(fields["step"])),
+        message.number,
         images,
         proprio,
         truth,
