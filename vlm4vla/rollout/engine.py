@@ -88,10 +88,12 @@ class Engine:
                 self._start_policy()
             while (len(self._schedule) or self._running) and not self.stop_requested:
                 self._fill()
-                yield from self._collect(_TICK_S)
+                ended = self._collect(_TICK_S)
+                if all(result.error is None for _, result in ended):
+                    self._fill()  # before the events: whoever takes them may take their time
+                yield from (self._judge(*each) for each in ended)
                 yield self._tick()
-            if self._running:
-                yield from self._collect(0)
+            yield from (self._judge(*each) for each in self._collect(0))
         finally:
             self._stop()
 
@@ -122,7 +124,7 @@ class Engine:
     def _fill(self) -> None:
         """Give every idle seat an episode."""
         for place in self._places:
-            if place.episode is not None:
+            if place.episode is not None or self.stop_requested:
                 continue
             episode = self._schedule.take(place.loaded)
             if episode is None:
@@ -137,10 +139,11 @@ class Engine:
             )
             self._running[place.actor.run.remote(assignment)] = place
 
-    def _collect(self, timeout_s: float) -> Iterator[Event]:
-        """Wait a moment for results; retry, quarantine or deliver them."""
+    def _collect(self, timeout_s: float) -> list[tuple[Episode, EpisodeResult]]:
+        """Wait a moment for results; free their seats."""
         if not self._running:
-            return
+            return []
+        ended = []
         ready, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
         if ready:  # whatever else is already there comes along
             ready, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
@@ -155,7 +158,8 @@ class Engine:
                     place.actor = place.loaded = None
                 text = f"The slot's worker process failed: {error}"
                 result = replace(failed(episode, ErrorKind.HARNESS, text), attempt=place.attempt)
-            yield self._judge(episode, result)
+            ended.append((episode, result))
+        return ended
 
     def _judge(self, episode: Episode, result: EpisodeResult) -> Event:
         if result.error is None or result.error is ErrorKind.POLICY:
