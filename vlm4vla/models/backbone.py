@@ -96,6 +96,9 @@ class Backbone(nn.Module, ABC):
     def part(self, part: Part) -> Iterable[nn.Parameter]:
         """The parameters of one part, for freezing; parts are disjoint and cover the backbone."""
 
+    def save_memory(self) -> None:
+        """Recompute activations in the backward pass (gradient checkpointing), where it can."""
+
     def plain_state(self) -> dict[str, Tensor]:
         """The weights without LoRA adapters, under the names they have without them: for `save`."""
         return {

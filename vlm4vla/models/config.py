@@ -41,8 +41,9 @@ class Setup:
     """Token positions. `native`: the model's own (2-D for Qwen's image tokens), padding behind the
     ActionQuery. `flat`: 0, 1, 2, ... over the padded sequence, the query behind the padding, as the
     published code does: an action then depends on the longest prompt in its batch."""
-    attention: Literal["prefix", "causal"] = "prefix"
-    """Whether image and prompt see each other both ways in a model made for it (PaliGemma)."""
+    attention: Literal["native", "image", "causal"] = "native"
+    """Which tokens of a prefix model (PaliGemma) see each other both ways: `native` image and
+    prompt, `image` the image alone, `causal` none. Other models are causal in every case."""
     options: Mapping[str, Scalar] = field(default_factory=dict)
     """What only this backbone knows, e.g. `prompt` of the Qwen family."""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.reference import load_object
@@ -63,7 +63,10 @@ SHIPPED = (
         _KOSMOS,
         "microsoft/kosmos-2-patch14-224",
         "1.7 B",
-        {"code": {"image": "first"}},  # image embeddings before `<s>`, tags left in the text
+        {
+            "paper": {"phrase": "p"},
+            "code": {"phrase": "p", "image": "first"},  # before `<s>`, empty tags in the text
+        },
     ),
     Entry("toy", "vlm4vla.models.toy:ToyBackbone", "", "40 k, untrained: for trying things out"),
 )
@@ -103,6 +106,13 @@ def backbone_class(name: str) -> type[Backbone]:
     return found
 
 
+_ATTENTION: Mapping[Preset, Literal["native", "image", "causal"]] = {
+    "default": "native",
+    "paper": "image",  # appendix A.2.3: image tokens as a prefix, text causal
+    "code": "causal",  # what flash attention makes of the published code
+}
+
+
 def apply_preset(config: VLAConfig, preset: Preset) -> VLAConfig:
     """`config` with everything that the preset decides; docs/models.md has the table.
 
@@ -111,7 +121,7 @@ def apply_preset(config: VLAConfig, preset: Preset) -> VLAConfig:
     """
     setup = Setup(
         mrope="native" if preset == "default" else "flat",
-        attention="causal" if preset == "code" else "prefix",
+        attention=_ATTENTION[preset],
         options={**entry(config.backbone).options.get(preset, {}), **config.setup.options},
     )
     return replace(

@@ -93,7 +93,8 @@ class VLA(nn.Module):
 
 
 def tuned(backbone: Backbone, config: VLAConfig) -> Backbone:
-    """Apply LoRA and freezing to a freshly loaded backbone, in place."""
+    """Apply freezing, then LoRA (which trains nothing but itself), in place."""
+    backbone.freeze(config.frozen)
     if config.lora is not None:
         from peft import LoraConfig, inject_adapter_in_model
 
@@ -106,7 +107,6 @@ def tuned(backbone: Backbone, config: VLAConfig) -> Backbone:
             ),
             backbone,
         )
-    backbone.freeze(config.frozen)
     return backbone
 
 

@@ -1,0 +1,228 @@
+"""What the backbones of the transformers library share: loading, saving, tokens, freezing.
+
+The sequence is `before` image `after` ActionQuery. `before` is the same for every instruction, so
+the image stands at a fixed place and the sequence is a concatenation, without searching for
+placeholder tokens.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoTokenizer
+
+from vlm4vla.core.errors import MissingAsset
+from vlm4vla.models.backbone import Backbone, Frames, Inputs
+from vlm4vla.models.config import Part, Setup
+from vlm4vla.models.manifest import CheckpointMismatch
+from vlm4vla.models.sources import locate
+
+_REMEMBERED = 4096  # instructions whose tokens are kept
+
+
+class HubBackbone(Backbone):
+    """A vision-language model of the transformers library.
+
+    A subclass names its class, lays out the prompt and joins the pieces in `embed_and_run`.
+    """
+
+    architecture: ClassVar[str]
+    """The class in transformers, which must also stand in the folder's config."""
+    model_types: ClassVar[tuple[str, ...]]
+    mean: ClassVar[tuple[float, float, float]]
+    std: ClassVar[tuple[float, float, float]]
+
+    def __init__(self, setup: Setup, model: nn.Module, tokenizer: Any) -> None:
+        """Wire a model and its tokenizer; use `load` instead."""
+        super().__init__(setup)
+        self.model: Any = model
+        self.tokenizer = tokenizer
+        self.hidden_size = int(self.embeddings.weight.shape[1])
+        self._before = self.tokens(self.prompt_before())
+        self._after: dict[str, list[int]] = {}
+        used = {
+            id(p) for part in ("vision", "word_embeddings", "language") for p in self.part(part)
+        }
+        for parameter in self.model.parameters():
+            if id(parameter) not in used:
+                parameter.requires_grad_(False)  # the vocabulary's output layer: never asked
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Path,
+        setup: Setup,
+        *,
+        scratch: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> Self:
+        """See Backbone.load."""
+        folder = locate(source)
+        kind = getattr(transformers, cls.architecture)
+        with _quiet():
+            try:
+                config = AutoConfig.from_pretrained(folder, local_files_only=True)
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            except (OSError, ValueError, KeyError) as error:
+                raise MissingAsset(f"{folder} is not a complete model: {_line(error)}") from error
+            if config.model_type not in cls.model_types:
+                raise CheckpointMismatch(
+                    f"{folder} holds a {config.model_type}, not a {' or '.join(cls.model_types)}."
+                )
+            model = kind(config).to(dtype) if scratch else _pretrained(kind, folder, dtype)
+        return cls(setup, model, tokenizer)
+
+    def save(self, folder: Path, *, weights: bool = True) -> None:
+        """As `save_pretrained` writes it, so that transformers itself can read it."""
+        self.tokenizer.save_pretrained(folder)
+        if weights:
+            state = {n.removeprefix("model."): t for n, t in self.plain_state().items()}
+            with _quiet():
+                self.model.save_pretrained(folder, state_dict=state)
+        else:
+            self.model.config.save_pretrained(folder)
+
+    @abstractmethod
+    def prompt_before(self) -> str:
+        """The text in front of the image."""
+
+    @abstractmethod
+    def prompt_after(self, instruction: str) -> str:
+        """The text behind the image; the ActionQuery follows it."""
+
+    @abstractmethod
+    def embed_and_run(self, images: Tensor, before: Tensor, after: Tensor, mask: Tensor) -> Tensor:
+        """Last hidden states of the whole sequence.
+
+        Args:
+            images: uint8 (B, S, S, 3).
+            before: embeddings (B, P, hidden).
+            after: embeddings (B, Q, hidden), the ActionQuery among them.
+            mask: bool (B, Q), True for text and ActionQuery.
+
+        Returns:
+            (B, P + image tokens + Q, hidden).
+        """
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a prompt that spells its special tokens out."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+        return ids
+
+    def _behind(self, instruction: str) -> list[int]:
+        """Token ids behind the image; an episode asks with the same instruction again and again."""
+        if instruction not in self._after:
+            if len(self._after) >= _REMEMBERED:
+                self._after.clear()
+            self._after[instruction] = self.tokens(self.prompt_after(instruction))
+        return self._after[instruction]
+
+    @property
+    def embeddings(self) -> nn.Embedding:
+        """The table of word embeddings."""
+        table: nn.Embedding = self.model.get_input_embeddings()
+        return table
+
+    @property
+    def flat(self) -> bool:
+        """Positions count padding, and the ActionQuery stands behind it."""
+        return self.setup.mrope == "flat"
+
+    def prepare(self, images: Frames, instructions: Sequence[str]) -> Inputs:
+        """See Backbone.prepare; pads are on the right of the text behind the image."""
+        texts = [self._behind(instruction.strip()) for instruction in instructions]
+        longest = max(map(len, texts))
+        after = torch.zeros(len(texts), longest + 1, dtype=torch.long)
+        mask = torch.zeros(len(texts), longest + 1, dtype=torch.bool)
+        query = torch.tensor([longest if self.flat else len(text) for text in texts])
+        for row, text in enumerate(texts):
+            after[row, : len(text)] = torch.tensor(text, dtype=torch.long)
+            mask[row, : len(text)] = True
+        mask[torch.arange(len(texts)), query] = True
+        before = torch.tensor(self._before, dtype=torch.long).expand(len(texts), -1)
+        frames = torch.from_numpy(images)
+        return {"images": frames, "before": before, "after": after, "mask": mask, "query": query}
+
+    def forward(self, inputs: Inputs, query: Tensor) -> Tensor:
+        """See Backbone.forward."""
+        at, rows = inputs["query"], torch.arange(len(inputs["query"]), device=query.device)
+        here = torch.zeros_like(inputs["mask"])
+        here[rows, at] = True
+        text = self.embeddings(inputs["after"])
+        after = torch.where(here[..., None], query.to(text.dtype), text)
+        states = self.embed_and_run(
+            inputs["images"], self.embeddings(inputs["before"]), after, inputs["mask"]
+        )
+        first = states.shape[1] - after.shape[1]
+        hidden: Tensor = states[rows, first + at]
+        return hidden
+
+    def save_memory(self) -> None:
+        """Gradient checkpointing of transformers."""
+        self.model.gradient_checkpointing_enable({"use_reentrant": False})
+
+    @property
+    @abstractmethod
+    def towers(self) -> tuple[Sequence[nn.Module], nn.Module]:
+        """The vision modules (encoder and projector), and the language model."""
+
+    def part(self, part: Part) -> Iterable[nn.Parameter]:
+        """See Backbone.part. The vocabulary's output layer belongs to none."""
+        if part == "word_embeddings":
+            return list(self.embeddings.parameters())
+        vision, language = self.towers
+        if part == "vision":
+            return [p for module in vision for p in module.parameters()]
+        words = {id(p) for p in self.embeddings.parameters()}
+        return [p for p in language.parameters() if id(p) not in words]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return self.embeddings.weight.dtype
+
+
+def _pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> nn.Module:
+    """The weights, all of them: what is missing must not be filled with random numbers."""
+    try:
+        model, told = kind.from_pretrained(
+            folder, local_files_only=True, dtype=dtype, output_loading_info=True
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise MissingAsset(
+            f"The weights in {folder} cannot be loaded: {_line(error)}",
+            "If the download was cut short: hf download, again.",
+        ) from error
+    wrong = {**dict.fromkeys(told["missing_keys"], "missing")}
+    wrong |= {str(key): "of another shape" for key in told.get("mismatched_keys", ())}
+    for name, how in sorted(wrong.items()):
+        raise CheckpointMismatch(f"The weights in {folder} do not fit: {name} is {how}.")
+    loaded: nn.Module = model
+    return loaded
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+class _quiet:
+    """Keep transformers' progress bars and advice off the terminal for a while."""
+
+    def __enter__(self) -> None:
+        logging = transformers.utils.logging
+        self._level = logging.get_verbosity()
+        self._bars = logging.is_progress_bar_enabled()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+
+    def __exit__(self, *exception: object) -> None:
+        logging = transformers.utils.logging
+        logging.set_verbosity(self._level)
+        if self._bars:
+            logging.enable_progress_bar()

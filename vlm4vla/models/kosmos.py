@@ -1,0 +1,76 @@
+"""Kosmos-2 as a backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlm4vla.core.errors import UnknownName
+from vlm4vla.models import images as pictures
+from vlm4vla.models.config import Scalar
+from vlm4vla.models.hub import HubBackbone
+
+_CHOICES = {"image": ("tagged", "first"), "phrase": ("phrase", "p")}
+
+
+class Kosmos2(HubBackbone):
+    """`<s><image>` 64 latents `</image><phrase>` instruction `</phrase>` ActionQuery, 224 pixels.
+
+    Options: `image` is `tagged` (latents between the tags) or `first` (the published code: latents
+    before a doubled `<s>`, empty tags in the text, a closing `</s>`). `phrase` is the name of the
+    tag around the instruction: `phrase`, the token that the model knows, or `p`, which the paper
+    and its code write and the tokenizer spells letter by letter.
+    """
+
+    architecture = "Kosmos2ForConditionalGeneration"
+    model_types = ("kosmos-2",)
+    lora_targets = r".*text_model\.model\.layers\.\d+\.(self_attn\.(q|k|v|out)_proj|ffn\.fc[12])"
+    known_options: ClassVar[Mapping[str, Scalar]] = {"image": "tagged", "phrase": "phrase"}
+    mean = (0.48145466, 0.4578275, 0.40821073)
+    std = (0.26862954, 0.26130258, 0.27577711)
+
+    @property
+    def towers(self) -> tuple[Sequence[nn.Module], nn.Module]:
+        """The vision encoder with its resampler; the decoder."""
+        return [self.model.vision_model, self.model.image_to_text_projection], (
+            self.model.text_model.model
+        )
+
+    def _choice(self, option: str) -> str:
+        value = str(self.options[option])
+        if value not in _CHOICES[option]:
+            raise UnknownName(f"{option} option of Kosmos2", value, _CHOICES[option])
+        return value
+
+    def prompt_before(self) -> str:
+        """Up to the latents."""
+        return "<s><image>" if self._choice("image") == "tagged" else ""
+
+    def prompt_after(self, instruction: str) -> str:
+        """From the latents to the ActionQuery."""
+        tag = self._choice("phrase")
+        said = f"<{tag}>{instruction}\n</{tag}>"
+        if self._choice("image") == "tagged":
+            return f"</image>{said}"
+        return f"<s><s><image><image_pad></image>{said}</s>"
+
+    def embed_and_run(self, images: Tensor, before: Tensor, after: Tensor, mask: Tensor) -> Tensor:
+        """See HubBackbone. The decoder numbers positions itself, one after the other."""
+        side = int(self.model.config.vision_config.image_size)
+        pixels = pictures.standardise(pictures.resize(images, side, side), self.mean, self.std)
+        seen = self.model.vision_model(pixel_values=pixels.to(self.dtype)).last_hidden_state
+        seen = functional.normalize(self.model.vision_model.model.post_layernorm(seen), dim=-1)
+        picture, _ = self.model.image_to_text_projection(seen)
+        sequence = torch.cat([before, picture.to(before.dtype), after], 1)
+        whole = torch.ones(sequence.shape[:2], dtype=torch.bool, device=images.device)
+        whole[:, -mask.shape[1] :] = mask
+        states: Tensor = self.model.text_model.model(
+            inputs_embeds=sequence,
+            attention_mask=whole.long() if self.flat else None,
+            use_cache=False,
+        ).last_hidden_state
+        return states

@@ -1,0 +1,169 @@
+"""Qwen2.5-VL, Qwen3-VL and Qwen3-VL-MoE as backbones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from vlm4vla.core.errors import OutOfRange, UnknownName
+from vlm4vla.models import images as pictures
+from vlm4vla.models.config import Scalar, Setup
+from vlm4vla.models.hub import HubBackbone
+
+_SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
+_QUESTION = "What action should the robotic arm take to "
+_ANSWER = "<|im_end|>\n<|im_start|>assistant\n"
+_OPTIONS: Mapping[str, Scalar] = {"prompt": "long", "min_pixels": 28 * 28 * 256}
+
+
+class _Qwen(HubBackbone):
+    """The family's prompt, image path and positions.
+
+    Options: `prompt` is `long` (Scheme 1 of the paper's A.2.3, used for all its results) or `short`
+    (Scheme 2); a frame of fewer than `min_pixels` is enlarged to as many, 448 x 448 by default.
+    """
+
+    known_options: ClassVar[Mapping[str, Scalar]] = _OPTIONS
+
+    def __init__(self, setup: Setup, model: nn.Module, tokenizer: object) -> None:
+        """Check the options."""
+        super().__init__(setup, model, tokenizer)
+        vision = self.model.config.vision_config
+        self._patch, self._merge = int(vision.patch_size), int(vision.spatial_merge_size)
+        self._frames = int(vision.temporal_patch_size)
+        if not 1 <= int(self.options["min_pixels"]) <= 4096 * 4096:
+            raise OutOfRange(f"min_pixels {self.options['min_pixels']} is outside 1..{4096**2}.")
+
+    @property
+    def towers(self) -> tuple[Sequence[nn.Module], nn.Module]:
+        """The merger that projects is part of the vision tower."""
+        return [self.model.model.visual], self.model.model.language_model
+
+    @property
+    def _long(self) -> bool:
+        if self.options["prompt"] not in ("long", "short"):
+            raise UnknownName("prompt", str(self.options["prompt"]), ["long", "short"])
+        return self.options["prompt"] == "long"
+
+    def prompt_before(self) -> str:
+        """Up to the image."""
+        return (_SYSTEM if self._long else "<|im_start|>") + "<|vision_start|>"
+
+    def prompt_after(self, instruction: str) -> str:
+        """From the image to the ActionQuery."""
+        said = f"{_QUESTION}{instruction}{_ANSWER}" if self._long else f"{instruction}\n"
+        return "<|vision_end|>" + said
+
+    def side(self, side: int) -> int:
+        """What a square frame is resized to: Qwen's smart resize, without its upper limit."""
+        factor, least = self._patch * self._merge, int(self.options["min_pixels"])
+        rounded = max(factor, round(side / factor) * factor)
+        if rounded * rounded >= least:
+            return rounded
+        return math.ceil(math.sqrt(least) / factor) * factor
+
+    def patches(self, images: Tensor) -> tuple[Tensor, int]:
+        """uint8 (B, S, S, 3) -> patches (B * g * g, numbers in a patch), and the grid's side g.
+
+        Patches that one token will merge are neighbours; the single frame fills the tube of
+        `temporal_patch_size` frames.
+        """
+        side = self.side(images.shape[1])
+        pixels = pictures.standardise(pictures.resize(images, side, side), self.mean, self.std)
+        grid, patch, merge = side // self._patch, self._patch, self._merge
+        blocks = pixels.reshape(-1, 3, grid // merge, merge, patch, grid // merge, merge, patch)
+        blocks = blocks.permute(0, 2, 5, 3, 6, 1, 4, 7).unsqueeze(6)
+        tubes = blocks.expand(*blocks.shape[:6], self._frames, patch, patch)
+        return tubes.reshape(len(images) * grid * grid, -1), grid
+
+    def positions(self, before: int, side: int, after: int, device: torch.device) -> Tensor:
+        """M-RoPE positions (3, 1, before + side**2 + after): time, row, column.
+
+        Text advances all three together; the image's tokens share one time and count rows and
+        columns from it; the text goes on behind the larger of the two.
+        """
+        count = torch.arange(before + side * side + after, device=device).expand(3, -1)
+        if self.flat:
+            return count[:, None]
+        cell = torch.arange(side * side, device=device)
+        image = torch.stack([torch.zeros_like(cell), cell // side, cell % side]) + before
+        tail = count[:, :after] + before + side
+        return torch.cat([count[:, :before], image, tail], 1)[:, None]
+
+    def embed_and_run(self, images: Tensor, before: Tensor, after: Tensor, mask: Tensor) -> Tensor:
+        """See HubBackbone.
+
+        Natively nothing behind the ActionQuery can be seen from it: no padding mask is needed, and
+        the quick causal kernels apply.
+        """
+        patches, grid = self.patches(images)
+        shape = torch.tensor([[1, grid, grid]]).expand(len(images), -1).to(images.device)
+        seen = self.model.model.visual(patches.to(self.dtype), grid_thw=shape)
+        side = grid // self._merge
+        picture = seen.pooler_output.reshape(len(images), side * side, -1).to(before.dtype)
+        sequence = torch.cat([before, picture, after], 1)
+        whole = torch.ones(sequence.shape[:2], dtype=torch.bool, device=images.device)
+        whole[:, -mask.shape[1] :] = mask
+        positions = self.positions(before.shape[1], side, after.shape[1], images.device)
+        states: Tensor = self.model.model.language_model(
+            inputs_embeds=sequence,
+            position_ids=positions.expand(-1, len(images), -1),
+            attention_mask=whole.long() if self.flat else None,
+            use_cache=False,
+            **self.deep(seen, before.shape[1], sequence),
+        ).last_hidden_state
+        return states
+
+    def deep(self, seen: object, first: int, sequence: Tensor) -> dict[str, object]:
+        """Further arguments that carry image features into deeper layers."""
+        return {}
+
+
+class Qwen25VL(_Qwen):
+    """Qwen2.5-VL-3B and -7B."""
+
+    architecture = "Qwen2_5_VLForConditionalGeneration"
+    model_types = ("qwen2_5_vl",)
+    lora_targets = (
+        r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
+    )
+    mean = (0.48145466, 0.4578275, 0.40821073)
+    std = (0.26862954, 0.26130258, 0.27577711)
+
+
+class Qwen3VL(_Qwen):
+    """Qwen3-VL-2B, -4B and -8B.
+
+    Option `deepstack`: feed the vision tower's intermediate features to the first layers.
+    """
+
+    architecture = "Qwen3VLForConditionalGeneration"
+    model_types = ("qwen3_vl",)
+    lora_targets = (
+        r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
+    )
+    known_options: ClassVar[Mapping[str, Scalar]] = {**_OPTIONS, "deepstack": True}
+    mean = (0.5, 0.5, 0.5)
+    std = (0.5, 0.5, 0.5)
+
+    def deep(self, seen: object, first: int, sequence: Tensor) -> dict[str, object]:
+        """DeepStack: one addition per early layer, at the image's tokens."""
+        if not self.options["deepstack"]:
+            return {}
+        features: list[Tensor] = seen.deepstack_features  # type: ignore[attr-defined]
+        tokens = len(features[0]) // len(sequence) if features else 0
+        at = torch.zeros(sequence.shape[:2], dtype=torch.bool, device=sequence.device)
+        at[:, first : first + tokens] = True
+        return {"visual_pos_masks": at, "deepstack_visual_embeds": features}
+
+
+class Qwen3VLMoe(Qwen3VL):
+    """Qwen3-VL-30B-A3B. Its experts are no linear layers: LoRA adapts the attention alone."""
+
+    architecture = "Qwen3VLMoeForConditionalGeneration"
+    model_types = ("qwen3_vl_moe",)
+    lora_targets = r".*language_model\.layers\.\d+\.self_attn\.[qkvo]_proj"
