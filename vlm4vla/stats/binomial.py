@@ -115,7 +115,9 @@ def binomial_test(
     """
     k, n = counts(successes, trials)
     p = np.broadcast_to(np.asarray(rate, dtype=np.float64), k.shape)
-    up_to, from_on = special.bdtr(k, n, p), np.where(k == 0, 1.0, special.bdtrc(k - 1, n, p))
+    whole = n.astype(np.int64)
+    up_to = special.bdtr(k, whole, p)
+    from_on = np.where(k == 0, 1.0, special.bdtrc(k - 1, whole, p))
     own = up_to + from_on - 1  # the observed outcome is in both tails
     tail = np.minimum(up_to, from_on) - (0.5 * own if mid else 0.0)
     return np.where(n == 0, 1.0, np.clip(2 * tail, 0.0, 1.0))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from vlm4vla.stats.binomial import binomial_test
@@ -60,7 +59,7 @@ def episodes_unpaired(
 ) -> int:
     """Episodes of each policy that tell two rates apart, on different episodes.
 
-    The normal approximation without pooling: n = (z_a + z_b)^2 (p1 q1 + p2 q2) / d^2.
+    The normal approximation, the rates pooled under the hypothesis that they are equal (Fleiss).
 
     Args:
         rate1: of the first policy.
@@ -72,8 +71,11 @@ def episodes_unpaired(
     _within(rate2, "rate", ends=True)
     if rate1 == rate2:
         raise ValueError("The two rates must differ.")
-    spread = rate1 * (1 - rate1) + rate2 * (1 - rate2)
-    return max(2, _ceil(_z_sum(alpha, power) ** 2 * spread / (rate1 - rate2) ** 2))
+    z_alpha, z_power = _quantiles(alpha, power)
+    middle = (rate1 + rate2) / 2
+    null = z_alpha * np.sqrt(2 * middle * (1 - middle))
+    other = z_power * np.sqrt(rate1 * (1 - rate1) + rate2 * (1 - rate2))
+    return max(2, _ceil(((null + other) / (rate1 - rate2)) ** 2))
 
 
 def episodes_paired(
@@ -111,7 +113,7 @@ def mcnemar_power(n: int, first_only: float, second_only: float, alpha: float = 
     spread = 10 * np.sqrt(n * share * (1 - share)) + 10
     m = np.arange(max(0, int(n * share - spread)), min(n, int(n * share + spread)) + 1)
     weight = np.exp(_log_binomial(m, n, share))
-    lower = _critical(n, alpha)[m]  # at most so many wins of the worse are significant
+    lower = _critical(m, alpha)  # at most so many wins of either are significant
     lean = first_only / share
     below = np.where(lower >= 0, special.bdtr(np.maximum(lower, 0), m, lean), 0.0)
     above = np.where(lower >= 0, special.bdtr(np.maximum(lower, 0), m, 1 - lean), 0.0)
@@ -131,7 +133,7 @@ def episodes_paired_mean(
     """
     _positive(sd, "standard deviation")
     _positive(abs(difference), "difference")
-    return max(2, _ceil((_z_sum(alpha, power) * sd / difference) ** 2))
+    return max(2, _ceil((sum(_quantiles(alpha, power)) * sd / difference) ** 2))
 
 
 def detectable_difference(
@@ -164,7 +166,7 @@ def detectable_mean(n: int, sd: float, alpha: float = ALPHA, power: float = POWE
         alpha: two-sided level.
         power: chance that the difference is found.
     """
-    return _z_sum(alpha, power) * sd / float(np.sqrt(n))
+    return sum(_quantiles(alpha, power)) * sd / float(np.sqrt(n))
 
 
 def detectable_unpaired(
@@ -190,7 +192,7 @@ def detectable_unpaired(
 
 
 def correlation_power(rho: ArrayLike, n: int, alpha: float = ALPHA) -> Floats:
-    """Chance that n backbones show a correlation, by Fisher's transformation.
+    """Chance that n backbones show a correlation, by Fisher's transformation and its bias.
 
     Args:
         rho: true correlations, any shape.
@@ -199,29 +201,31 @@ def correlation_power(rho: ArrayLike, n: int, alpha: float = ALPHA) -> Floats:
     """
     if n < 4:
         raise ValueError("At least 4 backbones are needed.")
-    shift = np.arctanh(np.asarray(rho, dtype=np.float64)) * np.sqrt(n - 3)
+    true = np.asarray(rho, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        shift = (np.arctanh(true) + true / (2 * (n - 1))) * np.sqrt(n - 3)
     z = _NORMAL.inv_cdf(1 - alpha / 2)
     power: Floats = special.ndtr(shift - z) + special.ndtr(-shift - z)
     return power
 
 
 def detectable_correlation(n: int, alpha: float = ALPHA, power: float = POWER) -> float:
-    """Least correlation that n backbones show: .82 for 9 of them.
+    """Least correlation that n backbones show: about .8 for 9 of them.
 
     Args:
         n: backbones, at least 4.
         alpha: two-sided level.
         power: chance that it is found.
     """
-    if n < 4:
-        raise ValueError("At least 4 backbones are needed.")
-    return float(np.tanh(_z_sum(alpha, power) / np.sqrt(n - 3)))
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        rho = (low + high) / 2
+        low, high = (low, rho) if correlation_power(rho, n, alpha) >= power else (rho, high)
+    return high
 
 
-@lru_cache(maxsize=64)
-def _critical(n: int, alpha: float) -> Floats:
-    """For 0..n discordant pairs, the most wins of the worse that are significant; -1 for none."""
-    m = np.arange(n + 1)
+def _critical(m: NDArray[np.int64], alpha: float) -> Floats:
+    """The most wins of either policy among m discordant pairs that are significant; or -1."""
     guess = np.floor(special.bdtrik(alpha / 2, np.maximum(m, 1), 0.5))
     guess = np.where(np.isfinite(guess), guess, -1.0)
     # The inverse is continuous: step to the integer on the right side of the level.
@@ -256,10 +260,10 @@ def _least(enough: Callable[[int], bool]) -> int:
     return high
 
 
-def _z_sum(alpha: float, power: float) -> float:
+def _quantiles(alpha: float, power: float) -> tuple[float, float]:
     _within(alpha, "level")
     _within(power, "power")
-    return _NORMAL.inv_cdf(1 - alpha / 2) + _NORMAL.inv_cdf(power)
+    return _NORMAL.inv_cdf(1 - alpha / 2), _NORMAL.inv_cdf(power)
 
 
 def _ceil(number: float) -> int:

@@ -113,7 +113,7 @@ def log_capital(values: ArrayLike, means: ArrayLike, low: float, high: float) ->
     # The greatest stake leaves nothing where the worst comes: up to 1 / (m - low) on high values.
     room = np.where(_STAKES > 0, (hypotheses - low)[:, None], (high - hypotheses)[:, None])
     with np.errstate(divide="ignore", invalid="ignore"):
-        stake = np.where(room > 0, _STAKES / room, np.inf)
+        stake = np.where(room > 0, _STAKES / room, np.copysign(np.inf, _STAKES))
         growth = np.zeros(stake.shape)
         for value, times in zip(distinct, repeats, strict=True):
             gain = (value - hypotheses)[:, None]
