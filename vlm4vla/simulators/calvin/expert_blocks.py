@@ -1,0 +1,217 @@
+"""Scripted skills for the three blocks: lift, push, turn, store, stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+
+from vlm4vla.core.simulator import Floats
+from vlm4vla.simulators.calvin.expert_fixtures import clear_door
+from vlm4vla.simulators.calvin.expert_motion import (
+    ACROSS,
+    CLOSED,
+    COLOURS,
+    FRONT,
+    HIGH,
+    OPEN,
+    Block,
+    Motion,
+    Skill,
+    State,
+    above,
+    go,
+    hold,
+    let_go,
+)
+from vlm4vla.simulators.calvin.expert_reach import best_grip, push_distance, room
+
+GRASP = 0.005
+"""The TCP's height above the centre of the block that it takes."""
+LIFT = 0.12
+SHELF = 0.03
+"""The y from which on a block is on the shelf."""
+SPOTS = {True: (-0.24, -0.16, -0.30), False: (0.07, 0.0, 0.11)}
+"""Where on the shelf to put a block, x: left of the door (True) or right of it."""
+LEAN = -0.35
+"""Pitch in front of the wall behind the shelf, which an upright hand would touch."""
+
+
+def grasp(state: State, colour: str, middle: float = ACROSS) -> Motion:
+    """From anywhere to fingers closed around the block; `middle` is the yaw to stay near."""
+    state = yield from let_go(state)
+    grip = best_grip(state, state.blocks[colour], middle)
+    pitch = LEAN if grip.place[1] > SHELF else 0.0
+    x, y = (float(v) for v in grip.place)
+    state = yield from above(state, (x, y), OPEN, grip.yaw, pitch)
+    z = state.blocks[colour].position[2] + GRASP
+    state = yield from go(state, (x, y, z), OPEN, grip.yaw, pitch)
+    return (yield from hold(CLOSED, 8))
+
+
+def lift(state: State, colour: str) -> Skill:
+    """Take it where it is and raise it."""
+    for _ in range(3):
+        x, y, _z = state.blocks[colour].position
+        if y > SHELF:
+            state = yield from let_go(state)
+            state = yield from clear_door(state, float(x))
+        state = yield from grasp(state, colour)
+        x, y, z, _, pitch, _ = state.target
+        state = yield from go(state, (x, y, z + LIFT), CLOSED, pitch=pitch, stride=0.01)
+
+
+def push(state: State, colour: str, direction: float) -> Skill:
+    """Push it along x with closed fingers; `direction` is 1 for right."""
+    for _ in range(3):
+        state = yield from let_go(state)
+        block = state.blocks[colour]
+        x, y, z = block.position
+        distance = push_distance(state, block, direction)
+        if distance is None:
+            state = yield from drag(state, colour, direction)
+            continue
+        start = x - distance * direction
+        state = yield from above(state, (start, y), CLOSED, 0.0)
+        state = yield from go(state, (start, y, z + GRASP), CLOSED, 0.0)
+        state = yield from go(state, (x + 0.20 * direction, y, z + GRASP), CLOSED, stride=0.01)
+
+
+def drag(state: State, colour: str, direction: float) -> Motion:
+    """Where nothing fits behind it: take it and move it along x, on the table."""
+    state = yield from grasp(state, colour)
+    x, y, z = state.target[:3]
+    state = yield from go(state, (x, y, z + 0.004), CLOSED)
+    state = yield from go(state, (x + 0.14 * direction, y, z + 0.004), CLOSED, stride=0.01)
+    state = yield from go(state, (x + 0.14 * direction, y, z), CLOSED)
+    return (yield from hold(OPEN, 10))
+
+
+def turn(state: State, colour: str, direction: float) -> Skill:
+    """Take it and turn it on the spot; `direction` is 1 for left."""
+    for _ in range(2):
+        state = yield from grasp(state, colour, ACROSS - 0.6 * direction)
+        x, y, z, _, _, yaw = state.target
+        state = yield from go(state, (x, y, z), CLOSED, yaw + 1.3 * direction)
+        state = yield from hold(CLOSED, 10)
+        state = yield from hold(OPEN, 15)
+
+
+def place_in_drawer(state: State) -> Skill:
+    """Carry the held block over the drawer and let it down."""
+    block, offset = held(state)
+    y = -0.2125 - state.drawer / 2
+    place = free_spot(state, block, [(x, y) for x in (0.18, 0.08, 0.28)])
+    state = yield from carry(
+        state, place - offset[:2], 0.342 + block.half_height + 0.006 - offset[2]
+    )
+    yield from release(state)
+
+
+def place_in_slider(state: State) -> Skill:
+    """Carry the held block over the open part of the shelf and let it down."""
+    left = state.slide < 0.14
+    state = yield from clear_door(state, -0.24 if left else 0.07)
+    block, offset = held(state)
+    place = free_spot(state, block, [(x, 0.075) for x in SPOTS[left]])
+    state = yield from carry(
+        state, place - offset[:2], 0.444 + block.half_height + 0.006 - offset[2]
+    )
+    yield from release(state)
+
+
+def release(state: State) -> Motion:
+    """Open, and up."""
+    state = yield from hold(OPEN, 10)
+    x, y, _, _, pitch, _ = state.target
+    return (yield from go(state, (x, y, HIGH), OPEN, pitch=pitch))
+
+
+def stack(state: State) -> Skill:
+    """Set the held block upon the one that stands on the table."""
+    block, offset = held(state)
+    others = [b for b in state.blocks.values() if b is not block and on_table(b)]
+    if not others:
+        return
+    base = min(others, key=lambda b: float(np.linalg.norm(b.position - state.tcp)))
+    low = base.position[2] + base.half_height + block.half_height + 0.003 - offset[2]
+    state = yield from carry(state, base.position[:2] - offset[:2], low)
+    yield from release(state)
+
+
+def unstack(state: State) -> Skill:
+    """Take the upper block off the lower one."""
+    top = max(state.blocks.values(), key=lambda b: b.position[2] * on_pile(state, b))
+    for _ in range(3):
+        state = yield from grasp(state, top.colour)
+        x, y, z = state.target[:3]
+        state = yield from go(state, (x, y, z + LIFT), CLOSED, stride=0.01)
+
+
+def push_into_drawer(state: State) -> Skill:
+    """Push the block on the table over its edge."""
+    for _ in range(3):
+        on = [b for b in state.blocks.values() if on_table(b)]
+        if not on:
+            return
+        block = min(on, key=lambda b: b.position[1])
+        state = yield from let_go(state)
+        x, y, z = block.position
+        state = yield from above(state, (x, y + 0.075), CLOSED, ACROSS)
+        state = yield from go(state, (x, y + 0.075, z + GRASP), CLOSED)
+        state = yield from go(state, (x, -0.21, z + GRASP), CLOSED, stride=0.01)
+        state = yield from go(state, (x, -0.21, HIGH), CLOSED)
+
+
+def held(state: State) -> tuple[Block, Floats]:
+    """The block in the gripper, and where its centre is from the TCP."""
+    block = min(state.blocks.values(), key=lambda b: float(np.linalg.norm(b.position - state.tcp)))
+    return block, block.position - state.tcp
+
+
+def carry(state: State, place: Floats, low: float) -> Motion:
+    """Up, across and down to the height `low`, the block in the gripper."""
+    x, y = (float(v) for v in place)
+    pitch = float(state.target[4])
+    state = yield from above(state, (x, y), CLOSED, ACROSS if y > FRONT else None, pitch)
+    return (yield from go(state, (x, y, low), CLOSED, pitch=pitch, stride=0.01))
+
+
+def free_spot(state: State, block: Block, spots: list[tuple[float, float]]) -> Floats:
+    """The first of the spots with room for the block, or the one with most."""
+    others = [b for b in state.blocks.values() if b.colour != block.colour]
+    gaps = [room(np.array(spot), block, others) for spot in spots]
+    best = next((i for i, gap in enumerate(gaps) if gap > 0.035), int(np.argmax(gaps)))
+    return np.array(spots[best])
+
+
+def on_table(block: Block) -> bool:
+    """It stands on the table top, not on the shelf, in the drawer or on another block."""
+    _, y, z = block.position
+    return y < 0.03 and abs(z - block.half_height - 0.44) < 0.01
+
+
+def on_pile(state: State, block: Block) -> bool:
+    """It stands on another block."""
+    return any(
+        abs(block.position[2] - block.half_height - b.position[2] - b.half_height) < 0.01
+        and np.linalg.norm(block.position[:2] - b.position[:2]) < 0.05
+        for b in state.blocks.values()
+        if b is not block
+    )
+
+
+SKILLS: Mapping[str, Callable[[State], Skill]] = {
+    **{f"lift_{c}_block_{p}": partial(lift, colour=c)
+       for c in COLOURS for p in ("table", "slider", "drawer")},
+    **{f"push_{c}_block_{side}": partial(push, colour=c, direction=d)
+       for c in COLOURS for side, d in (("left", -1.0), ("right", 1.0))},
+    **{f"rotate_{c}_block_{side}": partial(turn, colour=c, direction=d)
+       for c in COLOURS for side, d in (("left", 1.0), ("right", -1.0))},
+    "place_in_drawer": place_in_drawer,
+    "place_in_slider": place_in_slider,
+    "stack_block": stack,
+    "unstack_block": unstack,
+    "push_into_drawer": push_into_drawer,
+}  # fmt: skip
