@@ -23,6 +23,7 @@ from vlm4vla.cli import (
     report,
     run,
     show,
+    train,
 )
 from vlm4vla.core.errors import BenchError
 
@@ -40,6 +41,7 @@ app.command("leaderboard")(leaderboard.leaderboard)
 app.command("correlate")(correlate.correlate)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
+app.command("train")(train.train)
 app.command("demos")(demos.demos)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)

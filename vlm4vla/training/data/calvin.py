@@ -86,7 +86,7 @@ def load(path: Path, named: ActionSpec | None) -> Demonstrations:
             for (first, last), text in zip(spans, texts, strict=True)
         ],
         tail="repeat",
-        scaled=True,
+        recipe="calvin",
     )
 
 

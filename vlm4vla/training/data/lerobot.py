@@ -113,6 +113,7 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
         action=action,
         cameras=cameras,
         trajectories=_read(folder, pieces, tasks, shown, fps),
+        recipe="emoji" if (folder / OURS).is_file() else "",
     )
 
 

@@ -68,6 +68,7 @@ def load(path: Path, named: ActionSpec | None) -> Demonstrations:
         trajectories=trajectories,
         tail="zeros",
         flip="horizontal",
+        recipe="libero",
     )
 
 

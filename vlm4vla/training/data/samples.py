@@ -61,8 +61,8 @@ class Demonstrations:
     VLM4VLA section 4."""
     flip: Flip = "none"
     """How published policies of this layout see its frames, relative to upright."""
-    scaled: bool = False
-    """The stored actions are in [-1, 1] already (CALVIN), so no quantiles are needed."""
+    recipe: str = ""
+    """The training recipe made for such data, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -112,31 +112,36 @@ class Chunks:
         self.target = target_spec(sets[0].action)
         self.cameras = tuple(cameras)
         self._chunk = chunk
-        self._places: list[tuple[Trajectory, int, Converter, Tail]] = []
+        self._sources: list[_Source] = []
         for each in sets:
             for camera in cameras:
                 if camera.name not in each.cameras:
                     raise UnknownName(f"camera in {each.name}", camera.name, each.cameras)
             convert = action_converter(each.action, self.target)
-            for trajectory in each.trajectories:
-                self._places += [
-                    (trajectory, step, convert, tail or each.tail) for step in trajectory.pictured
-                ]
-        if not self._places:
+            self._sources += [_Source(t, convert, tail or each.tail) for t in each.trajectories]
+        counts = [len(source.trajectory.pictured) for source in self._sources]
+        self._ends = np.cumsum(counts)
+        if not len(self):
             raise BadInput(f"{', '.join(each.name for each in sets)}: no step has a picture.")
 
     def __len__(self) -> int:
         """How many samples there are."""
-        return len(self._places)
+        return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitem__(self, index: int) -> Sample:
         """Sample number `index`."""
-        trajectory, step, convert, tail = self._places[index]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        place = int(np.searchsorted(self._ends, index, "right"))
+        source = self._sources[place]
+        trajectory = source.trajectory
+        before = int(self._ends[place - 1]) if place else 0
+        step = trajectory.pictured[index - before]
         stop = min(step + self._chunk, trajectory.length)
-        actions = convert(trajectory.actions(step, stop))
+        actions = source.convert(trajectory.actions(step, stop))
         missing = self._chunk - len(actions)
         if missing:
-            padding = np.zeros((1, 7)) if tail == "zeros" else actions[-1:]
+            padding = np.zeros((1, 7)) if source.tail == "zeros" else actions[-1:]
             actions = np.concatenate([actions, np.repeat(padding, missing, 0)])
         return Sample(
             images={
@@ -147,3 +152,16 @@ class Chunks:
             actions=actions.astype(np.float32),
             mask=np.arange(self._chunk) < self._chunk - missing,
         )
+
+    def all_actions(self) -> Floats:
+        """(N, 7): every action of every trajectory once, in the samples' convention."""
+        return np.concatenate(
+            [s.convert(s.trajectory.actions(0, s.trajectory.length)) for s in self._sources]
+        )
+
+
+@dataclass(frozen=True)
+class _Source:
+    trajectory: Trajectory
+    convert: Converter
+    tail: Tail

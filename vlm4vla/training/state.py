@@ -1,0 +1,115 @@
+"""What a training needs to go on: checkpoints of the policy, and the state of the optimiser.
+
+```
+OUT/train.json            what is trained, on what: a continuation must agree
+OUT/metrics.csv, tensorboard/
+OUT/step-00001000/        a policy, as `bench run --checkpoint` takes it
+OUT/state/step-00001000/  weights and optimiser of the newest step, written by Accelerate
+OUT/vla.json, ...         the finished policy
+```
+Folders appear under their name only when they are complete, so a kill at any moment leaves either
+the old state or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from vlm4vla.core.errors import BadInput, RunConflict
+
+_SETTINGS = "train.json"
+_STEP = re.compile(r"step-(\d{8})")
+
+
+def policy_folder(out: Path, step: int) -> Path:
+    """Where the policy of that step lies."""
+    return out / f"step-{step:08d}"
+
+
+def state_folder(out: Path, step: int) -> Path:
+    """Where the training state of that step lies."""
+    return out / "state" / f"step-{step:08d}"
+
+
+def newest(out: Path) -> int:
+    """The last step whose state is complete; 0 if there is none."""
+    found = [_STEP.fullmatch(path.name) for path in (out / "state").glob("step-*")]
+    return max((int(match[1]) for match in found if match), default=0)
+
+
+def check_folder(out: Path, identity: Mapping[str, str]) -> int:
+    """How many steps the training in `out` has behind it; 0 where there is none yet.
+
+    Raises:
+        BadInput: it cannot be written, or holds something else.
+        RunConflict: another training lives there; the differing settings are named.
+    """
+    path = out / _SETTINGS
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+        if path.is_file():
+            _compare(out, json.loads(path.read_text()), identity)
+        elif any(out.iterdir()):
+            raise BadInput(
+                f"{out} is not empty and holds no training.", "Choose another --out folder."
+            )
+    except OSError as error:
+        raise BadInput(
+            f"--out {out} cannot be written: {error.strerror}.", "Name a folder that you own."
+        ) from error
+    except ValueError as error:
+        raise BadInput(f"{path} is damaged.", "Choose another --out folder.") from error
+    return newest(out)
+
+
+def begin(out: Path, identity: Mapping[str, str]) -> None:
+    """Write down what is trained here."""
+    write_whole(out / _SETTINGS, json.dumps(dict(identity), indent=1) + "\n")
+
+
+def draft(folder: Path) -> Path:
+    """An empty folder beside `folder`, to be put in its place by `publish`."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    return part
+
+
+def publish(folder: Path) -> None:
+    """Give the draft of `folder` its name."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.with_name(f".{folder.name}.part").replace(folder)
+
+
+def forget_older_states(out: Path, step: int) -> None:
+    """Only the newest state is kept: with the optimiser's moments it is thrice a checkpoint."""
+    for path in (out / "state").glob("step-*"):
+        if path != state_folder(out, step):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is never seen half done."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text)
+    part.replace(path)
+
+
+def _compare(out: Path, there: Mapping[str, str], identity: Mapping[str, str]) -> None:
+    differing = [
+        f"{name}: {there.get(name, 'unset')} there, {value} now"
+        for name, value in identity.items()
+        if there.get(name) != value
+    ]
+    if differing:
+        raise RunConflict(
+            f"{out} holds another training:\n  " + "\n  ".join(differing),
+            "Choose another --out folder, or give the settings it was begun with.",
+        )

@@ -1,0 +1,287 @@
+"""The training loop, on Accelerate: one process or many, the same losses after any interruption.
+
+Nothing that decides a loss lives only in memory: the samples of a step, its learning rate and its
+random numbers are functions of the step; weights and moments are in the saved state.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import Tensor
+
+from vlm4vla import __version__
+from vlm4vla.core.errors import BadInput, BenchError, MissingDependency
+from vlm4vla.models import checkpoint
+from vlm4vla.models.vla import VLA, trained
+from vlm4vla.training import state
+from vlm4vla.training.batches import Share, batches
+from vlm4vla.training.metrics import Metrics
+from vlm4vla.training.plan import TrainPlan
+
+
+class TrainingDiverged(BenchError):
+    """The loss is no number any more."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How far the training is; told at every line of metrics."""
+
+    step: int
+    steps: int
+    values: Mapping[str, float]
+    left_s: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command left the training."""
+
+    step: int
+    finished: bool
+
+
+Observer = Callable[[Moment | str], None]
+
+
+class Trainer:
+    """Carries out one plan. Construction loads the weights."""
+
+    def __init__(self, plan: TrainPlan, tell: Observer) -> None:
+        """Build model and optimiser. Raises BadInput where that cannot be."""
+        self._plan, self._tell = plan, tell
+        settings = plan.settings
+        self._accelerator = Accelerator(
+            mixed_precision="bf16" if settings.precision == "bf16" else "no",
+            # Parts of a backbone that the ActionQuery does not read get no gradient.
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
+        self._share = _share(plan, self._accelerator)
+        self._accelerator.gradient_accumulation_steps = self._share.accumulate
+        torch.manual_seed(settings.seed)  # of random weights: head, LoRA, --scratch
+        model = VLA.build(plan.config)
+        if settings.gradient_checkpointing:
+            _checkpoint_gradients(model)
+        parameters = [parameter for _, parameter in trained(model)]
+        optimizer = torch.optim.AdamW(parameters, lr=plan.lr, weight_decay=0.0)
+        self._policy = model
+        self._model, self._optimizer = self._accelerator.prepare(model.train(), optimizer)
+        self._stop = False
+
+    @property
+    def is_main(self) -> bool:
+        """This process speaks and writes."""
+        return bool(self._accelerator.is_main_process)
+
+    def run(self, start: int) -> Outcome:
+        """Train from the state of step `start` (0: from the beginning) to the plan's last step."""
+        plan = self._plan
+        if start:
+            self._accelerator.load_state(str(state.state_folder(plan.settings.out, start)))
+        if start >= plan.steps:
+            return Outcome(start, True)
+        metrics = Metrics(plan.settings.out, start) if self.is_main else None
+        try:
+            with self._stopping_on_signals():
+                step = self._loop(start, metrics)
+        finally:
+            if metrics is not None:
+                metrics.close()
+            self._accelerator.end_training()
+        return Outcome(step, step >= plan.steps)
+
+    def _loop(self, start: int, metrics: Metrics | None) -> int:
+        plan, settings = self._plan, self._plan.settings
+        stream = batches(
+            plan.samples, plan.augmenter, self._policy, self._share,
+            range(start, plan.steps), settings.seed, settings.workers,
+        )  # fmt: skip
+        window = _Window(plan.batch)
+        began, saved = time.monotonic(), start
+        for step in range(start, plan.steps):
+            norm = self._step(step, stream, window)
+            done = step + 1
+            last = done == plan.steps
+            if done % settings.log_every == 0 or last:
+                values = window.close(self._accelerator, norm, _lr(plan, step))
+                if metrics is not None:
+                    metrics.add(done, values)
+                    left = (time.monotonic() - began) / (done - start) * (plan.steps - done)
+                    self._tell(Moment(done, plan.steps, values, left))
+                _check(values["loss"], done)
+                stop = self._agreed_stop()
+                if done % plan.save_every == 0 or last or stop:
+                    self._save(done, last)
+                    saved = done
+                if stop and not last:
+                    return saved
+        return saved
+
+    def _step(self, step: int, stream: Iterator[Any], window: _Window) -> Tensor | float:
+        """One update of the weights; the norm of its gradient."""
+        plan = self._plan
+        torch.manual_seed(_entropy(plan.settings.seed, step, self._share.rank))
+        for group in self._optimizer.param_groups:
+            group["lr"] = _lr(plan, step)
+        for _ in range(self._share.accumulate):
+            batch = next(stream)
+            with self._accelerator.accumulate(self._model):
+                found = self._model(
+                    {name: self._there(tensor) for name, tensor in batch.inputs.items()},
+                    self._there(batch.actions),
+                    self._there(batch.mask),
+                )
+                self._accelerator.backward(found["loss"])
+                window.add(found, self._share.accumulate)
+                norm: Tensor | float = 0.0
+                if self._accelerator.sync_gradients:
+                    largest = plan.clip_gradients or float("inf")
+                    norm = self._accelerator.clip_grad_norm_(self._model.parameters(), largest)
+                self._optimizer.step()
+                self._optimizer.zero_grad()
+        return norm
+
+    def _there(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self._accelerator.device, non_blocking=True)
+
+    def _save(self, step: int, last: bool) -> None:
+        """State first, then policy: a policy is never newer than what continues it."""
+        out = self._plan.settings.out
+        folder = state.state_folder(out, step)
+        if self.is_main:
+            state.draft(folder)
+        self._accelerator.wait_for_everyone()
+        part = folder.with_name(f".{folder.name}.part")
+        self._accelerator.save_state(str(part))
+        self._accelerator.wait_for_everyone()
+        if self.is_main:
+            state.publish(folder)
+            state.forget_older_states(out, step)
+            self._save_policy(step, last)
+        self._accelerator.wait_for_everyone()
+
+    def _save_policy(self, step: int, last: bool) -> None:
+        out = self._plan.settings.out
+        facts: dict[str, str | int | float | bool] = {
+            "step": step,
+            "samples_seen": step * self._plan.batch,
+            "data": ", ".join(path.name for path in self._plan.settings.data),
+            "settings": self._plan.digest,
+            "harness": __version__,
+        }
+        if last:
+            checkpoint.save(self._policy, out, training=facts)
+            self._tell(f"checkpoint {out}")
+            return
+        folder = state.policy_folder(out, step)
+        checkpoint.save(self._policy, state.draft(folder), training=facts)
+        state.publish(folder)
+        self._tell(f"checkpoint {folder}")
+
+    def _agreed_stop(self) -> bool:
+        """Whether any process was asked to stop; all learn of it at the same step."""
+        flag = torch.tensor(float(self._stop), device=self._accelerator.device)
+        return bool(self._accelerator.reduce(flag, "sum") > 0)
+
+    @contextmanager
+    def _stopping_on_signals(self) -> Iterator[None]:
+        """The first Ctrl-C or SIGTERM saves and ends at the next line of metrics."""
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            if self._stop:
+                raise KeyboardInterrupt
+            self._stop = True
+
+        previous = {n: signal.signal(n, handle) for n in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+class _Window:
+    """Sums of what each micro-batch gave since the last line; they stay on the device."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._sums: dict[str, Tensor] = {}
+        self._steps = 0.0
+        self._since = self._began = time.monotonic()
+
+    def add(self, found: Mapping[str, Tensor], accumulate: int) -> None:
+        self._steps += 1 / accumulate
+        for name, value in found.items():
+            part = value.detach().float() / accumulate
+            self._sums[name] = self._sums[name] + part if name in self._sums else part
+
+    def close(self, accelerator: Accelerator, norm: Tensor | float, lr: float) -> dict[str, float]:
+        """The means over the window and over all processes; begins the next window."""
+        steps = round(self._steps)
+        means = {
+            name: float(accelerator.reduce(total / steps, "mean"))
+            for name, total in self._sums.items()
+        }
+        now = time.monotonic()
+        speed = steps * self._batch / max(now - self._since, 1e-9)
+        self._sums, self._steps, self._since = {}, 0.0, now
+        return {
+            **means,
+            "gradient_norm": float(norm),
+            "lr": lr,
+            "samples_per_s": round(speed, 3),
+            "seconds": round(now - self._began, 3),
+        }
+
+
+def _entropy(seed: int, step: int, rank: int) -> int:
+    """Seed of a step's dropout: its own, so that none need be remembered."""
+    return int(np.random.SeedSequence((seed, 2, step, rank)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _lr(plan: TrainPlan, step: int) -> float:
+    """Constant after a linear warm-up."""
+    return plan.lr * min(1.0, (step + 1) / max(1, plan.warmup))
+
+
+def _share(plan: TrainPlan, accelerator: Accelerator) -> Share:
+    processes = accelerator.num_processes
+    micro = plan.settings.micro_batch or max(1, plan.batch // processes)
+    if plan.batch % (micro * processes):
+        raise BadInput(
+            f"A batch of {plan.batch} does not divide into {processes} processes with "
+            f"micro-batches of {micro}.",
+            f"Choose --micro-batch so that {processes} x it divides --batch.",
+        )
+    return Share.of(plan.batch, micro, accelerator.process_index, processes)
+
+
+def _checkpoint_gradients(model: VLA) -> None:
+    """Switch on what the backbone's transformers model offers."""
+    for module in model.modules():
+        switch = getattr(module, "gradient_checkpointing_enable", None)
+        if switch is not None:
+            switch(gradient_checkpointing_kwargs={"use_reentrant": False})
+            return
+    raise MissingDependency(
+        f"'{model.config.backbone}' offers no gradient checkpointing.",
+        "Leave --gradient-checkpointing out.",
+    )
+
+
+def _check(loss: float, step: int) -> None:
+    if loss != loss or loss in (float("inf"), float("-inf")):
+        raise TrainingDiverged(
+            f"The loss is {loss} at step {step}.",
+            "Lower --lr, clip the gradient (--clip-gradients 1), or use --precision fp32.",
+        )
