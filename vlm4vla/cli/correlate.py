@@ -37,7 +37,8 @@ def correlate(
     store: StoreOption = None,
 ) -> None:
     """Correlate scores of vision-language models with those of the policies made of them."""
-    from vlm4vla.reports.correlation import correlations, json_text
+    from vlm4vla.reports.correlation import correlations
+    from vlm4vla.reports.strict_json import json_text
 
     named = assignments("--backbone", backbone)
     found = correlations(vqa, suite or (), published, store, named)
@@ -109,6 +110,10 @@ def _sentences(one: Correlation) -> list[str]:
             lines.append(f"{family.family} ({family.members} backbones): {', '.join(parts)}")
     if one.noise_sd is not None:
         lines.append(f"Finite episodes alone move r by {one.noise_sd:.2f} (standard deviation)")
+    if one.detectable is not None:
+        lines.append(
+            f"{one.n} backbones show an |r| of {one.detectable:.2f} in 4 of 5 studies (power 80 %)"
+        )
     lines += [f"! {note}" for note in one.notes]
     if one.lacking_x:
         lines.append(f"! no score on {one.vqa}: {', '.join(one.lacking_x)}")

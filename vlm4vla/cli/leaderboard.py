@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vlm4vla.cli.options import JsonOption, StoreOption
+
+if TYPE_CHECKING:
+    from vlm4vla.reports.beside import BesideRow
 
 
 class Format(StrEnum):
@@ -28,11 +32,30 @@ def leaderboard(
     all_: Annotated[
         bool, typer.Option("--all", help="Every run, not only the latest of its kind.")
     ] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="Set the papers' rows beside ours.")
+    ] = False,
+    paper: Annotated[
+        list[str] | None,
+        typer.Option(help="Only papers whose name holds this text (repeatable); with --published."),
+    ] = None,
+    imported: Annotated[
+        bool, typer.Option("--imported", help="Set imported results beside ours.")
+    ] = False,
     format_: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,
     json_: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
     """Show every policy's scores with their 95 % intervals."""
+    shown = Format.JSON if json_ else format_
+    if published or paper or imported:
+        from vlm4vla.reports.beside import gather
+
+        rows, warnings = gather(
+            store, suite or (), policy or (), paper or (), all_, bool(published or paper), imported
+        )
+        _print_beside(rows, warnings, by_task, shown)
+        return
     from vlm4vla.reports import tables
     from vlm4vla.reports.grid import grids
     from vlm4vla.reports.leaderboard import board
@@ -40,7 +63,6 @@ def leaderboard(
 
     with Store.open(store) as opened:
         found = board(opened, suite or (), policy or (), all_)
-    shown = Format.JSON if json_ else format_
     if shown is Format.JSON:
         sys.stdout.write(tables.json_text(found.rows))
     elif shown is Format.CSV:
@@ -58,3 +80,22 @@ def leaderboard(
             console.print("The store holds no runs yet: bench run --policy expert --suite toy")
         if found.older:
             console.print(f"{found.older} older runs are not shown; --all shows them.", style="dim")
+
+
+def _print_beside(
+    rows: Sequence[BesideRow], warnings: Sequence[str], by_task: bool, shown: Format
+) -> None:
+    from vlm4vla.reports import beside_grid, tables
+
+    if shown is Format.JSON:
+        sys.stdout.write(beside_grid.json_text(rows))
+    elif shown is Format.CSV:
+        sys.stdout.write(beside_grid.csv_text(rows))
+    elif shown is Format.MARKDOWN:
+        sys.stdout.write(tables.markdown(beside_grid.grids(rows, by_task), warnings))
+    elif shown is Format.LATEX:
+        sys.stdout.write(tables.latex(beside_grid.grids(rows, by_task), warnings))
+    else:
+        from vlm4vla.cli.screen import screen
+
+        screen().print(tables.terminal(beside_grid.grids(rows, by_task, narrow=True), warnings))

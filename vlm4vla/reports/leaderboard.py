@@ -45,6 +45,8 @@ def leaderboard(
     suite: str | Collection[str] | None = None,
     policy: str | Collection[str] | None = None,
     all_runs: bool = False,
+    published: bool = False,
+    imported: bool = False,
 ) -> pd.DataFrame:
     """The leaderboard as a data frame: one row per run, task (or `all`) and metric.
 
@@ -53,6 +55,8 @@ def leaderboard(
         suite: only this suite, or these.
         policy: only this policy, or these.
         all_runs: every run, not only the latest of each policy, suite, comparability, execution.
+        published: set the papers' rows beside ours; the columns are those of `BesideRow`.
+        imported: set imported results beside ours, likewise.
 
     Raises:
         StoreError: the store cannot be read.
@@ -62,6 +66,14 @@ def leaderboard(
 
     import pandas as pd
 
+    if published or imported:
+        from vlm4vla.reports.beside import BesideRow, gather
+
+        rows, _ = gather(
+            store, _names(suite), _names(policy), (), all_runs, published, imported
+        )  # fmt: skip
+        names = [field.name for field in fields(BesideRow)]
+        return pd.DataFrame([asdict(row) for row in rows], columns=names)
     with ExitStack() as stack:
         opened = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
         found = board(opened, _names(suite), _names(policy), all_runs)

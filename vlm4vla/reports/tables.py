@@ -31,9 +31,9 @@ def terminal(grids: Sequence[Grid], warnings: Iterable[str] = ()) -> Group:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
         columns = zip(grid.header, grid.numeric, zip(*grid.body, strict=True), strict=True)
         for name, numeric, cells in columns:
-            fold = name in ("policy", "task", "run", "options")
+            fold = name in ("policy", "task", "run", "options", "from")
             longest = max(len(text) for cell in cells for text in _lines(cell))
-            least = {"run": min(longest, 14), "policy": min(longest, 20)}
+            least = {"run": min(longest, 14), "policy": min(longest, 20), "from": min(longest, 13)}
             table.add_column(
                 Text(name),
                 justify="right" if numeric else "left",
@@ -128,6 +128,10 @@ _TEX = {
     "^": r"\textasciicircum{}",
     "†": r"$^\dagger$",
     "≤": r"$\leq$",
+    "‡": r"$^\ddagger$",
+    "§": r"$^\S$",
+    "¶": r"$^\P$",
+    "≠": r"$\neq$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
 

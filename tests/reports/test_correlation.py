@@ -1,0 +1,187 @@
+"""Fig. 3 of VLM4VLA: what the published numbers give, and what a store of one's own gives."""
+
+import json
+import xml.dom.minidom
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.reports.correlation import correlate, correlations
+from vlm4vla.reports.figures.correlation import influence, scatter, ticks
+from vlm4vla.reports.figures.labels import place
+from vlm4vla.reports.figures.plain import text_scatter
+from vlm4vla.reports.figures.standalone import standalone
+from vlm4vla.reports.strict_json import json_text
+from vlm4vla.store import RunRecord, Store
+from vlm4vla.store.library import Library, Score, Source
+from vlm4vla.suites.schema import Metric
+
+METRICS = (Metric(name="success", kind="rate", of="success", headline=True),)
+FIGURE_3 = "VLM4VLA general capability (Fig. 3 x-axis)"
+SCORES = {"qwen3vl-2b": 0.2, "qwen3vl-4b": 0.5, "qwen3vl-8b": 0.7, "kosmos-2": 0.1}
+SOLVED = {"qwen3vl-2b": 4, "qwen3vl-4b": 5, "qwen3vl-8b": 9, "paligemma-1": 3}
+
+
+@pytest.fixture(scope="module")
+def figure_3():
+    return {one.suite: one for one in correlations([FIGURE_3], published=True)}
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Four policies of ten toy episodes each, and scores of four backbones, three in common."""
+    path = tmp_path / "bench.db"
+    with Store.open(path, create=True) as store:
+        for policy, solved in SOLVED.items():
+            plan = tuple(EpisodeKey("toy", "reach", i) for i in range(10))
+            store.begin(RunRecord(f"toy-{policy}", policy, "toy", "toy", plan, METRICS))
+            for key in plan:
+                outcome = Outcome.SUCCESS if key.init < solved else Outcome.FAILURE
+                store.record(f"toy-{policy}", EpisodeResult(key, outcome))
+    with Library.open(path, create=True) as library:
+        scores = [Score(n, n, "my VQA", "accuracy", v, n=100) for n, v in SCORES.items()]
+        library.add(Source("s1", "imported", "csv", "scores.csv", "00"), scores=scores)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suite", "printed", "squared", "exact_p", "rho", "qwen"),
+    [
+        ("calvin_abcd", 0.839, 0.703, 0.005, 0.80, 0.35),
+        ("simpler_bridge", -0.358, 0.127, 0.35, -0.40, 0.42),
+        ("libero_10", -0.194, 0.038, 0.62, 0.16, 0.06),
+    ],
+)
+def test_published_coefficients(figure_3, suite, printed, squared, exact_p, rho, qwen):
+    found = figure_3[suite]
+    assert found.n == 9
+    assert found.pearson == pytest.approx(printed, abs=0.0025) and found.printed == printed
+    assert found.r_squared == pytest.approx(squared, abs=0.0015)
+    assert found.spearman == pytest.approx(rho, abs=0.005)
+    x, y = ([getattr(point, axis) for point in found.points] for axis in "xy")
+    assert found.pearson == pytest.approx(stats.pearsonr(x, y)[0])
+    assert found.spearman == pytest.approx(stats.spearmanr(x, y)[0])
+    # scipy's p assumes normal values; the exact one counts permutations: near, not equal.
+    assert found.p == pytest.approx(exact_p, abs=0.03)
+    low, high = stats.pearsonr(x, y).confidence_interval()
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    family = next(one for one in found.families if one.family == "Qwen")
+    assert (family.members, family.within) == (6, pytest.approx(qwen, abs=0.005))
+    assert any("reproduced" in note and "not reproduced" not in note for note in found.notes)
+    assert any("never published" in note for note in found.notes)
+
+
+def test_influence_is_that_of_leaving_out(figure_3):
+    found = figure_3["libero_10"]
+    x, y = (np.array([getattr(point, axis) for point in found.points]) for axis in "xy")
+    for i, point in enumerate(found.points):
+        rest = np.arange(9) != i
+        assert point.without == pytest.approx(stats.pearsonr(x[rest], y[rest])[0])
+    assert [round(min(p.without for p in found.points), 2),
+            round(max(p.without for p in found.points), 2)] == [-0.36, 0.20]  # fmt: skip
+
+
+def test_only_calvin_survives_three_suites(figure_3):
+    assert [one.p_holm < 0.05 for one in figure_3.values()] == [True, False, False]
+    assert all(one.p_holm >= one.p for one in figure_3.values())
+    assert figure_3["calvin_abcd"].detectable == pytest.approx(0.8, abs=0.05)
+
+
+def test_the_frame_has_a_row_per_suite():
+    frame = correlate(FIGURE_3, published=True)
+    assert list(frame.suite) == ["calvin_abcd", "simpler_bridge", "libero_10"]
+    assert {"n", "pearson", "low", "high", "p", "spearman"} <= set(frame)
+    assert len(correlate(FIGURE_3, "libero_10", published=True)) == 1
+
+
+def test_own_runs_say_which_backbones_lack_what(own):
+    (found,) = correlations(["my VQA"], store=own)
+    assert [point.backbone for point in found.points] == ["qwen3vl-2b", "qwen3vl-4b", "qwen3vl-8b"]
+    assert [point.y for point in found.points] == [0.4, 0.5, 0.9]
+    assert found.lacking_x == ("paligemma-1",) and found.lacking_y == ("kosmos-2",)
+    assert found.printed is None
+    assert any("imported" in note for note in found.notes)
+    assert json.loads(json_text([found]))[0]["families"][0]["without"] is None
+
+
+def test_a_policy_may_be_given_its_backbone(own):
+    with Store.open(own) as store:
+        run = replace(store.run("toy-qwen3vl-8b"), id="mine", policy="mine")
+        store.begin(run)
+        for key in run.plan:
+            store.record("mine", EpisodeResult(key, Outcome.FAILURE))
+    (found,) = correlations(["my VQA"], store=own)
+    assert any("mine has no backbone" in note for note in found.notes)
+    (found,) = correlations(["my VQA"], store=own, backbones={"mine": "kosmos-2"})
+    assert found.n == 4 and found.lacking_y == ()
+    # A second checkpoint of a backbone is averaged with the first.
+    (found,) = correlations(["my VQA"], store=own, backbones={"mine": "qwen3vl-8b"})
+    assert next(p.y for p in found.points if p.backbone == "qwen3vl-8b") == pytest.approx(0.45)
+
+
+def test_an_incomplete_run_is_left_out_and_named(own):
+    with Store.open(own) as store:
+        run = store.run("toy-qwen3vl-2b")
+        store.begin(replace(run, id="k", policy="kosmos-2"))
+        store.record("k", EpisodeResult(run.plan[0], Outcome.SUCCESS))
+    (found,) = correlations(["my VQA"], store=own)
+    assert "kosmos-2" in found.lacking_y
+    assert any("kosmos-2 is incomplete 1/10" in note for note in found.notes)
+
+
+def test_shipped_scores_are_never_mixed_with_ones_own(own):
+    with Library.open(own, create=True) as library:
+        source = Source("s2", "imported", "csv", "other.csv", "01")
+        library.add(source, scores=[Score("q", "qwen3vl-2b", FIGURE_3, "m", 0.3)])
+    (ours,) = correlations([FIGURE_3], ["calvin_abcd"], published=True, store=own)
+    assert ours.n == 9, "the paper's own numbers come from the paper"
+    with pytest.raises(BadInput, match=r"1 backbones have both"):
+        correlations([FIGURE_3], ["toy"], store=own)
+
+
+def test_mistakes_are_named(own, tmp_path):
+    with pytest.raises(UnknownName, match="Did you mean"):
+        correlations(["VLM4VLA general capabilities"], published=True)
+    with pytest.raises(UnknownName, match="libero_10"):
+        correlations([FIGURE_3], ["libero_100"], published=True)
+    with pytest.raises(UnknownName, match="calvin"):
+        correlations(["my VQA"], ["calvin"], store=own)
+    with pytest.raises(BadInput, match=r"1 backbones have both .* Without 'AI2D': qwen3vl"):
+        correlations(["AI2D"], ["toy"], store=own)
+
+
+def test_mixed_sources_are_said():
+    (found,) = correlations(["MMStar"], ["calvin_abcd"], published=True)
+    assert any("sources" in note for note in found.notes)
+    assert set(found.lacking_x) >= {"kosmos-2", "paligemma-2", "qwen3vl-30b-a3b"}
+
+
+def test_drawings_hold_every_backbone_and_are_xml(figure_3):
+    for found in figure_3.values():
+        for drawing in (scatter(found), influence(found)):
+            text = standalone(drawing, width=600)
+            document = xml.dom.minidom.parseString(text)
+            assert document.documentElement.getAttribute("width") == "600"
+            assert all(point.backbone in text for point in found.points)
+        assert scatter(found).count("<title>") == 9
+        letters = "".join(text_scatter(found))
+        assert all(letters.count(letter) == 1 for letter in "abcdefghi")
+
+
+def test_labels_do_not_hide_each_other():
+    marks = [(100.0, 100.0), (104.0, 103.0), (108.0, 99.0)]
+    spots = place(["one", "two", "three"], marks, (0, 0, 300, 300))
+    rows = sorted(y for _, y, _ in spots)
+    sides = {anchor for _, _, anchor in spots}
+    assert len(set(spots)) == 3 and (len(sides) > 1 or rows[1] - rows[0] > 9)
+
+
+def test_ticks_are_round_and_inside():
+    assert ticks(0.03, 0.97) == [0.2, 0.4, 0.6, 0.8]
+    assert ticks(380, 4500)[0] >= 380 and len(ticks(380, 4500)) >= 4
+    assert ticks(1.0, 1.0)

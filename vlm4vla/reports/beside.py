@@ -1,0 +1,275 @@
+"""Our runs, what was imported, and what the papers print, side by side and never mixed up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vlm4vla.core.errors import UnknownName
+from vlm4vla.reports.leaderboard import Board, board
+from vlm4vla.reports.printed import with_interval
+from vlm4vla.reports.scores import ALL, Row
+from vlm4vla.stats.intervals import wilson
+from vlm4vla.store import Store, default_path
+from vlm4vla.store.library import ImportedResult, Library, Source
+from vlm4vla.store.published import PublishedRow, published
+
+Origin = Literal["ours", "imported", "paper"]
+
+DIFFERENCES = {
+    "calvin": "papers render CALVIN with EGL",
+    "simpler": "papers run SimplerEnv on SAPIEN 2 with ray tracing",
+    "libero": "papers run LIBERO on MuJoCo 2.3",
+    "grinningface": "the paper draws Apple's emojis with ray tracing, on cards it did not publish",
+    "real": "on a robot of metal",
+}
+"""By the beginning of the suite's name: in what a printed number differs at least from ours."""
+
+_SPREADS = ("execution_sd", "recognition_sd", "r_squared", "pearson")
+
+
+@dataclass(frozen=True)
+class BesideRow:
+    """One metric of one policy, wherever it comes from. Rates are fractions of 1."""
+
+    origin: Origin
+    suite: str
+    policy: str
+    """A policy of ours, or the model as its paper names it."""
+    backbone: str
+    variant: str
+    training_split: str
+    task: str
+    metric: str
+    kind: str
+    headline: bool
+    value: float | None
+    low: float | None
+    high: float | None
+    """95 % interval; None where the trials are not stated."""
+    interval: str
+    """How the interval was made."""
+    n: int | None
+    k: int | None
+    errors: int
+    bound_low: float | None
+    bound_high: float | None
+    protocol: str
+    comparability: str
+    """Of ours, the hash that must be equal; of others, why it cannot be."""
+    marks: tuple[str, ...]
+    """`privileged`, `incomplete`, `best of many`, `n not stated`, or a flag (results/README.md)."""
+    source: str
+    """The run, the imported file, or paper and table."""
+    note: str
+
+    @property
+    def rate(self) -> bool:
+        """Whether the value is shown in percent."""
+        return self.kind == "rate"
+
+
+def beside(
+    ours: Board,
+    suites: Collection[str] = (),
+    papers: Collection[str] = (),
+    printed: bool = True,
+    imported: Library | None = None,
+) -> list[BesideRow]:
+    """Rows of all origins: suite by suite, ours first, then imported, then the papers'.
+
+    Args:
+        ours: the leaderboard of the store; may be empty.
+        suites: only these; by default every suite of ours that others have too, else all.
+        papers: only sources whose name holds one of these texts.
+        printed: include what the papers print.
+        imported: where imported results are.
+
+    Raises:
+        UnknownName: no such suite, or no such paper.
+    """
+    found = [_of_run(row) for row in ours.rows]
+    if imported is not None:
+        kinds = {source.id: source for source in imported.sources()}
+        found += [_of_import(one, kinds[one.source]) for one in imported.results()]
+    if printed:
+        found += _of_papers(papers)
+    known = {row.suite for row in found}
+    for suite in suites:
+        if suite not in known:
+            raise UnknownName("suite with results", suite, known)
+    wanted = list(suites) or _shared(found)
+    order = {"ours": 0, "imported": 1, "paper": 2}
+    return sorted(
+        (row for row in found if row.suite in wanted),
+        key=lambda row: (wanted.index(row.suite), order[row.origin]),
+    )
+
+
+def gather(
+    store: Store | str | Path | None = None,
+    suites: Collection[str] = (),
+    policies: Collection[str] = (),
+    papers: Collection[str] = (),
+    all_runs: bool = False,
+    printed: bool = True,
+    imported: bool = False,
+) -> tuple[list[BesideRow], tuple[str, ...]]:
+    """The rows of a store and those beside them, with what must be said of the runs.
+
+    The papers' rows need no store: a first look may come before the first run.
+
+    Args:
+        store: an open store or its file; by default `VLM4VLA_STORE` or ./results/bench.db.
+        suites: only these.
+        policies: of ours, only these.
+        papers: of the papers, only those whose name holds one of these texts.
+        all_runs: every run of ours, not only the latest of its kind.
+        printed: include the papers.
+        imported: include what `bench import` brought into the store.
+
+    Raises:
+        StoreError: the store cannot be read, or is missing while imports are asked for.
+        UnknownName: no such suite, policy or paper.
+    """
+    with ExitStack() as stack:
+        ours, library = Board((), (), 0), None
+        path = store.path if isinstance(store, Store) else Path(store or default_path())
+        if imported or path.is_file():
+            opened = store if isinstance(store, Store) else stack.enter_context(Store.open(path))
+            mine = {run.suite for run in opened.runs()}
+            kept = [suite for suite in suites if suite in mine]
+            if kept or not suites:
+                ours = board(opened, kept, policies, all_runs)
+        if imported:
+            library = stack.enter_context(Library.open(path))
+        return beside(ours, suites, papers, printed, library), ours.warnings
+
+
+def difference(suite: str) -> str:
+    """Why a printed number of this suite cannot be compared as it stands."""
+    known = next((text for name, text in DIFFERENCES.items() if suite.startswith(name)), "")
+    return f"{known}; versions and assets not stated" if known else "versions not stated"
+
+
+def _shared(rows: Sequence[BesideRow]) -> list[str]:
+    suites = list(dict.fromkeys(row.suite for row in rows))
+    mine = {row.suite for row in rows if row.origin == "ours"}
+    others = {row.suite for row in rows if row.origin != "ours"}
+    both = [suite for suite in suites if suite in mine & others]
+    return both or [suite for suite in suites if suite != "architecture"]
+
+
+def _of_run(row: Row) -> BesideRow:
+    marks = ["privileged"] * row.privileged + ["incomplete"] * (not row.complete)
+    return BesideRow(
+        origin="ours",
+        suite=row.suite,
+        policy=row.policy,
+        backbone="",
+        variant=row.policy_options,
+        training_split=row.training_split,
+        task=row.task,
+        metric=row.metric,
+        kind=row.kind,
+        headline=row.headline,
+        value=row.value,
+        low=row.low,
+        high=row.high,
+        interval="Wilson by task" if row.kind == "rate" else "BCa bootstrap",
+        n=row.n,
+        k=row.k,
+        errors=row.errors,
+        bound_low=row.bound_low,
+        bound_high=row.bound_high,
+        protocol=f"{row.protocol}, execute {row.execution}",
+        comparability=row.comparability,
+        marks=tuple(marks),
+        source=row.run,
+        note="" if row.complete else row.status,
+    )
+
+
+def _of_papers(papers: Collection[str]) -> list[BesideRow]:
+    table = published()
+    sources = {row.source for row in table}
+    for paper in papers:
+        if not any(paper.casefold() in source.casefold() for source in sources):
+            raise UnknownName("paper", paper, sources)
+    chosen = [
+        row
+        for row in table
+        if row.metric not in _SPREADS and row.suite != "architecture"
+        and (not papers or any(paper.casefold() in row.source.casefold() for paper in papers))
+    ]  # fmt: skip
+    return [_of_paper(row, table) for row in chosen]
+
+
+def _of_paper(row: PublishedRow, table: Sequence[PublishedRow]) -> BesideRow:
+    found = with_interval(row, table)
+    marks = ["best of many"] * (row.selection == "best") + ["n not stated"] * (row.n is None)
+    return BesideRow(
+        origin="paper",
+        suite=row.suite,
+        policy=row.model,
+        backbone=row.backbone,
+        variant=row.variant,
+        training_split=row.training_split,
+        task=row.task,
+        metric=row.metric,
+        kind="rate" if row.rate else "mean",
+        headline=row.metric in ("average_length", "success", "overall"),
+        value=row.value,
+        low=found.low if found else None,
+        high=found.high if found else None,
+        interval=found.method if found else "",
+        n=row.n,
+        k=None,
+        errors=0,
+        bound_low=None,
+        bound_high=None,
+        protocol={"best": "best over checkpoints or settings, on the episodes reported",
+                  "last": "last checkpoint"}.get(row.selection, "selection not stated"),
+        comparability=difference(row.suite),
+        marks=(*marks, *row.flags),
+        source=f"{row.source}, {row.table}",
+        note=row.note,
+    )  # fmt: skip
+
+
+def _of_import(row: ImportedResult, source: Source) -> BesideRow:
+    low = high = None
+    if row.kind == "rate" and row.n and row.k is not None:
+        limits = wilson(row.k, row.n)
+        low, high = float(limits[0]), float(limits[1])
+    whole = (row.n or 0) + row.errors
+    bounded = row.errors and row.k is not None
+    return BesideRow(
+        origin="imported",
+        suite=row.suite,
+        policy=row.policy,
+        backbone="",
+        variant="",
+        training_split="",
+        task=row.task,
+        metric=row.metric,
+        kind=row.kind,
+        headline=row.metric in ("average_length", "success", "overall") and row.task == ALL,
+        value=row.value,
+        low=low,
+        high=high,
+        interval="Wilson" if low is not None else "",
+        n=row.n,
+        k=row.k,
+        errors=row.errors,
+        bound_low=(row.k or 0) / whole if bounded else None,
+        bound_high=((row.k or 0) + row.errors) / whole if bounded else None,
+        protocol=row.protocol,
+        comparability=f"imported from {source.format}: another harness",
+        marks=("imported", *(["n not stated"] * (row.n is None))),
+        source=f"{source.id} ({source.file})",
+        note=row.note,
+    )
