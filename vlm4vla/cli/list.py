@@ -18,6 +18,7 @@ class What(StrEnum):
 
     SUITES = "suites"
     POLICIES = "policies"
+    BACKBONES = "backbones"
     SIMULATORS = "simulators"
     RUNS = "runs"
 
@@ -30,7 +31,7 @@ def list_(
     json_: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
-    """List suites, policies, simulators and runs."""
+    """List suites, policies, backbones, simulators and runs."""
     tables = {part: _read(part, store) for part in ([what] if what else What)}
     if json_:
         print(json.dumps({part.value: table for part, table in tables.items()}, indent=1))
@@ -44,6 +45,8 @@ def _read(part: What, store: Path | None) -> Table:
         return _suites()
     if part is What.POLICIES:
         return _policies()
+    if part is What.BACKBONES:
+        return _backbones()
     if part is What.SIMULATORS:
         return _simulators()
     return _runs(store)
@@ -74,6 +77,15 @@ def _policies() -> Table:
         experts = simulators.plugin(simulator).experts()
         table += [{"policy": name, "for": simulator} for name in experts]
     return table
+
+
+def _backbones() -> Table:
+    from vlm4vla.models.registry import entries
+
+    return [
+        {"backbone": entry.name, "parameters": entry.summary, "weights": entry.source or "none"}
+        for entry in entries().values()
+    ]
 
 
 def _simulators() -> Table:

@@ -34,6 +34,9 @@ def run(
     set_: SetOption = None,
     robot: Annotated[str | None, typer.Option(help="Short for --set robot=...")] = None,
     labels: Annotated[str | None, typer.Option(help="Short for --set labels=...")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Short for --policy-option checkpoint=...")
+    ] = None,
     policy_option: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the policy.")
     ] = None,
@@ -64,6 +67,9 @@ def run(
 
     texts = assignments("--set", set_)
     texts |= {k: v for k, v in (("robot", robot), ("labels", labels)) if v is not None}
+    policy_options = assignments("--policy-option", policy_option)
+    if checkpoint is not None:  # absolute: the policy's process may run in another folder
+        policy_options["checkpoint"] = str(checkpoint.expanduser().resolve())
     plan = resolve(
         RunRequest(
             policy=policy,
@@ -74,7 +80,7 @@ def run(
             seed=seed,
             protocol=protocol,
             options=scalars(texts),
-            policy_options=assignments("--policy-option", policy_option),
+            policy_options=policy_options,
             execute=execute,
             slots=slots,
             max_batch=max_batch,

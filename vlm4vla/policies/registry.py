@@ -1,4 +1,4 @@
-"""Policies by name: a simulator's experts, entry points of `vlm4vla.policies`, `module:Class`."""
+"""Policies by name: experts of a simulator, backbones, entry points, `module:Class`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.policy import Policy
 from vlm4vla.core.reference import load_object
 from vlm4vla.core.simulator import SimulatorPlugin
+from vlm4vla.models.registry import entries
+from vlm4vla.policies import vla
 
 _FIX = "See: bench list policies. Your own: --policy my_module:MyPolicy"
 
 
 def names(simulator: SimulatorPlugin | None = None) -> list[str]:
-    """Registered policies, with the experts of `simulator` where one is given."""
-    found = {entry.name for entry in entry_points(group="vlm4vla.policies")}
+    """Registered policies and backbones, with the experts of `simulator` where one is given."""
+    found = {entry.name for entry in entry_points(group="vlm4vla.policies")} | set(entries())
     return sorted(found | set(simulator.experts() if simulator else ()))
 
 
@@ -28,6 +30,8 @@ def target(name: str, simulator: SimulatorPlugin) -> str:
         return experts[name]
     for entry in entry_points(group="vlm4vla.policies", name=name):
         return entry.value
+    if name in entries():
+        return vla.policy_name(name)
     raise UnknownName("policy", name, names(simulator), _FIX)
 
 

@@ -1,0 +1,166 @@
+"""Vision-language-action models as policies: one for every registered backbone.
+
+`--policy qwen3vl-4b --checkpoint FOLDER` refuses a checkpoint of another backbone; `--policy vla`
+takes whatever the folder holds. Only `VLAPolicy.__init__` imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.policy import ActionChunk, Policy, Session
+from vlm4vla.core.simulator import Observation
+from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
+from vlm4vla.models import manifest as manifests
+from vlm4vla.models.manifest import CheckpointMismatch, Manifest
+from vlm4vla.models.registry import entries
+from vlm4vla.models.sources import locate, require
+
+_CHOICES = {
+    "device": ("auto", "cpu", "cuda"),
+    "dtype": ("auto", "float32", "bfloat16"),
+    "deterministic": ("no", "yes"),
+    "compile": ("no", "yes"),
+}
+"""Option -> its values, the default first."""
+
+
+class VLAPolicy(Policy):
+    """A trained VLA.
+
+    Options:
+        checkpoint: the folder that `bench train` wrote (`--checkpoint` for short).
+        source: where the weights are that training left alone, if not where it found them.
+        device: `auto` takes a GPU where there is one.
+        dtype: of the backbone; `auto` is bfloat16 on a GPU, float32 on a CPU.
+        deterministic: `yes` asks the network one observation at a time, with deterministic
+            kernels: slower, but an action then depends on nothing but its observation.
+        compile: `yes` runs the backbone through torch.compile; the first queries take minutes.
+        threads: CPU threads of the network; 1, since simulators want the other cores.
+    """
+
+    known_options = ("checkpoint", "source", "threads", *_CHOICES)
+    backbone: ClassVar[str] = ""
+    """The only backbone it takes; any if empty."""
+
+    @classmethod
+    def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
+        """Everything from the checkpoint: conventions, camera, execution, training split."""
+        manifest = cls._manifest(options)
+        config = manifest.config
+        return PolicySpec(
+            action=config.action,
+            request=ObservationRequest((config.camera,)),
+            execution=config.execution,
+            batch_invariant=_alone(manifest, options),
+            training_split=config.training_split,
+            checkpoint=manifest.digest,
+        )
+
+    @classmethod
+    def _manifest(cls, options: dict[str, str]) -> Manifest:
+        """The checked checkpoint. Raises BadInput in one of its forms."""
+        for name in _CHOICES:
+            _choice(options, name)
+        _threads(options)
+        name = cls.backbone or "vla"
+        if "checkpoint" not in options:
+            raise BadInput(
+                f"Policy '{name}' needs trained weights; none were ever published.",
+                f"Train them: bench train --backbone {cls.backbone or 'NAME'} --data DATA "
+                "--out CHECKPOINT. Then add --checkpoint CHECKPOINT.",
+            )
+        require("torch", "transformers", "safetensors")
+        folder = Path(options["checkpoint"]).expanduser()
+        manifest = manifests.read(folder)
+        if cls.backbone and manifest.config.backbone != cls.backbone:
+            raise CheckpointMismatch(
+                f"{folder} holds a {manifest.config.backbone}, not a {cls.backbone}.",
+                f"bench run --policy {manifest.config.backbone} ...",
+            )
+        if not manifest.whole:
+            locate(options.get("source") or manifest.config.source)
+        return manifest
+
+    def __init__(self, simulator: SimulatorSpec, **options: str) -> None:
+        """Load the network onto its device."""
+        super().__init__(simulator, **options)
+        import torch
+
+        from vlm4vla.models import checkpoint
+
+        manifest = self._manifest(options)
+        device = _choice(options, "device")
+        if device == "cuda" and not torch.cuda.is_available():
+            raise BadInput("There is no GPU that torch can use.", "--policy-option device=cpu")
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.set_num_threads(_threads(options))
+        if _choice(options, "deterministic") == "yes":
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        wanted = _choice(options, "dtype")
+        half = wanted == "bfloat16" or (wanted == "auto" and device == "cuda")
+        self._camera = manifest.config.camera.name
+        self._alone = _alone(manifest, options)
+        self._model = checkpoint.load(
+            Path(options["checkpoint"]).expanduser(),
+            source=options.get("source"),
+            dtype=torch.bfloat16 if half else torch.float32,
+            device=device,
+        )
+        if _choice(options, "compile") == "yes":
+            self._model.backbone.compile()
+
+    def act(
+        self, observations: Sequence[Observation], sessions: Sequence[Session]
+    ) -> list[ActionChunk]:
+        """One forward pass for the whole batch, or one each where batching would matter."""
+        size = 1 if self._alone else len(observations)
+        return [
+            chunk
+            for first in range(0, len(observations), size)
+            for chunk in self._chunks(observations[first : first + size])
+        ]
+
+    def _chunks(self, observations: Sequence[Observation]) -> list[ActionChunk]:
+        frames = np.stack([observation.image(self._camera) for observation in observations])
+        actions = self._model.predict(
+            frames, [observation.instruction for observation in observations]
+        )
+        return [ActionChunk(chunk) for chunk in actions.cpu().numpy().astype(np.float64)]
+
+
+def policy_name(backbone: str) -> str:
+    """`module:Class` of the policy that takes only this backbone."""
+    return f"{__name__}:{backbone}"
+
+
+def __getattr__(name: str) -> type[VLAPolicy]:
+    """The policy class of a backbone by the backbone's name, e.g. `qwen3vl-4b`."""
+    if name.startswith("_") or name not in entries():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return type(name, (VLAPolicy,), {"backbone": name, "__module__": __name__})
+
+
+def _alone(manifest: Manifest, options: dict[str, str]) -> bool:
+    """Whether observations are asked one at a time; only then an action is the same bit for bit."""
+    return not manifest.config.batch_independent or _choice(options, "deterministic") == "yes"
+
+
+def _choice(options: dict[str, str], name: str) -> str:
+    value = options.get(name, _CHOICES[name][0])
+    if value not in _CHOICES[name]:
+        raise UnknownName(f"{name} setting", value, _CHOICES[name])
+    return value
+
+
+def _threads(options: dict[str, str]) -> int:
+    text = options.get("threads", "1")
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise BadInput(f"threads '{text}' is not a number from 1 to 1024.")
+    return int(text)
