@@ -1,0 +1,149 @@
+"""How the harness knows CALVIN without importing pybullet."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from vlm4vla.core.assets import locate, sha256
+from vlm4vla.core.environment import load_environment
+from vlm4vla.core.errors import InvalidFile, MissingDependency
+from vlm4vla.core.simulator import Options as AnyOptions
+from vlm4vla.core.simulator import Simulator, SimulatorPlugin
+from vlm4vla.core.specs import ActionSpec, CameraSpec, Gripper, ObservationSpec, SimulatorSpec
+from vlm4vla.simulators.calvin.options import Options
+from vlm4vla.simulators.calvin.oracle import TASKS
+from vlm4vla.simulators.calvin.words import (
+    GRIPPER,
+    GRIPPER_SIZE,
+    MAX_STEPS,
+    PRIVILEGED,
+    PROPRIO,
+    SOLVED,
+    STAGES,
+    STATIC,
+    STATIC_SIZE,
+)
+
+_UNIT = (1.0, 1.0, 1.0)
+_PI = 3.141592653589793
+
+
+class Calvin(SimulatorPlugin):
+    """CALVIN's play table."""
+
+    name = "calvin"
+    summary = "Chains of five subtasks at CALVIN's play table (pybullet; Panda)"
+    timeout_s = 120.0
+    memory_limit_mb = 1500
+    slot_memory_mb = 400
+
+    def describe(self, options: AnyOptions) -> SimulatorSpec:
+        """30 Hz; deltas on the commanded pose in 0.02 m and 0.05 rad, or absolute poses."""
+        return SimulatorSpec(
+            simulator=self.name,
+            action=_absolute() if Options.parse(options).control == "absolute" else _relative(),
+            observation=ObservationSpec(
+                cameras=(
+                    CameraSpec(STATIC, STATIC_SIZE, STATIC_SIZE, resizable=False),
+                    CameraSpec(GRIPPER, GRIPPER_SIZE, GRIPPER_SIZE, resizable=False),
+                ),
+                proprio=PROPRIO,
+                privileged=PRIVILEGED,
+            ),
+            max_steps=MAX_STEPS,
+            stages=STAGES,
+            measures=(SOLVED, *TASKS),
+        )
+
+    def preflight(self, options: AnyOptions, rendering: bool) -> Mapping[str, str]:
+        """The package, CALVIN's files and, for pictures, the renderer."""
+        chosen = Options.parse(options)
+        facts = {
+            "simulator": self.name,
+            "pybullet": _installed("pybullet"),
+            "data": _data(),
+            "control": chosen.control,
+            "annotations": _annotations(chosen.annotations),
+        }
+        if rendering:
+            from vlm4vla.simulators.calvin import renderer
+
+            facts["renderer"] = renderer.describe(renderer.choose(chosen.renderer))
+        return facts
+
+    def create(self, options: AnyOptions) -> Simulator:
+        """Build the world."""
+        from vlm4vla.simulators.calvin.simulator import CalvinSimulator
+
+        return CalvinSimulator(Options.parse(options))
+
+    def open_renderer(self) -> str:
+        """The renderer that is used by default here, and what else could be."""
+        _installed("pybullet")
+        from vlm4vla.simulators.calvin import renderer
+
+        if renderer.choose("auto") == "egl":
+            return renderer.describe("egl")
+        found = renderer.probe()
+        other = f"fails: {found.problem}" if found.problem else f"works on {found.device}"
+        return f"{renderer.describe('tiny')} (--set renderer=egl {other})"
+
+
+def _relative() -> ActionSpec:
+    return ActionSpec(
+        control="delta",
+        reference="target",
+        frame="base",
+        translation_scale=(0.02, 0.02, 0.02),
+        rotation="euler_xyz",
+        rotation_scale=(0.05, 0.05, 0.05),
+        gripper=Gripper(open=1.0, closed=-1.0, binary=True),
+        control_hz=30.0,
+    )
+
+
+def _absolute() -> ActionSpec:
+    return ActionSpec(
+        control="absolute",
+        frame="world",
+        translation_scale=_UNIT,
+        rotation="euler_xyz",
+        rotation_scale=_UNIT,
+        gripper=Gripper(open=1.0, closed=-1.0, binary=True),
+        low=-_PI,
+        high=_PI,
+        control_hz=30.0,
+    )
+
+
+def _data() -> str:
+    """What identifies the data files, each of them checked."""
+    locate("calvin", "data")
+    files = load_environment("calvin").asset("data").files
+    digest = hashlib.sha256("".join(f"{k}{v}" for k, v in sorted(files.items())).encode())
+    return f"mees/calvin_env@797142c sha256 {digest.hexdigest()[:12]}"
+
+
+def _annotations(source: str) -> str:
+    if source == "validation":
+        path = locate("calvin", "annotations") / "new_playtable_validation.yaml"
+    else:
+        path = Path(source).expanduser()
+        if not path.is_file():
+            raise InvalidFile(
+                f"There are no annotations at {path}.",
+                "Name a YAML file `subtask: [sentence, ...]`, or set annotations: validation.",
+            )
+    return f"{path.name} sha256 {sha256(path)[:12]}"
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError as error:
+        raise MissingDependency(
+            f"CALVIN needs {package}, which is not installed.", 'pip install "vlm4vla[calvin]"'
+        ) from error

@@ -1,0 +1,103 @@
+"""Which renderer draws the play table, and whether it can on this machine.
+
+TinyRenderer is part of pybullet and needs nothing. The EGL plugin lies beside it in the wheel; a
+driver that does not suit it may take the process down, so a child is asked first.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from pybullet_utils.bullet_client import BulletClient
+
+from vlm4vla.core.errors import RendererUnavailable
+from vlm4vla.simulators.calvin.words import STATIC_SIZE
+from vlm4vla.simulators.calvin.world import connect
+
+Renderer = Literal["tiny", "egl"]
+
+TIMEOUT_S = 90.0
+FIX = (
+    "NVIDIA GPU: install the driver's libEGL and run containers with\n"
+    "  NVIDIA_DRIVER_CAPABILITIES=all\n"
+    "CPU: apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri\n"
+    "Or draw without EGL: --set renderer=tiny (numbers of the two are not compared)."
+)
+
+_NVIDIA = Path("/dev/nvidiactl")
+_ENTRY = "_eglRendererPlugin"
+_CHILD = """
+from vlm4vla.simulators.calvin.renderer import open_world
+bullet = open_world("egl")
+image = bullet.getCameraImage(16, 16, bullet.computeViewMatrix((1, 1, 1), (0, 0, 0), (0, 0, 1)),
+                              bullet.computeProjectionMatrixFOV(60, 1, 0.1, 10))
+print("PICTURE", image[0], image[1], flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class RendererReport:
+    """What the child found."""
+
+    device: str = ""
+    """Name of the device that draws, as its driver gives it."""
+    problem: str = ""
+
+
+def choose(wanted: str) -> Renderer:
+    """`auto` is the EGL plugin where there is an NVIDIA GPU; anything else is itself."""
+    if wanted == "auto":
+        return "egl" if _NVIDIA.exists() else "tiny"
+    return "egl" if wanted == "egl" else "tiny"
+
+
+def open_world(renderer: Renderer) -> BulletClient:
+    """An empty Bullet world that draws with this renderer; RendererUnavailable if it cannot."""
+    if renderer == "tiny":
+        return connect()
+    bullet = connect(f"--width={STATIC_SIZE} --height={STATIC_SIZE}")
+    found = find_spec("eglRenderer")
+    if found is None or found.origin is None:
+        raise RendererUnavailable("This build of pybullet has no EGL plugin.", FIX)
+    if bullet.loadPlugin(found.origin, _ENTRY) < 0:
+        raise RendererUnavailable("pybullet could not load its EGL plugin.", FIX)
+    return bullet
+
+
+def describe(renderer: Renderer) -> str:
+    """What identifies the renderer in a run's comparability; RendererUnavailable if it fails."""
+    if renderer == "tiny":
+        return "TinyRenderer"
+    report = probe()
+    if report.problem:
+        raise RendererUnavailable(f"EGL cannot draw here: {report.problem}.", FIX)
+    return f"EGL plugin on {report.device}"
+
+
+@cache
+def probe() -> RendererReport:
+    """Load the EGL plugin and take a tiny picture, in another process; once per process."""
+    try:
+        child = subprocess.run(
+            [sys.executable, "-c", _CHILD],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return RendererReport(problem=f"it did not answer in {TIMEOUT_S:g} s")
+    device = re.search(r"^GL_RENDERER=(.+)$", child.stdout, re.MULTILINE)
+    if "PICTURE 16 16" in child.stdout and device:
+        return RendererReport(device=device[1].strip())
+    last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+    died = f"killed by signal {-child.returncode}: " if child.returncode < 0 else ""
+    return RendererReport(problem=f"{died}{last}")

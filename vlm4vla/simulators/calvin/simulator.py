@@ -1,0 +1,106 @@
+"""The play table behind the simulator contract: one episode is one chain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vlm4vla.core.assets import locate
+from vlm4vla.core.episode import Episode
+from vlm4vla.core.errors import ResetNeeded
+from vlm4vla.core.simulator import Floats, Observation, Progress
+from vlm4vla.core.specs import ObservationRequest
+from vlm4vla.simulators.calvin.cameras import picture
+from vlm4vla.simulators.calvin.chain import Attempt, Chain
+from vlm4vla.simulators.calvin.options import Options
+from vlm4vla.simulators.calvin.oracle import TASKS
+from vlm4vla.simulators.calvin.renderer import choose, open_world
+from vlm4vla.simulators.calvin.scenes import scene
+from vlm4vla.simulators.calvin.snapshot import Snapshot
+from vlm4vla.simulators.calvin.world import World
+
+
+class CalvinSimulator:
+    """One robot at one play table."""
+
+    def __init__(self, options: Options) -> None:
+        """Find the data and open an empty world; each reset builds what stands in it."""
+        self._absolute = options.control == "absolute"
+        self._data = locate("calvin", "data")
+        self._bullet = open_world(choose(options.renderer))
+        self._world: World | None = None
+        self._done = False
+
+    def reset(self, episode: Episode) -> None:
+        """A new world, as the episode's manifest describes it."""
+        chain = Chain.parse(episode)
+        self._world = World(scene(chain.scene), self._data, self._bullet)
+        self._world.reset(chain.robot_obs, chain.scene_obs)
+        self._now = self._world.snapshot()
+        self._attempt = Attempt(chain, self._now)
+        self._step = 0
+        self._done = False
+
+    def advance(self, action: Floats) -> Progress:
+        """One control step of 1/30 s.
+
+        The gripper closes at 0 and below. Nothing else is clipped, as upstream clips nothing. The
+        episode is over when the chain is complete, or cut off when a subtask has had its steps.
+        """
+        if self._world is None or self._done:
+            raise ResetNeeded("The episode has not begun, or has ended; call reset.")
+        action = np.array(action, np.float64)
+        action[6] = 1.0 if action[6] > 0 else -1.0
+        if self._absolute:
+            self._world.step_abs(action)
+        else:
+            self._world.step_rel(action)
+        self._step += 1
+        self._now = self._world.snapshot()
+        attempt = self._attempt
+        solved = attempt.watch(self._now)
+        self._done = attempt.complete or attempt.failed
+        return Progress(
+            success=attempt.complete,
+            terminated=attempt.complete,
+            truncated=attempt.failed,
+            stages=attempt.stages,
+            measures=attempt.measures,
+            instruction_changed=solved and not attempt.complete,
+        )
+
+    def observe(self, request: ObservationRequest) -> Observation:
+        """Render and read what is asked for. Neither changes the physics."""
+        if self._world is None:
+            raise ResetNeeded("The episode has not begun; call reset.")
+        world = self._world
+        return Observation(
+            instruction=self._attempt.instruction,
+            step=self._step,
+            images={c.name: picture(world, c.name)[None] for c in request.cameras},
+            proprio=world.robot_obs() if request.proprio else None,
+            privileged=self._privileged(world, self._now) if request.privileged else {},
+        )
+
+    def close(self) -> None:
+        """Give the world back."""
+        self._world = None
+        if self._bullet.isConnected():
+            self._bullet.disconnect()
+
+    def _privileged(self, world: World, now: Snapshot) -> dict[str, Floats]:
+        """What experts may see.
+
+        CALVIN's two observations, the commanded pose (6,), the subtask's index in
+        `oracle.TASKS` (1,), and for each block, in the scene's order, whether the robot touches it
+        (3,) and its half extents in metres (3, 3).
+        """
+        blocks = world.scene.blocks
+        touched = [float(now.blocks[block.name].uid in now.touched) for block in blocks]
+        return {
+            "robot_obs": world.robot_obs(),
+            "scene_obs": world.scene_obs(),
+            "target": np.concatenate([world.robot.target_position, world.robot.target_euler]),
+            "task": np.array([float(TASKS.index(self._attempt.subtask))]),
+            "touched": np.array(touched),
+            "half_extents": np.array([block.half_extents for block in blocks]),
+        }
