@@ -73,7 +73,9 @@ def test_pairs_needed_have_the_power_and_fewer_do_not():
 
 
 def test_what_a_number_of_pairs_can_show():
-    assert power.detectable_difference(24, 0.1) is None
+    assert power.detectable_difference(5, 0.5) is None  # 2 / 2^5 is above the level
+    d = power.detectable_difference(24, 0.1)
+    assert d > 0.1 and power.mcnemar_power(24, d, 0.0) == pytest.approx(0.8, abs=1e-6)
     d = power.detectable_difference(200, 0.3)
     assert power.mcnemar_power(200, (0.3 + d) / 2, (0.3 - d) / 2) == pytest.approx(0.8, abs=1e-6)
     d = power.detectable_unpaired(390, 0.5)

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, special
 
-from vlm4vla.stats.sequential import confidence_sequence, log_capital, sequential
+from vlm4vla.stats.sequential import (
+    asymptotic_sequence,
+    confidence_sequence,
+    log_capital,
+    sequential,
+    until_decided,
+)
 
 PAIRS = st.lists(st.sampled_from([-1.0, 0.0, 1.0]), max_size=60)
 
@@ -104,6 +110,25 @@ def test_peeking_at_the_interval_of_a_mean_keeps_its_coverage():
         capital = [log_capital(lengths[:n], [truth], 0, 5)[0] for n in range(1, 101)]
         missed += max(capital) >= np.log(20)
     assert missed / 400 <= 0.05
+
+
+def test_limits_without_bounds_keep_their_coverage_too():
+    rng = np.random.default_rng(2)
+    values = rng.exponential(size=(400, 300))
+    missed = 0
+    for row in values:
+        limits = [asymptotic_sequence(row[:n]) for n in range(30, 301, 10)]
+        missed += any(not low <= 1.0 <= high for low, high in limits)
+    assert missed / 400 <= 0.06
+    assert asymptotic_sequence([1.0]) == (-np.inf, np.inf)
+
+
+def test_the_first_decision_stands():
+    values = [1.0] * 7 + [-1.0] * 7
+    state = until_decided(values)
+    assert (state.n, state.decided, state.mean) == (7, True, 1.0) and state.low > 0
+    assert not sequential(values).decided
+    assert until_decided([1.0, -1.0] * 5).n == 10 and until_decided([]).n == 0
 
 
 def test_values_outside_their_range_are_refused():

@@ -11,6 +11,8 @@ from vlm4vla.reports.scores import ALL, Row
 
 PRIVILEGED = "†"
 NOT_A_RESULT = "(in brackets: of an incomplete run, no result)"
+DECIDED = "‡"
+STOPPED = f"{DECIDED} stopped by a sequential comparison: its limits hold whenever one stops"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def score(row: Row, digits: int | None = None) -> Cell:
     low, high = (f"{factor * limit:.{digits}f}" for limit in (row.low, row.high))
     interval = f"≤ {high}" if row.k == 0 and row.low == 0.0 else f"{low}, {high}"
     text = f"{factor * row.value:.{decimals}f} [{interval}]"
-    if not row.complete:
+    if row.decided:
+        text += DECIDED
+    elif not row.complete:
         text = f"({text})"
     if row.bound_low is None or row.bound_high is None:
         return Cell(text)
@@ -141,7 +145,8 @@ def _count(row: Row) -> Cell:
     errors = (f"+ {row.errors} err",) if row.errors else ()
     if row.complete:
         return Cell(str(row.n), errors)
-    return Cell(f"{row.finished}/{row.planned}", ("incomplete", *errors))
+    word = "decided" if row.decided else "incomplete"
+    return Cell(f"{row.finished}/{row.planned}", (word, *errors))
 
 
 def _by_task(board: Board, run: str) -> list[list[Row]]:
@@ -173,8 +178,10 @@ def _notes(runs: Sequence[Sequence[Row]], extra: Sequence[str]) -> list[str]:
         notes[0] += f"; chance for {name} {100 * chance:.1f}"
     if any(row.privileged for row in rows):
         notes.append(f"{PRIVILEGED} reads the simulator's state: a bound, not a result")
-    if any(not row.complete for row in rows):
+    if any(not row.complete and not row.decided for row in rows):
         notes.append(NOT_A_RESULT)
+    if any(row.decided for row in rows):
+        notes.append(STOPPED)
     same = {"options": first.options, "comparability": first.comparability}
     if first.protocol != "default":
         same["protocol"] = first.protocol

@@ -13,7 +13,7 @@ import numpy as np
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.result import Outcome
 from vlm4vla.stats.intervals import Estimate, bootstrap_mean, stratified_rate, upper_bound
-from vlm4vla.store.records import EpisodeRow, RunRecord
+from vlm4vla.store.records import EpisodeRow, RunRecord, RunStatus
 from vlm4vla.suites.schema import Metric
 
 ALL = "all"
@@ -49,7 +49,8 @@ class Row:
     bound_high: float | None
     """The rate if every error were a failure, or a success; None without errors."""
     status: str
-    """`complete`, or `incomplete 12/24`: then the value is not a result."""
+    """`complete`; `incomplete 12/24`: then the value is not a result; or `decided 12/24`: stopped
+    by a sequential comparison, the interval holds whenever one stops."""
     finished: int
     planned: int
     privileged: bool
@@ -67,6 +68,19 @@ class Row:
     def complete(self) -> bool:
         """Every planned episode has its final row."""
         return self.finished == self.planned
+
+    @property
+    def decided(self) -> bool:
+        """A sequential comparison stopped the run before it was complete."""
+        return self.status.startswith(RunStatus.DECIDED)
+
+
+def status_of(run: RunRecord, finished: int, planned: int) -> str:
+    """`complete`, `incomplete 12/24` or `decided 12/24`. Rows are counted, the rule is believed."""
+    if finished == planned:
+        return RunStatus.COMPLETE
+    word = RunStatus.DECIDED if run.status is RunStatus.DECIDED else RunStatus.INCOMPLETE
+    return f"{word} {finished}/{planned}"
 
 
 def short_hash(facts: Mapping[str, JSON]) -> str:
@@ -106,6 +120,14 @@ def lookup(row: EpisodeRow, name: str) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
+def counted(metric: Metric, row: EpisodeRow) -> float | None:
+    """What one episode adds to a metric; None where it does not count: an error, not executed."""
+    if row.outcome is Outcome.ERROR or (metric.given and not lookup(row, metric.given)):
+        return None
+    value = lookup(row, metric.of)
+    return float(bool(value)) if metric.kind == "rate" else value
+
+
 def unknown_names(run: RunRecord, episodes: Sequence[EpisodeRow]) -> list[str]:
     """What the metrics ask for and no finished episode reports."""
     done = [row for row in episodes if row.outcome is not Outcome.ERROR]
@@ -119,25 +141,29 @@ def unknown_names(run: RunRecord, episodes: Sequence[EpisodeRow]) -> list[str]:
 def _row(
     run: RunRecord, metric: Metric, task: str, groups: Sequence[Sequence[EpisodeRow]], planned: int
 ) -> Row:
-    counted = [_values(metric, group) for group in groups]
+    values = [_values(metric, group) for group in groups]
     errors = [sum(row.outcome is Outcome.ERROR for row in group) for group in groups]
     estimate, bounds = None, None
-    if metric.kind == "rate":
-        estimate = _rate(counted)
-        bounds = _bounds(counted, errors) if any(errors) else None
-    elif any(counted):
-        generator = np.random.default_rng(BOOTSTRAP_SEED)
-        estimate = bootstrap_mean([values for values in counted if values], generator)
     finished = sum(len(group) for group in groups)
-    everything = [value for values in counted for value in values]
+    status = status_of(run, finished, planned)
+    everything = [value for group in values for value in group]
+    if metric.kind == "rate" and any(errors):
+        bounds = _bounds(values, errors)
+    if status.startswith(RunStatus.DECIDED) and everything:
+        estimate = anytime(metric, everything)
+    elif metric.kind == "rate":
+        estimate = _rate(values)
+    elif everything:
+        generator = np.random.default_rng(BOOTSTRAP_SEED)
+        estimate = bootstrap_mean([group for group in values if group], generator)
     return Row(
         policy=run.policy,
         suite=run.suite,
         task=task,
         metric=metric.name,
         value=estimate.value if estimate else None,
-        low=estimate.low if estimate else None,
-        high=estimate.high if estimate else None,
+        low=estimate.low if estimate and math.isfinite(estimate.low) else None,
+        high=estimate.high if estimate and math.isfinite(estimate.high) else None,
         n=len(everything),
         k=int(sum(everything)) if metric.kind == "rate" else None,
         kind=metric.kind,
@@ -146,7 +172,7 @@ def _row(
         errors=sum(errors),
         bound_low=bounds[0] if bounds else None,
         bound_high=bounds[1] if bounds else None,
-        status="complete" if finished == planned else f"incomplete {finished}/{planned}",
+        status=status,
         finished=finished,
         planned=planned,
         privileged=run.privileged,
@@ -162,25 +188,27 @@ def _row(
     )
 
 
+def anytime(metric: Metric, values: Sequence[float]) -> Estimate:
+    """Mean of the episodes, whatever their task, with limits that hold whenever one stops."""
+    from vlm4vla.stats.sequential import asymptotic_sequence, confidence_sequence
+
+    mean = float(np.mean(values))
+    if metric.kind == "rate":
+        return Estimate(mean, *confidence_sequence(values))
+    return Estimate(mean, *asymptotic_sequence(values))
+
+
 def _values(metric: Metric, group: Sequence[EpisodeRow]) -> list[float]:
-    values = []
-    for row in group:
-        if row.outcome is Outcome.ERROR or (metric.given and not lookup(row, metric.given)):
-            continue
-        value = lookup(row, metric.of)
-        if metric.kind == "rate":
-            values.append(float(bool(value)))
-        elif value is not None:
-            values.append(value)
-    return values
+    found = [counted(metric, row) for row in group]
+    return [value for value in found if value is not None]
 
 
-def _rate(counted: Sequence[Sequence[float]]) -> Estimate | None:
+def _rate(values: Sequence[Sequence[float]]) -> Estimate | None:
     # A task in which nothing counts (nothing executed) has no rate; the others speak for the suite.
-    defined = [values for values in counted if values]
+    defined = [group for group in values if group]
     if not defined:
         return None
-    k, n = [sum(values) for values in defined], [len(values) for values in defined]
+    k, n = [sum(group) for group in defined], [len(group) for group in defined]
     if not any(k):
         # As many episodes of each task as the least of them has: for equal weights, no mix of
         # rates makes that many failures likelier than the same rate everywhere does.
@@ -188,8 +216,8 @@ def _rate(counted: Sequence[Sequence[float]]) -> Estimate | None:
     return stratified_rate(k, n)
 
 
-def _bounds(counted: Sequence[Sequence[float]], errors: Sequence[int]) -> tuple[float, float]:
-    totals = [(sum(v), len(v) + e, e) for v, e in zip(counted, errors, strict=True) if v or e]
+def _bounds(values: Sequence[Sequence[float]], errors: Sequence[int]) -> tuple[float, float]:
+    totals = [(sum(v), len(v) + e, e) for v, e in zip(values, errors, strict=True) if v or e]
     low = float(np.mean([k / n for k, n, _ in totals]))
     high = float(np.mean([(k + e) / n for k, n, e in totals]))
     return low, high

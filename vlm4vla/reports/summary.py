@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.result import Outcome
-from vlm4vla.reports.scores import Row, rows_of
+from vlm4vla.reports.scores import Row, rows_of, status_of
 from vlm4vla.store import EpisodeRow, Fault, RunRecord, Store
 
 
@@ -60,10 +60,7 @@ class Summary:
     @property
     def status(self) -> str:
         """`complete`, or how many episodes there are of how many."""
-        planned = len(self.run.plan)
-        if self.finished == planned:
-            return "complete"
-        return f"incomplete {self.finished}/{planned}"
+        return status_of(self.run, self.finished, len(self.run.plan))
 
 
 def summarise(store: Store, run: RunRecord) -> Summary:

@@ -141,19 +141,25 @@ def detectable_difference(
 ) -> float | None:
     """Least difference of paired rates that n pairs find, or None if not even the greatest.
 
+    A difference greater than the share of discordant pairs needs as large a share itself.
+
     Args:
         n: pairs.
         discordant: share of them in which the policies differ.
         alpha: two-sided level.
         power: chance that the difference is found.
     """
-    if n < 1 or mcnemar_power(n, discordant, 0.0, alpha) < power:
+
+    def found(d: float) -> bool:
+        share = max(discordant, d)
+        return mcnemar_power(n, (share + d) / 2, (share - d) / 2, alpha) >= power
+
+    if n < 1 or not found(1.0):
         return None
-    low, high = 0.0, discordant
+    low, high = 0.0, 1.0
     for _ in range(40):
         d = (low + high) / 2
-        found = mcnemar_power(n, (discordant + d) / 2, (discordant - d) / 2, alpha) >= power
-        low, high = (low, d) if found else (d, high)
+        low, high = (low, d) if found(d) else (d, high)
     return high
 
 

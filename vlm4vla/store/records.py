@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, cast
 
 from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.errors import ErrorKind
@@ -25,6 +25,7 @@ class RunStatus(StrEnum):
     RUNNING = "running"  # or killed before it could say otherwise
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"
+    DECIDED = "decided"  # a sequential comparison needed no more of its episodes
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class RunRecord:
     """Provenance of later commands that continued the run elsewhere or otherwise."""
     created: str = field(default_factory=now)
     status: RunStatus = RunStatus.RUNNING
+
+    @property
+    def decision(self) -> Mapping[str, JSON] | None:
+        """What a sequential comparison last found and by which rule, if one stopped the run."""
+        found = [facts["decided"] for facts in self.continued if "decided" in facts]
+        return cast(Mapping[str, JSON], found[-1]) if found else None
 
 
 @dataclass(frozen=True)

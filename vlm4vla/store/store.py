@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from sqlalchemy import Connection, Engine, Select, and_, func, insert, select, update
 
-from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.errors import ErrorKind, RunConflict, UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.simulator import Floats
@@ -123,6 +123,17 @@ class Store:
         with self._write() as connection:
             _require(connection, run)
             connection.execute(update(runs).where(runs.c.id == run).values(status=status.value))
+
+    def decide(self, run: str, decision: Mapping[str, JSON]) -> None:
+        """Note that a sequential comparison stopped the run, and what it found by which rule."""
+        with self._write() as connection:
+            _require(connection, run)
+            old = connection.execute(select(runs.c.continued).where(runs.c.id == run)).scalar_one()
+            changes = {
+                "status": RunStatus.DECIDED.value,
+                "continued": encode.dumps([*json.loads(old), {"decided": dict(decision)}]),
+            }
+            connection.execute(update(runs).where(runs.c.id == run).values(changes))
 
     def lock(self, run: str) -> AbstractContextManager[None]:
         """Hold the run against other processes; RunConflict names the one that has it."""
