@@ -154,7 +154,8 @@ def _train(plan: TrainPlan, console: Console) -> None:
     if not outcome.finished:
         console.print(f"Stopped after step {outcome.step}. The same command continues.")
         sys.exit(130)
-    console.print(f"bench run --policy vlm4vla --checkpoint {plan.settings.out} --suite ...")
+    name = "vla" if ":" in plan.config.backbone else plan.config.backbone
+    console.print(f"Next: bench run --policy {name} --checkpoint {plan.settings.out} --suite ...")
 
 
 def _line(moment: Moment) -> str:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.specs import CameraRequest
-from vlm4vla.models import registry
+from vlm4vla.models import registry, sources
 from vlm4vla.models.config import ARM, LoRA, Scalar, Setup, Statistics, VLAConfig
 from vlm4vla.training import augment
 from vlm4vla.training.augment import Augmenter
@@ -76,6 +76,9 @@ class TrainPlan:
 def resolve(settings: TrainSettings) -> TrainPlan:
     """Check everything that can be checked without weights. Raises BadInput in one of its forms."""
     entry = registry.entry(settings.backbone)
+    source = settings.source if settings.source is not None else entry.source
+    if source:
+        sources.locate(source)
     chosen_augment = augment.named(settings.augment) if settings.augment else None
     convention = named(settings.convention) if settings.convention else None
     sets = [open_demonstrations(path, convention) for path in settings.data]
@@ -101,7 +104,7 @@ def resolve(settings: TrainSettings) -> TrainPlan:
         )
     config = VLAConfig(
         backbone=settings.backbone,
-        source=settings.source if settings.source is not None else entry.source,
+        source=source,
         action=samples.target,
         camera=camera,
         chunk=chunk,
