@@ -11,7 +11,7 @@ from vlm4vla.reports.scores import ALL, Row
 
 PRIVILEGED = "†"
 NOT_A_RESULT = "(in brackets: of an incomplete run, no result)"
-DECIDED = "‡"
+DECIDED = "◊"
 STOPPED = f"{DECIDED} stopped by a sequential comparison: its limits hold whenever one stops"
 
 
