@@ -3,6 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 BENCH := $(VENV)/bin/bench
 STAMP := $(VENV)/.ready
+WORKERS := 2
 DEMO := results/demo
 DEMO_RUN := $(BENCH) run --suite grinningface_val --set robot=panda --episodes 24 \
 	--store $(DEMO)/bench.db
@@ -33,7 +34,7 @@ demo: setup  ## Run three policies on the emoji task, print the leaderboard, wri
 	$(BENCH) report --store $(DEMO)/bench.db --out $(DEMO)/report.html --frames 1
 
 test: setup  ## Run every test; say which folders to set for those that need fetched data.
-	$(PYTHON) -m pytest --durations=10 $(ARGS)
+	$(PYTHON) -m pytest --durations=10 -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: setup  ## Check style and types.
 	$(VENV)/bin/ruff check .

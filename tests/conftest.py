@@ -1,4 +1,4 @@
-"""What every test shares: one Ray, and the rule on what a machine may lack.
+"""What tests share: one Ray, and the rule on what a machine may lack.
 
 Tests marked `assets`, `golden`, `grinningface`, `calvin` or `browser` need something that the
 repository has not. Where CI=true its absence fails the session at once; elsewhere those tests are
@@ -13,8 +13,11 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+_NOTE = "deselected"  # what a parallel worker tells the process that prints
 
 _lacking: dict[str, str] = {}
 _deselected: Counter[str] = Counter()
@@ -57,6 +60,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
+    for item in items:
+        _group(item)
+
+
+def _group(item: pytest.Item) -> None:
+    """With several workers (`-n`): one of them has the Ray, a module's tests stay together."""
+    if item.get_closest_marker("xdist_group"):
+        return
+    shared = "ray_session" in getattr(item, "fixturenames", ())
+    item.add_marker(pytest.mark.xdist_group("ray" if shared else item.nodeid.split("::")[0]))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_NOTE] = dict(_deselected)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Every worker collects, and deselects, the same tests."""
+    _deselected.update(getattr(node, "workeroutput", {}).get(_NOTE, {}) if not _deselected else {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
