@@ -34,7 +34,7 @@ FIX = (
 _NVIDIA = Path("/dev/nvidiactl")
 _ENTRY = "_eglRendererPlugin"
 _THROWN_AWAY = 2
-"""Pictures: the plugin's first two lack shadows, and no chain may look other than in another host."""
+"""Pictures: the first two lack shadows, and no chain may look other than in another host."""
 _CHILD = """
 from vlm4vla.simulators.calvin.renderer import open_world
 open_world("egl")
