@@ -61,7 +61,7 @@ def _qwen3(moe: bool) -> dict[str, object]:
     experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
                "decoder_sparse_step": 1, "mlp_only_layers": []}  # fmt: skip
     return {
-        "text_config": _text(rope_parameters=rope, **(experts if moe else {})),
+        "text_config": _text(rope_parameters=rope, num_hidden_layers=3, **(experts if moe else {})),
         "vision_config": {
             "depth": 2, "hidden_size": 32, "num_heads": 2, "intermediate_size": 48,
             "patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2,

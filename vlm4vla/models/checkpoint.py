@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 import torch
@@ -43,13 +43,14 @@ def save(
     (folder / FILE).unlink(missing_ok=True)  # until the new one is written this is no checkpoint
     shutil.rmtree(folder / BACKBONE, ignore_errors=True)
     model.backbone.save(folder / BACKBONE, weights=whole)
-    save_file(_own_state(model, whole), folder / WEIGHTS)
+    state = _own_state(model, whole)
+    save_file(state, folder / WEIGHTS)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     saved = [p for p in paths if p.name == WEIGHTS or p.is_relative_to(folder / BACKBONE)]
     manifest = Manifest(
         model.config,
         whole,
-        "" if whole else _base_digest(model),
+        "" if whole else _base_digest(model, state),
         {str(path.relative_to(folder)): sha256(path) for path in saved},
         dict(training or {}),
     )
@@ -83,12 +84,14 @@ def load(
     place = folder / BACKBONE if manifest.whole else source or config.source
     backbone = kind.load(place, config.setup, dtype=dtype)
     model = VLA(config, tuned(backbone, config))
-    if not manifest.whole and _base_digest(model) != manifest.base:
+    state = _read(folder / WEIGHTS)
+    if not manifest.whole and _base_digest(model, state) != manifest.base:
         raise CheckpointMismatch(
             f"{folder} was trained on other frozen weights than those at {place}.",
-            f"Fetch the original again ({config.source}), or name it: --source FOLDER.",
+            f"Fetch the original again ({config.source}), or name its folder: "
+            "--policy-option source=FOLDER.",
         )
-    _fill(model, folder / WEIGHTS)
+    _fill(model, state, folder)
     return model.to(device).eval()
 
 
@@ -103,21 +106,25 @@ def _own_state(model: VLA, whole: bool) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
 
 
-def _fill(model: VLA, path: Path) -> None:
-    """Copy the file's tensors into the model; all of them, and each of its shape."""
+def _read(path: Path) -> dict[str, Tensor]:
     try:
-        state = load_file(path)
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointMismatch(f"{path} cannot be read: {error}.") from error
+
+
+def _fill(model: VLA, state: Mapping[str, Tensor], folder: Path) -> None:
+    """Copy the saved tensors into the model; all that are needed, and each of its shape."""
     own = model.state_dict()
     needed = {name for name in own if not name.startswith("backbone.") or ".lora_" in name}
     for name in sorted(needed - set(state)):
-        raise CheckpointMismatch(f"{path} lacks {name}.")
+        raise CheckpointMismatch(f"Checkpoint {folder} lacks {name}.")
     for name, tensor in state.items():
         if name not in own or own[name].shape != tensor.shape:
             there = tuple(own[name].shape) if name in own else "nothing"
             raise CheckpointMismatch(
-                f"{path} holds {name} of shape {tuple(tensor.shape)}; the model has {there}."
+                f"Checkpoint {folder} holds {name} of shape {tuple(tensor.shape)}; the model has "
+                f"{there}."
             )
         own[name].copy_(tensor)
 
@@ -127,14 +134,14 @@ def _mostly_trained(model: VLA) -> bool:
     return sum(n for n, on in sizes if on) > 0.5 * sum(n for n, _ in sizes)
 
 
-def _base_digest(model: VLA) -> str:
-    """Names, shapes and first values of what training left alone, in bfloat16.
+def _base_digest(model: VLA, stored: Container[str]) -> str:
+    """Names, shapes and first values of the weights that are not `stored`, in bfloat16.
 
     A sample is enough to tell one published model from another, and costs nothing at 30 B.
     """
     digest = hashlib.sha256()
     for name, parameter in model.backbone.named_parameters():
-        if parameter.requires_grad or ".lora_" in name:
+        if f"backbone.{name}" in stored:
             continue
         sample = parameter.detach().reshape(-1)[:_SAMPLE].to(torch.bfloat16).float().cpu()
         digest.update(f"{name.replace('.base_layer', '')}{tuple(parameter.shape)}".encode())
