@@ -17,6 +17,7 @@ from vlm4vla.cli import (
     doctor,
     env,
     export,
+    import_,
     leaderboard,
     list,
     replay,
@@ -24,6 +25,7 @@ from vlm4vla.cli import (
     run,
     show,
     train,
+    vqa,
 )
 from vlm4vla.core.errors import BenchError
 
@@ -43,8 +45,10 @@ app.command("replay")(replay.replay)
 app.command("report")(report.report)
 app.command("train")(train.train)
 app.command("demos")(demos.demos)
+app.command("import")(import_.import_)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
+app.add_typer(vqa.app, name="vqa")
 app.add_typer(env.app, name="env")
 
 

@@ -61,7 +61,7 @@ class BesideRow:
     comparability: str
     """Of ours, the hash that must be equal; of others, why it cannot be."""
     marks: tuple[str, ...]
-    """`privileged`, `incomplete`, `best of many`, `n not stated`, or a flag (results/README.md)."""
+    """Names of `reports.marks`, or a flag (results/README.md)."""
     source: str
     """The run, the imported file, or paper and table."""
     note: str
@@ -164,7 +164,6 @@ def _shared(rows: Sequence[BesideRow]) -> list[str]:
 
 
 def _of_run(row: Row) -> BesideRow:
-    marks = ["privileged"] * row.privileged + ["incomplete"] * (not row.complete)
     return BesideRow(
         origin="ours",
         suite=row.suite,
@@ -187,7 +186,7 @@ def _of_run(row: Row) -> BesideRow:
         bound_high=row.bound_high,
         protocol=f"{row.protocol}, execute {row.execution}",
         comparability=row.comparability,
-        marks=tuple(marks),
+        marks=row.marks,
         source=row.run,
         note="" if row.complete else row.status,
     )
@@ -269,7 +268,11 @@ def _of_import(row: ImportedResult, source: Source) -> BesideRow:
         bound_high=((row.k or 0) + row.errors) / whole if bounded else None,
         protocol=row.protocol,
         comparability=f"imported from {source.format}: another harness",
-        marks=("imported", *(["n not stated"] * (row.n is None))),
+        marks=(
+            "imported",
+            *["n not stated"] * (row.n is None),
+            *["unfinished"] * bool(source.note),
+        ),
         source=f"{source.id} ({source.file})",
-        note=row.note,
+        note="; ".join(part for part in (source.note, row.note) if part),
     )

@@ -9,11 +9,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 
 from vlm4vla.reports.beside import BesideRow, difference
-from vlm4vla.reports.grid import NOT_A_RESULT, PRIVILEGED, Cell, Grid, short_run
+from vlm4vla.reports.grid import Cell, Grid, short_run
+from vlm4vla.reports.marks import MARKS, UNLIKE, legend, signs
 from vlm4vla.reports.scores import ALL
 
-BEST, FLAGGED, IMPORTED, UNLIKE = "‡", "§", "¶", "≠"
-_INTERNAL = {"privileged", "incomplete", "best of many", "n not stated", "imported"}
+FLAGGED = "§"
 _ROOM = 4
 """So many metrics fit into a terminal with their intervals."""
 _PAPERS = ("VLM4VLA", "RoboVLMs", "GenVLA", "GrinningFace")
@@ -111,12 +111,8 @@ def _line(
 
 def _signs(line: Sequence[BesideRow]) -> str:
     marks = {mark for row in line for mark in row.marks}
-    return (
-        PRIVILEGED * ("privileged" in marks)
-        + BEST * ("best of many" in marks)
-        + IMPORTED * ("imported" in marks)
-        + FLAGGED * bool(marks - _INTERNAL)
-    )
+    # Each row says below `from` what it may be compared with.
+    return signs(marks - {UNLIKE.name}) + FLAGGED * bool(marks - set(MARKS))
 
 
 def _score(row: BesideRow, head: BesideRow, interval: bool) -> Cell:
@@ -128,7 +124,7 @@ def _score(row: BesideRow, head: BesideRow, interval: bool) -> Cell:
         digits = decimals if not row.rate or (row.n or 0) >= 1000 else 0
         low, high = (f"{factor * limit:.{digits}f}" for limit in (row.low, row.high))
         text += f" [≤ {high}]" if row.k == 0 and row.low == 0.0 else f" [{low}, {high}]"
-    if "incomplete" in row.marks:
+    if {"incomplete", "unfinished"} & set(row.marks):
         text = f"({text})"
     below = []
     if row.n != head.n and row.n is not None:
@@ -149,28 +145,22 @@ def _from(row: BesideRow) -> Cell:
     if row.origin == "ours":
         return Cell(f"run {short_run(row.source)}", (f"= {row.comparability}",))
     if row.origin == "imported":
-        return Cell(row.source, (UNLIKE,))
+        return Cell(row.source, (UNLIKE.sign,))
     paper, _, table = row.source.rpartition(", ")
-    return Cell(f"{UNLIKE} {next((name for name in _PAPERS if name in paper), paper)} {table}")
+    return Cell(f"{UNLIKE.sign} {next((name for name in _PAPERS if name in paper), paper)} {table}")
 
 
 def _notes(suite: str, rows: Sequence[BesideRow]) -> list[str]:
     notes = ["Rates in %, 95 % intervals; without brackets where n (?) or parts are not printed"]
     marks = {mark for row in rows for mark in row.marks}
-    if "privileged" in marks:
-        notes.append(f"{PRIVILEGED} reads the simulator's state: a bound, not a result")
-    if "incomplete" in marks:
-        notes.append(NOT_A_RESULT)
-    if "best of many" in marks:
-        notes.append(f"{BEST} best of several checkpoints or settings, chosen on these episodes")
-    if "imported" in marks:
-        notes.append(f"{IMPORTED} imported: measured by another harness, not by this one")
-    if flags := sorted(marks - _INTERNAL):
+    notes += legend(marks - {UNLIKE.name})
+    if flags := sorted(marks - set(MARKS)):
         notes.append(f"{FLAGGED} known inconsistency ({', '.join(flags)}; --format json tells)")
     if any(row.origin == "ours" for row in rows):
         notes.append("= runs of ours with equal digits may be compared with each other")
     if any(row.origin == "imported" for row in rows):
-        notes.append(f"{UNLIKE} imported rows are never compared with ours")
+        notes.append(f"{UNLIKE.sign} imported rows are never compared with ours")
     if any(row.origin == "paper" for row in rows):
-        notes.append(f"{UNLIKE} papers' rows are not comparable as they stand: {difference(suite)}")
+        why = difference(suite)
+        notes.append(f"{UNLIKE.sign} papers' rows are not comparable as they stand: {why}")
     return notes
