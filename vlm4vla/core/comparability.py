@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from vlm4vla.core.episode import JSON
 
+STAND_IN = "stand_in"
+"""A fact whose name begins so (`stand_in.robot`) says which asset of the benchmark was replaced, and
+by what. Reports mark the numbers of such runs."""
+
 
 def conflicts(facts: Sequence[Mapping[str, JSON]]) -> dict[str, tuple[str, ...]]:
     """Facts on which these runs disagree: name -> the different values.

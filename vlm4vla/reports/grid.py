@@ -6,13 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vlm4vla.reports import marks
 from vlm4vla.reports.leaderboard import Board
 from vlm4vla.reports.scores import ALL, Row
-
-PRIVILEGED = "†"
-NOT_A_RESULT = "(in brackets: of an incomplete run, no result)"
-DECIDED = "◊"
-STOPPED = f"{DECIDED} stopped by a sequential comparison: its limits hold whenever one stops"
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def score(row: Row, digits: int | None = None) -> Cell:
     interval = f"≤ {high}" if row.k == 0 and row.low == 0.0 else f"{low}, {high}"
     text = f"{factor * row.value:.{decimals}f} [{interval}]"
     if row.decided:
-        text += DECIDED
+        text += marks.DECIDED.sign
     elif not row.complete:
         text = f"({text})"
     if row.bound_low is None or row.bound_high is None:
@@ -117,10 +113,13 @@ def _line(
     first = rows[0]
     headline = next((row for row in rows if row.headline), first)
     scores = {row.metric: _with_own_count(row, headline) for row in rows}
-    label = first.policy + PRIVILEGED * first.privileged
-    policy = Cell(label, (first.policy_options,) if first.policy_options else ())
+    told = [first.policy_options] if first.policy_options else []
+    if first.looks > 1:
+        told.append(f"best of {first.looks}")
+    # The sign of a decided run stands behind each of its numbers.
+    signs = marks.signs(set(first.marks) - {marks.DECIDED.name})
     return (
-        policy,
+        Cell(first.policy + signs, tuple(told)),
         *([Cell(first.task)] if by_task else []),
         *(Cell(str(getattr(first, name))) for name in extra),
         *(scores.get(name, Cell("")) for name in metrics),
@@ -171,17 +170,13 @@ def _notes(runs: Sequence[Sequence[Row]], extra: Sequence[str]) -> list[str]:
     means = any(row.kind == "mean" for row in rows)
     kinds = [*(["Rates in % (Wilson)"] * rates), *(["means (BCa bootstrap)"] * means)]
     notes.append(f"{' and '.join(kinds)} with 95 % intervals")
-    if any(row.errors for row in rows):
-        notes.append("err: the range if every error were a failure or a success")
     chances = {row.metric: row.chance for row in rows if row.chance is not None}
     for name, chance in chances.items():
         notes[0] += f"; chance for {name} {100 * chance:.1f}"
-    if any(row.privileged for row in rows):
-        notes.append(f"{PRIVILEGED} reads the simulator's state: a bound, not a result")
-    if any(not row.complete and not row.decided for row in rows):
-        notes.append(NOT_A_RESULT)
-    if any(row.decided for row in rows):
-        notes.append(STOPPED)
+    notes += marks.legend({name for row in rows for name in row.marks})
+    replaced = dict.fromkeys(text for row in rows for text in row.stand_ins)
+    if replaced:
+        notes.append(f"{marks.STAND_IN.sign} {', '.join(replaced)}")
     same = {"options": first.options, "comparability": first.comparability}
     if first.protocol != "default":
         same["protocol"] = first.protocol

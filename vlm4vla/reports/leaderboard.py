@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.errors import UnknownName
+from vlm4vla.reports import marks
 from vlm4vla.reports.scores import ALL, Row, in_words, rows_of, short_hash, unknown_names
 from vlm4vla.store import RunRecord, Store
 
@@ -113,8 +114,19 @@ def board(
                 f"{run.id}: no episode reports {', '.join(unknown)}, which its metrics ask for."
             )
     tables.sort(key=_rank)
-    rows = tuple(row for table in tables for row in table)
-    return Board(rows, tuple(warnings), len(chosen) - len(shown))
+    rows = [row for table in tables for row in table]
+    return Board(tuple(_compared(rows, shown)), tuple(warnings), len(chosen) - len(shown))
+
+
+def _compared(rows: Sequence[Row], runs: Sequence[RunRecord]) -> list[Row]:
+    """The rows, those marked that cannot be compared with the first of their suite."""
+    known = {run.id: run for run in runs}
+    unlike: set[str] = set()
+    for suite in dict.fromkeys(row.suite for row in rows):
+        ranked = dict.fromkeys(row.run for row in rows if row.suite == suite)
+        unlike |= set(marks.unlike([known[name] for name in ranked]))
+    mark = (marks.UNLIKE.name,)
+    return [replace(row, marks=row.marks + mark) if row.run in unlike else row for row in rows]
 
 
 def _names(given: str | Collection[str] | None) -> Collection[str]:

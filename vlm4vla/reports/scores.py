@@ -12,6 +12,7 @@ import numpy as np
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.result import Outcome
+from vlm4vla.reports import marks
 from vlm4vla.stats.intervals import Estimate, bootstrap_mean, stratified_rate, upper_bound
 from vlm4vla.store.records import EpisodeRow, RunRecord, RunStatus
 from vlm4vla.suites.schema import Metric
@@ -63,6 +64,12 @@ class Row:
     comparability: str
     run: str
     created: str
+    marks: tuple[str, ...]
+    """Names of `reports.marks`: what must be said beside the value."""
+    looks: int
+    """Chosen by its score on these episodes among so many checkpoints or settings; 1 if not."""
+    stand_ins: tuple[str, ...]
+    """Assets of the benchmark that were replaced, each by what."""
 
     @property
     def complete(self) -> bool:
@@ -185,6 +192,9 @@ def _row(
         comparability=short_hash(run.comparability),
         run=run.id,
         created=run.created,
+        marks=marks.of_run(run, status, sum(errors)),
+        looks=marks.looks(run),
+        stand_ins=marks.stand_ins(run),
     )
 
 

@@ -88,11 +88,13 @@ def latex(grids: Sequence[Grid], warnings: Iterable[str] = ()) -> str:
 
 
 def csv_text(rows: Iterable[Row]) -> str:
-    """Every row with all digits; empty where undefined."""
+    """Every row with all digits; empty where undefined, lists separated by `;`."""
     out = io.StringIO()
     writer = csv.DictWriter(out, [field.name for field in fields(Row)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    for row in rows:
+        lists = {"marks": ";".join(row.marks), "stand_ins": ";".join(row.stand_ins)}
+        writer.writerow(asdict(row) | lists)
     return out.getvalue()
 
 
@@ -130,6 +132,7 @@ _TEX = {
     "≤": r"$\leq$",
     "‡": r"$^\ddagger$",
     "◊": r"$^\diamond$",
+    "△": r"$^\triangle$",
     "§": r"$^\S$",
     "¶": r"$^\P$",
     "≠": r"$\neq$",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from vlm4vla.core.assets import sha256
+from vlm4vla.core.comparability import STAND_IN
 from vlm4vla.core.errors import MissingDependency
 from vlm4vla.core.simulator import Options as AnyOptions
 from vlm4vla.core.simulator import Simulator, SimulatorPlugin
@@ -80,10 +81,14 @@ class GrinningFace(SimulatorPlugin):
 
             labels = locate("grinningface", "paligemma_labels") / "meta_relabel_dedup_all.json"
             facts["labels"] = f"paligemma sha256 {sha256(labels)[:12]}"
+        if chosen.robot != Options.robot:
+            facts[f"{STAND_IN}.robot"] = f"{chosen.robot} for {Options.robot}"
         if rendering:
             from vlm4vla.simulators.grinningface import art, renderer
 
             facts["art"] = art.version(chosen.art)
+            if chosen.art != Options.art:
+                facts[f"{STAND_IN}.art"] = "a folder of pictures for Noto Color Emoji"
             facts["shader"] = "default"
             facts["renderer"] = renderer.require().device
         return facts
