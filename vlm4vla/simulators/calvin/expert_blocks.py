@@ -13,6 +13,7 @@ from vlm4vla.simulators.calvin.expert_motion import (
     ACROSS,
     CLOSED,
     COLOURS,
+    FINGER_DEPTH,
     FRONT,
     HIGH,
     OPEN,
@@ -30,19 +31,26 @@ from vlm4vla.simulators.calvin.expert_reach import best_grip, push_distance, roo
 GRASP = 0.005
 """The TCP's height above the centre of the block that it takes."""
 LIFT = 0.12
+DROP = 0.012
+STROKES = {1.0: (0.10, 0.11, 0.12, 0.13), -1.0: (0.11, 0.12, 0.13)}
+"""Where the strokes that end a push turn back, to the right and to the left, metres."""
 SHELF = 0.03
 """The y from which on a block is on the shelf."""
-SPOTS = {True: (-0.24, -0.16, -0.30), False: (0.07, 0.0, 0.11)}
+DRAWER = (0.03, 0.33)
+"""Block centres, x, that fall into the drawer."""
+SPOTS = {True: (-0.24, -0.18, -0.285), False: (0.07, 0.0, 0.035)}
 """Where on the shelf to put a block, x: left of the door (True) or right of it."""
-LEAN = -0.35
+LEAN = -0.6
 """Pitch in front of the wall behind the shelf, which an upright hand would touch."""
 
 
-def grasp(state: State, colour: str, middle: float = ACROSS) -> Motion:
+def grasp(state: State, colour: str, middle: float = ACROSS, lean: float | None = None) -> Motion:
     """From anywhere to fingers closed around the block; `middle` is the yaw to stay near."""
     state = yield from let_go(state)
-    grip = best_grip(state, state.blocks[colour], middle)
-    pitch = LEAN if grip.place[1] > SHELF else 0.0
+    block = state.blocks[colour]
+    grip = best_grip(state, block, middle, most=0.6 if block.position[1] > SHELF else 2.0)
+    in_drawer = block.position[2] < 0.42
+    pitch = lean if lean is not None else 0.0 if in_drawer else LEAN
     x, y = (float(v) for v in grip.place)
     state = yield from above(state, (x, y), OPEN, grip.yaw, pitch)
     z = state.blocks[colour].position[2] + GRASP
@@ -73,14 +81,24 @@ def push(state: State, colour: str, direction: float) -> Skill:
             state = yield from drag(state, colour, direction)
             continue
         start = x - distance * direction
+        touch = x - (block.reach(0) + FINGER_DEPTH) * direction
+        low = z + GRASP
         state = yield from above(state, (start, y), CLOSED, 0.0)
-        state = yield from go(state, (start, y, z + GRASP), CLOSED, 0.0)
-        state = yield from go(state, (x + 0.20 * direction, y, z + GRASP), CLOSED, stride=0.01)
+        state = yield from go(state, (start, y, low), CLOSED, 0.0)
+        state = yield from go(state, (touch + 0.05 * direction, y, low), CLOSED, stride=0.007)
+        # Strokes after which the block slides on, out of the fingers' touch: some subtasks cannot be
+        # done with a block that the robot touched when they began.
+        for end in STROKES[direction]:
+            back = (touch + (end - 0.08) * direction, y, low)
+            state = yield from go(state, back, CLOSED)
+            to = (touch + end * direction, y, low)
+            state = yield from go(state, to, CLOSED, stride=0.02, settle=0)
+            state = yield from go(state, back, CLOSED, stride=0.02, settle=6)
 
 
 def drag(state: State, colour: str, direction: float) -> Motion:
     """Where nothing fits behind it: take it and move it along x, on the table."""
-    state = yield from grasp(state, colour)
+    state = yield from grasp(state, colour, lean=0.0)
     x, y, z = state.target[:3]
     state = yield from go(state, (x, y, z + 0.004), CLOSED)
     state = yield from go(state, (x + 0.14 * direction, y, z + 0.004), CLOSED, stride=0.01)
@@ -91,10 +109,11 @@ def drag(state: State, colour: str, direction: float) -> Motion:
 def turn(state: State, colour: str, direction: float) -> Skill:
     """Take it and turn it on the spot; `direction` is 1 for left."""
     for _ in range(2):
-        state = yield from grasp(state, colour, ACROSS - 0.6 * direction)
+        state = yield from grasp(state, colour, ACROSS - 0.6 * direction, lean=0.0)
         x, y, z, _, _, yaw = state.target
-        state = yield from go(state, (x, y, z), CLOSED, yaw + 1.3 * direction)
-        state = yield from hold(CLOSED, 10)
+        state = yield from go(state, (x, y, z + DROP), CLOSED)
+        state = yield from go(state, (x, y, z + DROP), CLOSED, yaw + 1.3 * direction)
+        # Let fall, so that nothing holds the block when it is done.
         state = yield from hold(OPEN, 15)
 
 
@@ -114,7 +133,7 @@ def place_in_slider(state: State) -> Skill:
     left = state.slide < 0.14
     state = yield from clear_door(state, -0.24 if left else 0.07)
     block, offset = held(state)
-    place = free_spot(state, block, [(x, 0.075) for x in SPOTS[left]])
+    place = shelf_spot(state, block, left)
     state = yield from carry(
         state, place - offset[:2], 0.444 + block.half_height + 0.006 - offset[2]
     )
@@ -141,23 +160,32 @@ def stack(state: State) -> Skill:
 
 
 def unstack(state: State) -> Skill:
-    """Take the upper block off the lower one."""
-    top = max(state.blocks.values(), key=lambda b: b.position[2] * on_pile(state, b))
+    """Push the upper block off the lower one, towards the middle of the table."""
     for _ in range(3):
-        state = yield from grasp(state, top.colour)
-        x, y, z = state.target[:3]
-        state = yield from go(state, (x, y, z + LIFT), CLOSED, stride=0.01)
+        state = yield from let_go(state)
+        top = max(state.blocks.values(), key=lambda b: b.position[2] * on_pile(state, b))
+        x, y, z = top.position
+        direction = 1.0 if x < 0.15 else -1.0
+        start = x - 0.08 * direction
+        state = yield from above(state, (start, y), CLOSED, 0.0)
+        state = yield from go(state, (start, y, z), CLOSED, 0.0)
+        state = yield from go(state, (start + 0.14 * direction, y, z), CLOSED, stride=0.003)
 
 
 def push_into_drawer(state: State) -> Skill:
-    """Push the block on the table over its edge."""
+    """Push the block on the table over its edge; carry it where the drawer is not below."""
     for _ in range(3):
         on = [b for b in state.blocks.values() if on_table(b)]
         if not on:
             return
         block = min(on, key=lambda b: b.position[1])
-        state = yield from let_go(state)
         x, y, z = block.position
+        if not DRAWER[0] < x < DRAWER[1]:
+            state = yield from grasp(state, block.colour, lean=0.0)
+            state = yield from go(state, (*state.target[:2], HIGH), CLOSED)
+            yield from place_in_drawer(state)
+            return
+        state = yield from let_go(state)
         state = yield from above(state, (x, y + 0.075), CLOSED, ACROSS)
         state = yield from go(state, (x, y + 0.075, z + GRASP), CLOSED)
         state = yield from go(state, (x, -0.21, z + GRASP), CLOSED, stride=0.01)
@@ -184,6 +212,18 @@ def free_spot(state: State, block: Block, spots: list[tuple[float, float]]) -> F
     gaps = [room(np.array(spot), block, others) for spot in spots]
     best = next((i for i, gap in enumerate(gaps) if gap > 0.035), int(np.argmax(gaps)))
     return np.array(spots[best])
+
+
+def shelf_spot(state: State, block: Block, left: bool) -> Floats:
+    """A place (2,) where fingers will fit beside this block and those that are there."""
+    others = [b for b in state.blocks.values() if b.colour != block.colour]
+    spots = [np.array([x, 0.075]) for x in SPOTS[left]]
+    spots += [np.array([b.position[0], 0.022]) for b in others if b.position[1] > SHELF]
+    gaps = [room(spot, block, others) for spot in spots]
+    for spot, gap in zip(spots, gaps, strict=True):
+        if gap > (0.04 if spot[1] > SHELF else 0.008) and (spot[0] < -0.1) == left:
+            return spot
+    return spots[int(np.argmax(gaps[: len(SPOTS[left])]))]
 
 
 def on_table(block: Block) -> bool:

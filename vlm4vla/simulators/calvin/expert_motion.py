@@ -67,6 +67,10 @@ class Block:
             found.append((direction, HALF_SIZES[self.colour][axis]))
         return found
 
+    def reach(self, axis: int) -> float:
+        """How far it extends from its centre along x (0), y (1) or z (2) of the world."""
+        return float(np.abs(self.axes[axis]) @ HALF_SIZES[self.colour])
+
     def grips(self, most: float) -> list[tuple[Floats, float]]:
         """The sides on which it fits between fingers that are 2 x `most` apart."""
         return [side for side in self.sides if side[1] <= most]
@@ -182,9 +186,10 @@ def rise(state: State, grip: float) -> Motion:
     x, y, z = state.tcp
     pitch = float(state.target[4])
     if x > 0.2 and -0.03 < y < switch_place(state)[1]:  # below the switch: out, then up
-        state = yield from go(state, (x, FRONT, z), grip, settle=0)
-    if state.target[2] < HIGH:
-        state = yield from go(state, (*state.target[:2], HIGH), grip, pitch=pitch, settle=0)
+        state = yield from go(state, (x, FRONT, z), grip, pitch=pitch, settle=0)
+    # Straight up from where the arm is: its target may still press against something.
+    if state.tcp[2] < HIGH - 0.01:
+        state = yield from go(state, (*state.tcp[:2], HIGH), grip, pitch=pitch, settle=0)
     if state.target[1] > FRONT:
         place = (state.target[0], FRONT, state.target[2])
         state = yield from go(state, place, grip, pitch=pitch, settle=0)

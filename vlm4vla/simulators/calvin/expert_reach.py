@@ -55,15 +55,18 @@ class Grip:
     yaw: float
 
 
-def best_grip(state: State, block: Block, middle: float = ACROSS) -> Grip:
+def best_grip(state: State, block: Block, middle: float = ACROSS, most: float = 2.0) -> Grip:
     """The plainest grip whose fingers touch no other block, or the one with most room.
 
-    Plain means: on the narrow side, and in its middle. `middle` is the yaw to stay near.
+    Plain means: on the narrow side, and in its middle. `middle` is the yaw to stay near, `most` how
+    far from `ACROSS` it may be.
     """
     others = _neighbours(state, block)
     found: tuple[float, Grip] | None = None
     for direction, half in block.grips(HALF_OPEN - 0.006):
         yaw = nearest_yaw(float(np.arctan2(direction[1], direction[0])) + ACROSS, np.pi, middle)
+        if abs(yaw - ACROSS) > most:
+            continue
         play = HALF_OPEN - half - MARGIN
         for shift in (0.0, 0.5 * play, -0.5 * play, play, -play):
             place = block.position[:2] + shift * direction
