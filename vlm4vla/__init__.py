@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vlm4vla.api import run
+    from vlm4vla.reports.comparison import compare
     from vlm4vla.reports.correlation import correlate
     from vlm4vla.reports.leaderboard import leaderboard
 
-__all__ = ["correlate", "leaderboard", "run"]
+__all__ = ["compare", "correlate", "leaderboard", "run"]
 __version__ = "0.1.0"
 
 _VERBS = {
     "run": "vlm4vla.api",
+    "compare": "vlm4vla.reports.comparison",
     "correlate": "vlm4vla.reports.correlation",
     "leaderboard": "vlm4vla.reports.leaderboard",
 }

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from vlm4vla.cli import (
+    compare,
     correlate,
     demos,
     doctor,
@@ -40,6 +41,7 @@ app.command("run")(run.run)
 app.command("list")(list.list_)
 app.command("show")(show.show)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("compare")(compare.compare)
 app.command("correlate")(correlate.correlate)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)

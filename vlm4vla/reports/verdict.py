@@ -1,0 +1,105 @@
+"""What a comparison says, in plain English."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vlm4vla.reports.contrast import Contrast
+
+Winner = Literal["first", "second", "equivalent", "none"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Who is better, and the sentences that say so."""
+
+    winner: Winner
+    text: str
+
+
+def amount(value: float, kind: str, signed: bool = False) -> str:
+    """A difference in its unit: points for rates, two decimals for means."""
+    sign = "+" if signed else ""
+    if kind == "rate":
+        points = f"{100 * value:{sign}.1f}"
+        return f"{points} point" + ("" if points in ("1.0", "+1.0", "-1.0") else "s")
+    return f"{value:{sign}.2f}"
+
+
+def p_text(p: float) -> str:
+    """`p = 0.031`, or `p < 0.0001`."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
+
+
+def verdict(
+    found: Contrast, first: str, second: str, alpha: float, margin: float | None = None
+) -> Verdict:
+    """Put the headline into words.
+
+    Args:
+        found: the headline's contrast.
+        first: what to call the first run.
+        second: what to call the second run.
+        alpha: two-sided level.
+        margin: greatest difference that is still called none, if equivalence was asked for.
+    """
+    if found.difference is None or found.p is None:
+        return Verdict("none", f"No episode counts in both runs, so {found.metric} says nothing.")
+    if found.p <= alpha and found.difference != 0:
+        return _separable(found, first, second)
+    if margin is not None and found.p_equivalent is not None and found.p_equivalent < alpha:
+        return Verdict(
+            "equivalent",
+            f"{first} and {second} are equivalent in {found.metric} within "
+            f"{amount(margin, found.kind)} (TOST, {p_text(found.p_equivalent)}).",
+        )
+    return Verdict("none", _not_separable(found, margin))
+
+
+def _separable(found: Contrast, first: str, second: str) -> Verdict:
+    assert found.difference is not None and found.p is not None
+    better, worse = (first, second) if found.difference > 0 else (second, first)
+    text = (
+        f"{better} is better than {worse} in {found.metric}, by "
+        f"{amount(abs(found.difference), found.kind)} on {_episodes(found)} ({p_text(found.p)})."
+    )
+    if found.bound_low is not None and found.bound_high is not None:
+        if found.bound_low <= 0 <= found.bound_high:
+            text += " The episodes that ended in an error could turn this round."
+    return Verdict("first" if found.difference > 0 else "second", text)
+
+
+def _not_separable(found: Contrast, margin: float | None) -> str:
+    text = f"Not separable with {_episodes(found)}"
+    if found.e_value is not None:
+        return f"{text} so far: the comparison was stopped, or looked at, before it was decided."
+    if found.more:
+        text += (
+            f"; about {_rounded(found.more)} more would do, if the difference is truly "
+            f"{amount(abs(found.difference or 0), found.kind)}."
+        )
+    elif found.difference == 0:
+        text += ", on which both score the same."
+    else:
+        text += "."
+    if found.detectable is not None:
+        text += f" So many can show a difference of {amount(found.detectable, found.kind)} or more."
+    else:
+        text += " So few cannot show any difference."
+    if margin is not None:
+        text += f" Nor can they be called equivalent within {amount(margin, found.kind)}."
+    return text
+
+
+def _episodes(found: Contrast) -> str:
+    noun = "episode" if found.n == 1 else "episodes"
+    return f"{found.n} {noun}" + ("" if found.paired else " of each")
+
+
+def _rounded(number: int) -> str:
+    """Two digits: nobody knows more about a sample not yet drawn."""
+    if number < 100:
+        return str(number)
+    power = 10 ** (len(str(number)) - 2)
+    return f"{-(-number // power) * power:,}"
