@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -135,21 +136,15 @@ def train(
 
 
 def _train(plan: TrainPlan, console: Console) -> None:
-    from vlm4vla.training import state
-    from vlm4vla.training.trainer import Trainer
+    from vlm4vla.training.trainer import train as carry_out
 
     def tell(event: Moment | str) -> None:
         console.print(event if isinstance(event, str) else _line(event), soft_wrap=True)
 
-    start = state.check_folder(plan.settings.out, plan.identity)
-    trainer = Trainer(plan, tell)
-    if trainer.is_main:
-        state.begin(plan.settings.out, plan.identity)
+    if os.environ.get("RANK", "0") == "0":
         _describe(plan, console)
-        if start:
-            console.print(f"continues after step {start}")
-    outcome = trainer.run(start)
-    if not trainer.is_main:
+    outcome = carry_out(plan, tell)
+    if not outcome.main:
         return
     if not outcome.finished:
         console.print(f"Stopped after step {outcome.step}. The same command continues.")

@@ -49,9 +49,21 @@ class Outcome:
 
     step: int
     finished: bool
+    main: bool = True
+    """This process is the one that speaks."""
 
 
 Observer = Callable[[Moment | str], None]
+
+
+def train(plan: TrainPlan, tell: Observer) -> Outcome:
+    """Begin the plan's training, or continue it where it stands.
+
+    Raises BadInput before anything is loaded where the folder cannot be used, and where the
+    weights are missing; TrainingDiverged where the loss is no number any more.
+    """
+    start = state.check_folder(plan.settings.out, plan.identity)
+    return Trainer(plan, tell).run(start)
 
 
 class Trainer:
@@ -86,19 +98,23 @@ class Trainer:
     def run(self, start: int) -> Outcome:
         """Train from the state of step `start` (0: from the beginning) to the plan's last step."""
         plan = self._plan
+        if self.is_main:
+            state.begin(plan.settings.out, plan.identity)
         if start:
             self._accelerator.load_state(str(state.state_folder(plan.settings.out, start)))
+            if self.is_main:
+                self._tell(f"continues after step {start}")
         if start >= plan.steps:
-            return Outcome(start, True)
-        metrics = Metrics(plan.settings.out, start) if self.is_main else None
-        try:
-            with self._stopping_on_signals():
+            return Outcome(start, True, self.is_main)
+        with self._stopping_on_signals():
+            metrics = Metrics(plan.settings.out, start) if self.is_main else None
+            try:
                 step = self._loop(start, metrics)
-        finally:
-            if metrics is not None:
-                metrics.close()
-            self._accelerator.end_training()
-        return Outcome(step, step >= plan.steps)
+            finally:
+                if metrics is not None:
+                    metrics.close()
+        self._accelerator.end_training()
+        return Outcome(step, step >= plan.steps, self.is_main)
 
     def _loop(self, start: int, metrics: Metrics | None) -> int:
         plan, settings = self._plan, self._plan.settings
