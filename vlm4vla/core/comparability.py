@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from vlm4vla.core.episode import JSON
 
 STAND_IN = "stand_in"
-"""A fact whose name begins so (`stand_in.robot`) says which asset of the benchmark was replaced, and
-by what. Reports mark the numbers of such runs."""
+"""A fact whose name begins so (`stand_in.robot`) says by what an asset of the benchmark was
+replaced. Reports mark the numbers of such runs."""
 
 
 def conflicts(facts: Sequence[Mapping[str, JSON]]) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,16 @@ from dataclasses import asdict, fields
 
 from vlm4vla.reports.beside import BesideRow, difference
 from vlm4vla.reports.grid import Cell, Grid, short_run
-from vlm4vla.reports.marks import MARKS, UNLIKE, legend, signs
+from vlm4vla.reports.marks import (
+    DECIDED,
+    INCOMPLETE,
+    MARKS,
+    UNFINISHED,
+    UNLIKE,
+    UNSTATED,
+    legend,
+    signs,
+)
 from vlm4vla.reports.scores import ALL
 
 FLAGGED = "§"
@@ -124,7 +133,7 @@ def _score(row: BesideRow, head: BesideRow, interval: bool) -> Cell:
         digits = decimals if not row.rate or (row.n or 0) >= 1000 else 0
         low, high = (f"{factor * limit:.{digits}f}" for limit in (row.low, row.high))
         text += f" [≤ {high}]" if row.k == 0 and row.low == 0.0 else f" [{low}, {high}]"
-    if {"incomplete", "unfinished"} & set(row.marks):
+    if {INCOMPLETE.name, UNFINISHED.name} & set(row.marks):
         text = f"({text})"
     below = []
     if row.n != head.n and row.n is not None:
@@ -136,8 +145,9 @@ def _score(row: BesideRow, head: BesideRow, interval: bool) -> Cell:
 
 def _count(row: BesideRow) -> Cell:
     errors = (f"+ {row.errors} err",) if row.errors else ()
-    if "incomplete" in row.marks:
-        return Cell(row.note.removeprefix("incomplete "), ("incomplete", *errors))
+    if INCOMPLETE.name in row.marks or DECIDED.name in row.marks:
+        word, _, count = row.note.partition(" ")
+        return Cell(count, (word, *errors))
     return Cell("?" if row.n is None else str(row.n), errors)
 
 
@@ -153,7 +163,7 @@ def _from(row: BesideRow) -> Cell:
 def _notes(suite: str, rows: Sequence[BesideRow]) -> list[str]:
     notes = ["Rates in %, 95 % intervals; without brackets where n (?) or parts are not printed"]
     marks = {mark for row in rows for mark in row.marks}
-    notes += legend(marks - {UNLIKE.name})
+    notes += legend(marks - {UNLIKE.name, UNSTATED.name})
     if flags := sorted(marks - set(MARKS)):
         notes.append(f"{FLAGGED} known inconsistency ({', '.join(flags)}; --format json tells)")
     if any(row.origin == "ours" for row in rows):

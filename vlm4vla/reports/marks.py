@@ -35,12 +35,14 @@ DECIDED = Mark(
 INCOMPLETE = Mark("incomplete", "", "(in brackets: of an incomplete run, no result)")
 ERRORS = Mark("errors", "", "err: the range if every error were a failure or a success")
 IMPORTED = Mark("imported", "¶", "imported: measured by another harness, not by this one")
+UNFINISHED = Mark("unfinished", "", "(in brackets: imported from an unfinished run, no result)")
 UNSTATED = Mark("n not stated", "", "n ?: the number of trials is not stated")
 
 MARKS = {
     mark.name: mark
     for mark in (
-        PRIVILEGED, BEST, STAND_IN, UNLIKE, DECIDED, INCOMPLETE, ERRORS, IMPORTED, UNSTATED,
+        PRIVILEGED, BEST, STAND_IN, UNLIKE, DECIDED, INCOMPLETE, ERRORS, IMPORTED, UNFINISHED,
+        UNSTATED,
     )
 }  # fmt: skip
 """All of them by name, in the order of their signs."""
