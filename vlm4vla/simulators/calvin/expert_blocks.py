@@ -86,8 +86,8 @@ def push(state: State, colour: str, direction: float) -> Skill:
         state = yield from above(state, (start, y), CLOSED, 0.0)
         state = yield from go(state, (start, y, low), CLOSED, 0.0)
         state = yield from go(state, (touch + 0.05 * direction, y, low), CLOSED, stride=0.007)
-        # Strokes after which the block slides on, out of the fingers' touch: some subtasks cannot be
-        # done with a block that the robot touched when they began.
+        # Strokes after which the block slides on, out of the fingers' touch: some subtasks cannot
+        # be done with a block that the robot touched when they began.
         for end in STROKES[direction]:
             back = (touch + (end - 0.08) * direction, y, low)
             state = yield from go(state, back, CLOSED)
@@ -236,7 +236,7 @@ def on_pile(state: State, block: Block) -> bool:
     """It stands on another block."""
     return any(
         abs(block.position[2] - block.half_height - b.position[2] - b.half_height) < 0.01
-        and np.linalg.norm(block.position[:2] - b.position[:2]) < 0.05
+        and bool(np.linalg.norm(block.position[:2] - b.position[:2]) < 0.05)
         for b in state.blocks.values()
         if b is not block
     )

@@ -11,6 +11,7 @@ from vlm4vla.core.errors import UnknownName
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "renderer": ("auto", "tiny", "egl"),
     "control": ("relative", "absolute"),
+    "cameras": ("static", "static+gripper"),
 }
 
 
@@ -23,6 +24,8 @@ class Options:
     `auto`: `egl` where there is an NVIDIA GPU."""
     control: str = "relative"
     """`relative`: CALVIN's `rel_actions`; `absolute`: poses in the world frame."""
+    cameras: str = "static+gripper"
+    """What a policy may ask for. One that asks for everything is served by this."""
     annotations: str = "validation"
     """The official sentences, or a YAML file of one's own. Read by the suite."""
 

@@ -27,6 +27,10 @@ from vlm4vla.simulators.calvin.words import (
     STATIC_SIZE,
 )
 
+_CAMERAS = (
+    CameraSpec(STATIC, STATIC_SIZE, STATIC_SIZE, resizable=False),
+    CameraSpec(GRIPPER, GRIPPER_SIZE, GRIPPER_SIZE, resizable=False),
+)
 _UNIT = (1.0, 1.0, 1.0)
 _PI = 3.141592653589793
 
@@ -42,14 +46,12 @@ class Calvin(SimulatorPlugin):
 
     def describe(self, options: AnyOptions) -> SimulatorSpec:
         """30 Hz; deltas on the commanded pose in 0.02 m and 0.05 rad, or absolute poses."""
+        chosen = Options.parse(options)
         return SimulatorSpec(
             simulator=self.name,
-            action=_absolute() if Options.parse(options).control == "absolute" else _relative(),
+            action=_absolute() if chosen.control == "absolute" else _relative(),
             observation=ObservationSpec(
-                cameras=(
-                    CameraSpec(STATIC, STATIC_SIZE, STATIC_SIZE, resizable=False),
-                    CameraSpec(GRIPPER, GRIPPER_SIZE, GRIPPER_SIZE, resizable=False),
-                ),
+                cameras=_CAMERAS if chosen.cameras == "static+gripper" else _CAMERAS[:1],
                 proprio=PROPRIO,
                 privileged=PRIVILEGED,
             ),
