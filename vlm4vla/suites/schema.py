@@ -28,6 +28,8 @@ class Metric(Strict):
     chance: float | None = None
     """What a policy that knows nothing scores."""
     headline: bool = False
+    table: str = ""
+    """The further table it belongs to (`SuiteFile.tables`); empty: a column of the leaderboard."""
 
 
 class Protocol(Strict):
@@ -54,5 +56,12 @@ class SuiteFile(Strict):
     """`module:function` of the episode generator, for simulators of other packages."""
     protocols: dict[Name, Protocol] = {}
     metrics: list[Metric] = [Metric(name="success", kind="rate", of="success", headline=True)]
+    tables: dict[Name, list[str]] = {}
+    """Further tables, shown by `--by-task`: the rate of each of these measures over the episodes in
+    which it is defined, e.g. of a chain's subtasks over the chains that came to them."""
     success: Literal["last", "any"] = "last"
     """Whether success counts at the last step or at any."""
+    execution: str = ""
+    """How much of a chunk the protocol executes; empty: as the policy says. `--execute` wins."""
+    trained_on: str = ""
+    """The training split that the suite's name promises, e.g. `ABC`; shown beside every run's."""

@@ -41,6 +41,7 @@ class Suite:
     episodes: tuple[Episode, ...]
     metrics: tuple[Metric, ...]
     success: Literal["last", "any"]
+    execution: str = ""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -120,9 +121,18 @@ def load(
         options=options,
         protocol=protocol or "default",
         episodes=tuple(_generate(file, options)),
-        metrics=tuple(file.metrics),
+        metrics=(*file.metrics, *_of_tables(file)),
         success=file.success,
+        execution=file.execution,
     )
+
+
+def _of_tables(file: SuiteFile) -> list[Metric]:
+    return [
+        Metric(name=measure, kind="rate", of=measure, table=table)
+        for table, measures in file.tables.items()
+        for measure in measures
+    ]
 
 
 def _generate(file: SuiteFile, options: Mapping[str, JSON]) -> list[Episode]:

@@ -229,7 +229,7 @@ def shelf_spot(state: State, block: Block, left: bool) -> Floats:
 def on_table(block: Block) -> bool:
     """It stands on the table top, not on the shelf, in the drawer or on another block."""
     _, y, z = block.position
-    return y < 0.03 and abs(z - block.half_height - 0.44) < 0.01
+    return bool(y < 0.03 and abs(z - block.half_height - 0.44) < 0.01)
 
 
 def on_pile(state: State, block: Block) -> bool:

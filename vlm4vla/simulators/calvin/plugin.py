@@ -93,6 +93,10 @@ class Calvin(SimulatorPlugin):
         other = f"fails: {found.problem}" if found.problem else f"works on {found.device}"
         return f"{renderer.describe('tiny')} (--set renderer=egl {other})"
 
+    def experts(self) -> Mapping[str, str]:
+        """The scripted policy."""
+        return {"expert": "vlm4vla.simulators.calvin.expert:Expert"}
+
 
 def _relative() -> ActionSpec:
     return ActionSpec(
