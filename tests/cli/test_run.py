@@ -147,6 +147,7 @@ MISTAKES = {
     "no episodes": ((*TOY, "--episodes", "0"), "--episodes 0", "1 to 10"),
     "too many episodes": ((*TOY, "--episodes", "11"), "--episodes 11", "1 to 10"),
     "negative seed": ((*TOY, "--seed", "-1"), "Seed -1", "--seed 0"),
+    "no looks": ((*TOY, "--selected-from", "0"), "--selected-from 0", "at least 1"),
     "great seed": ((*TOY, "--seed", 2**31), "Seed 2147483648", "--seed 0"),
     "seed that is no number": ((*TOY, "--seed", "x"), "--seed", "valid integer"),
     "execution": ((*TOY, "--execute", "frist"), "'frist'", "--execute chunk, half, first"),

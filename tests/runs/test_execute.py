@@ -51,6 +51,19 @@ def test_every_episode_is_committed_before_it_is_told(store):
     assert store.run(summary.run).status is RunStatus.COMPLETE
 
 
+def test_a_finished_run_can_be_said_to_be_the_best_of_many(store):
+    plan = resolve(PLAIN)
+    done = execute(plan, store, Watcher())
+    before = leaderboard(store)
+    watcher = Watcher()
+    said = execute(resolve(replace(PLAIN, selected_from=5)), store, watcher)
+    assert said.run == done.run and watcher.of(Finished) == []
+    after = leaderboard(store)
+    assert set(before.looks) == {1} and set(after.looks) == {5}
+    assert {"best of many"} == set(after.marks[0]) - set(before.marks[0])
+    assert (after.value == before.value).all()
+
+
 def test_the_same_request_runs_only_what_is_missing(store):
     plan = resolve(PLAIN)
     whole = execute(plan, store, Watcher())

@@ -31,6 +31,7 @@ def test_the_same_request_is_the_same_run():
         {"max_batch": 1},
         {"retries": 0},
         {"retry_errors": True},
+        {"selected_from": 5},
         {"timeout_s": 9.0},
         {"tcp": True},
         {"video": "all"},

@@ -55,6 +55,12 @@ def run(
     video: Annotated[
         Literal["none", "queries", "all"], typer.Option(help="Film nothing, queries, all steps.")
     ] = "none",
+    selected_from: Annotated[
+        int,
+        typer.Option(
+            metavar="K", help="This is the best of K tried on these episodes: marks the numbers."
+        ),
+    ] = 1,
     store: StoreOption = None,
     run_id: Annotated[str | None, typer.Option(help="Name of the run [derived].")] = None,
     new: Annotated[bool, typer.Option("--new", help="Do not continue an existing run.")] = False,
@@ -88,6 +94,7 @@ def run(
             retries=retries,
             retry_errors=retry_errors,
             video=video,
+            selected_from=selected_from,
             run_id=run_id,
             new=new,
             ray_address=ray_address,

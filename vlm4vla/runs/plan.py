@@ -90,7 +90,7 @@ def resolve(request: RunRequest) -> RunPlan:
     policy_class = registry.load(reference)
     policy_spec = _describe(policy_class, simulator_spec, request)
     convert.check(policy_spec, simulator_spec)
-    execution = request.execute or policy_spec.execution
+    execution = request.execute or suite.execution or policy_spec.execution
     Execution.parse(execution)
     if request.video != "none":
         require_av()
@@ -129,6 +129,8 @@ def _check_numbers(request: RunRequest) -> None:
     for flag, value in (("--slots", request.slots), ("--max-batch", request.max_batch)):
         if value is not None and value < 1:
             raise OutOfRange(f"{flag} {value} must be at least 1.")
+    if request.selected_from < 1:
+        raise OutOfRange(f"--selected-from {request.selected_from} must be at least 1.")
     if request.retries < 0:
         raise OutOfRange(f"--retries {request.retries} must not be negative.")
     if request.timeout_s is not None and not request.timeout_s > 0:  # nan is neither
@@ -225,6 +227,7 @@ def _record(
             **collect(command_line()),
             "suite_file": request.suite,
             "batch_invariant": spec.batch_invariant,
+            **({"selected_from": request.selected_from} if request.selected_from > 1 else {}),
         },
     )
 

@@ -44,6 +44,9 @@ class RunRequest:
     """Try the quarantined episodes of an earlier command again."""
     video: VideoMode = "none"
     """Film nothing, the frames at queries, or every step."""
+    selected_from: int = 1
+    """The checkpoint or setting was chosen by its score on these same episodes among so many; its
+    numbers are marked as the best of them. May be said of a finished run too."""
     run_id: str | None = None
     new: bool = False
     """Start afresh even where the same run exists."""
