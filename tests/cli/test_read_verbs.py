@@ -13,7 +13,7 @@ from tests.reports.conftest import emoji_run, fill
 from vlm4vla.core.errors import ErrorKind
 
 
-def bench(*words, store=None, cwd=None, code=0):
+def bench(*words, store=None, cwd=None, code=0, timeout=60):
     environment = {k: v for k, v in os.environ.items() if k != "VLM4VLA_STORE"}
     if store is not None:
         environment["VLM4VLA_STORE"] = str(store.path)
@@ -21,7 +21,7 @@ def bench(*words, store=None, cwd=None, code=0):
         [sys.executable, "-m", "vlm4vla.cli", *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
         env=environment,
         cwd=cwd,
     )
@@ -182,6 +182,6 @@ def test_imports_nothing_heavy(emoji, verb):
         [sys.executable, "-c", script, *words, "--store", str(emoji.path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
     )
     assert done.stdout.splitlines()[-1] == "heavy: []", done.stdout + done.stderr

@@ -91,14 +91,14 @@ def _scores(console: Console, found: Comparison) -> None:
     from rich import box
     from rich.table import Table
 
-    from vlm4vla.reports.caveats import PRIVILEGED
     from vlm4vla.reports.grid import score, short_run
+    from vlm4vla.reports.marks import signs
     from vlm4vla.reports.verdict import p_text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
     for side in (found.first, found.second):
-        name = side.policy + PRIVILEGED * side.privileged
+        name = side.policy + signs(side.marks)
         table.add_column(f"{name}\n{short_run(side.run)}", justify="right", overflow="fold")
     table.add_column("difference", justify="right")
     table.add_column("p", justify="right")

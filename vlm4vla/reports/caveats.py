@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.result import Outcome
+from vlm4vla.reports import marks
 from vlm4vla.reports.contrast import Contrast, Rows
 from vlm4vla.reports.scores import status_of
 from vlm4vla.reports.verdict import amount
 from vlm4vla.store import RunRecord
 from vlm4vla.store.records import RunStatus
-
-PRIVILEGED = "†"
 
 
 def differing(runs: Sequence[RunRecord]) -> str:
@@ -60,8 +59,8 @@ def caveats(
         values = [str(getattr(run, name)) for run in runs]
         if values[0] != values[1]:
             notes.append(f"{name.replace('_', ' ')} differs: {' / '.join(values)}.")
-    if any(run.privileged for run in runs):
-        notes.append(f"{PRIVILEGED} reads the simulator's state: a bound, not a result.")
+    own = {name for run in runs for name in marks.of_run(run, "", 0)}
+    notes += [f"{sentence}." for sentence in marks.legend(own)]
     if all(_weights(run) for run in runs):
         notes.append("One checkpoint each: this compares checkpoints, not the methods behind them.")
     return notes
@@ -74,9 +73,10 @@ def _of_run(run: RunRecord, done: Rows) -> list[str]:
         notes.append(f"Run {run.id} is {status}: what is said here may change.")
     elif status.startswith(RunStatus.DECIDED):
         notes.append(f"Run {run.id} was stopped by a sequential comparison ({status}).")
-    standing_in = [n for n, value in run.comparability.items() if "stand-in" in str(value)]
-    if standing_in:
-        notes.append(f"Run {run.id} used stand-in assets ({', '.join(standing_in)}).")
+    if replaced := marks.stand_ins(run):
+        notes.append(f"Run {run.id} used stand-in assets ({'; '.join(replaced)}).")
+    if (looks := marks.looks(run)) > 1:
+        notes.append(f"Run {run.id} is the best of {looks}, chosen on these episodes: too good.")
     return notes
 
 

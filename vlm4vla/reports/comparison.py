@@ -36,7 +36,8 @@ class Side:
     label: str
     """What the verdict calls it: its policy, or its run where both have the same one."""
     status: str
-    privileged: bool
+    marks: tuple[str, ...]
+    """Names of `reports.marks`."""
     checkpoint: str
     training_split: str
     execution: str
@@ -280,7 +281,7 @@ def _sides(runs: Sequence[RunRecord], rows: Sequence[Rows]) -> list[Side]:
                 policy=run.policy,
                 label=run.id if same else run.policy,
                 status=status_of(run, len(done), len(run.plan)),
-                privileged=run.privileged,
+                marks=scores[0].marks,
                 checkpoint=run.checkpoint,
                 training_split=run.training_split,
                 execution=run.execution,
