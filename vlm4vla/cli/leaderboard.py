@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,12 +43,18 @@ def leaderboard(
     imported: Annotated[
         bool, typer.Option("--imported", help="Set imported results beside ours.")
     ] = False,
+    campaign: Annotated[
+        str | None, typer.Option(help="A campaign's table, the paper's row above ours.")
+    ] = None,
     format_: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,
     json_: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
     """Show every policy's scores with their 95 % intervals."""
     shown = Format.JSON if json_ else format_
+    if campaign is not None:
+        _print_campaign(campaign, store, shown)
+        return
     if published or paper or imported:
         from vlm4vla.reports.beside import gather
 
@@ -80,6 +87,26 @@ def leaderboard(
             console.print("The store holds no runs yet: bench run --policy expert --suite toy")
         if found.older:
             console.print(f"{found.older} older runs are not shown; --all shows them.", style="dim")
+
+
+def _print_campaign(name: str, store: Path | None, shown: Format) -> None:
+    from vlm4vla.reports import campaign, tables
+    from vlm4vla.suites.campaign import load_campaign
+
+    file = load_campaign(name)
+    found = campaign.entries(file, store)
+    if shown is Format.JSON:
+        sys.stdout.write(campaign.json_text(found))
+    elif shown is Format.CSV:
+        sys.stdout.write(campaign.csv_text(found))
+    elif shown is Format.MARKDOWN:
+        sys.stdout.write(tables.markdown([campaign.grid(file, found)]))
+    elif shown is Format.LATEX:
+        sys.stdout.write(tables.latex([campaign.grid(file, found)]))
+    else:
+        from vlm4vla.cli.screen import screen
+
+        screen().print(tables.terminal([campaign.grid(file, found)]))
 
 
 def _print_beside(

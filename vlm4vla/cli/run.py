@@ -17,6 +17,7 @@ from vlm4vla.cli.options import (
     numbers,
     scalars,
 )
+from vlm4vla.core.errors import BadInput
 
 if TYPE_CHECKING:
     from vlm4vla.runs.execute import RunSummary
@@ -24,8 +25,15 @@ if TYPE_CHECKING:
 
 
 def run(
-    policy: Annotated[str, typer.Option(help="Policy: a name, or module:Class.")],
-    suite: Annotated[str, typer.Option(help="Suite: a name, or a YAML file.")],
+    policy: Annotated[str | None, typer.Option(help="Policy: a name, or module:Class.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Suite: a name, or a YAML file.")] = None,
+    campaign: Annotated[
+        str | None,
+        typer.Option(help="Instead: policies x suites of a campaign; both flags narrow it."),
+    ] = None,
+    checkpoints: Annotated[Path, typer.Option(help="Folder of a campaign's checkpoints.")] = Path(
+        "checkpoints"
+    ),
     task: Annotated[list[str] | None, typer.Option(help="Only this task (repeatable).")] = None,
     init: Annotated[str | None, typer.Option(help="Only these inits: 3 or 0,4,10-19.")] = None,
     episodes: Annotated[int | None, typer.Option(help="Only the first N of each task.")] = None,
@@ -76,30 +84,39 @@ def run(
     policy_options = assignments("--policy-option", policy_option)
     if checkpoint is not None:  # absolute: the policy's process may run in another folder
         policy_options["checkpoint"] = str(checkpoint.expanduser().resolve())
-    plan = resolve(
-        RunRequest(
-            policy=policy,
-            suite=suite,
-            tasks=tuple(task or ()),
-            inits=numbers("--init", init),
-            episodes=episodes,
-            seed=seed,
-            protocol=protocol,
-            options=scalars(texts),
-            policy_options=policy_options,
-            execute=execute,
-            slots=slots,
-            max_batch=max_batch,
-            timeout_s=timeout,
-            retries=retries,
-            retry_errors=retry_errors,
-            video=video,
-            selected_from=selected_from,
-            run_id=run_id,
-            new=new,
-            ray_address=ray_address,
-        )
+    request = RunRequest(
+        policy=policy or "",
+        suite=suite or "",
+        tasks=tuple(task or ()),
+        inits=numbers("--init", init),
+        episodes=episodes,
+        seed=seed,
+        protocol=protocol,
+        options=scalars(texts),
+        policy_options=policy_options,
+        execute=execute,
+        slots=slots,
+        max_batch=max_batch,
+        timeout_s=timeout,
+        retries=retries,
+        retry_errors=retry_errors,
+        video=video,
+        selected_from=selected_from,
+        run_id=run_id,
+        new=new,
+        ray_address=ray_address,
     )
+    if campaign is not None:
+        from vlm4vla.cli.campaign import run_campaign
+
+        run_campaign(campaign, checkpoints, request, policy, suite, store, dry_run)
+        return
+    if policy is None or suite is None:
+        raise BadInput(
+            "Say what to run: a policy and a suite, or a campaign.",
+            "bench run --policy expert --suite toy, or bench run --campaign vlm4vla_table1",
+        )
+    plan = resolve(request)
     console = Console(highlight=False)
     if dry_run:
         _describe(plan, console)

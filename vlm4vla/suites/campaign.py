@@ -1,0 +1,111 @@
+"""A campaign: policies x suites, and the table that they fill, e.g. a paper's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from vlm4vla.core.errors import InvalidFile, UnknownName
+from vlm4vla.core.files import shipped
+from vlm4vla.suites.schema import Name, Strict
+
+
+class CampaignSuite(Strict):
+    """One column of the matrix."""
+
+    suite: str
+    protocol: str = "default"
+    execute: str | None = None
+    """Execution mode; each policy's own if left out."""
+    data: str = ""
+    """What a policy for this suite is trained on: a word of the checkpoint's path."""
+    recipe: str = ""
+    """The training recipe that makes such a checkpoint, for the message that it is missing."""
+
+
+class CampaignRow(Strict):
+    """One policy."""
+
+    model: str
+    """Its name as the table prints it."""
+    policy: str
+    size: str = ""
+    checkpoint: bool = True
+    """Whether it needs trained weights."""
+    options: dict[str, str] = Field(default_factory=dict)
+    """Its --policy-options."""
+
+
+class Reference(Strict):
+    """A row of the paper that is shown and not run."""
+
+    model: str
+    size: str = ""
+
+
+class Column(Strict):
+    """One column of numbers."""
+
+    title: str
+    suite: str
+    metric: str
+    task: str = "all"
+    unit: Literal["percent", "fraction", "number"]
+    """How the paper prints it."""
+
+
+class CampaignFile(Strict):
+    """One file of `benchmarks/campaigns/`."""
+
+    name: Name
+    summary: str
+    source: str = ""
+    """The paper, as results/published.csv calls it."""
+    table: str = ""
+    checkpoints: str = "{data}/{policy}"
+    """Folder of a row's checkpoint, under the folder that --checkpoints names."""
+    suites: Annotated[list[CampaignSuite], Field(min_length=1)]
+    rows: Annotated[list[CampaignRow], Field(min_length=1)]
+    references: list[Reference] = Field(default_factory=list)
+    columns: Annotated[list[Column], Field(min_length=1)]
+
+    def checkpoint(self, row: CampaignRow, suite: CampaignSuite) -> Path:
+        """Where the row's checkpoint for that suite lies, relative to the checkpoints' folder."""
+        return Path(self.checkpoints.format(data=suite.data, policy=row.policy))
+
+
+def campaign_names() -> list[str]:
+    """The campaigns that ship."""
+    return sorted(path.stem for path in (shipped("benchmarks") / "campaigns").glob("*.yaml"))
+
+
+def load_campaign(name_or_path: str) -> CampaignFile:
+    """A shipped campaign by name, or any by path. Raises UnknownName or InvalidFile."""
+    path = Path(name_or_path)
+    if path.suffix not in (".yaml", ".yml"):
+        path = shipped("benchmarks") / "campaigns" / f"{name_or_path}.yaml"
+        if not path.is_file():
+            raise UnknownName("campaign", name_or_path, campaign_names())
+    try:
+        file = CampaignFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        file.checkpoint(file.rows[0], file.suites[0])
+    except OSError as error:
+        raise InvalidFile(f"Campaign {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidFile(f"Campaign {path} is not YAML: {error}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(str(part) for part in problem["loc"]) or "top level"
+        raise InvalidFile(f"Campaign {path}: {place}: {problem['msg']}.") from error
+    except (KeyError, IndexError, ValueError) as error:
+        raise InvalidFile(
+            f"Campaign {path}: checkpoints may name {{data}} and {{policy}} only."
+        ) from error
+    suites = [suite.suite for suite in file.suites]
+    for column in file.columns:
+        if column.suite not in suites:
+            raise UnknownName(f"suite of campaign '{file.name}'", column.suite, suites)
+    return file
