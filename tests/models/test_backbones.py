@@ -320,7 +320,7 @@ def test_a_frame_survives_a_resize_as_pillow_does_it():
         theirs = np.asarray(
             Image.fromarray(images[0]).resize((side, side), Image.Resampling.BICUBIC)
         )
-        assert np.abs(ours - theirs).max() <= 1
+        assert np.abs(ours - theirs).max() <= 2
     middle = square(torch.from_numpy(images), 90, area=0.25)[0].numpy().astype(int)
     cut = Image.fromarray(images[0][50:150, 45:135]).resize((90, 90), Image.Resampling.BICUBIC)
-    assert np.abs(middle - np.asarray(cut)).max() <= 1
+    assert np.abs(middle - np.asarray(cut)).max() <= 2

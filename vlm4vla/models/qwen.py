@@ -73,12 +73,13 @@ class _Qwen(HubBackbone):
         `temporal_patch_size` frames.
         """
         side = self.side(images.shape[1])
-        pixels = pictures.standardise(pictures.resize(images, side, side), self.mean, self.std)
+        planes = pictures.planar(pictures.resize(images, side, side))
         grid, patch, merge = side // self._patch, self._patch, self._merge
-        blocks = pixels.reshape(-1, 3, grid // merge, merge, patch, grid // merge, merge, patch)
+        blocks = planes.reshape(-1, 3, grid // merge, merge, patch, grid // merge, merge, patch)
         blocks = blocks.permute(0, 2, 5, 3, 6, 1, 4, 7).unsqueeze(6)
         tubes = blocks.expand(*blocks.shape[:6], self._frames, patch, patch)
-        return tubes.reshape(len(images) * grid * grid, -1), grid
+        tubes = tubes.reshape(len(images) * grid * grid, 3, -1)
+        return pictures.scaled(tubes, self.mean, self.std).flatten(1), grid
 
     def positions(self, before: int, side: int, after: int, device: torch.device) -> Tensor:
         """M-RoPE positions (3, 1, before + side**2 + after): time, row, column.

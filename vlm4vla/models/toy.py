@@ -83,9 +83,8 @@ class ToyBackbone(Backbone):
 
     def forward(self, inputs: Inputs, query: Tensor) -> Tensor:
         """(B, 32)."""
-        pixels = pictures.standardise(
-            pictures.resize(inputs["images"], 64, 64), [0.5] * 3, [0.5] * 3
-        )
+        small = pictures.resize(inputs["images"], 64, 64)
+        pixels = pictures.standardise(small, [0.5] * 3, [0.5] * 3)
         cells = self.eye(pixels.to(query.dtype)).flatten(2).transpose(1, 2) + self.places
         text = inputs["words"].to(query.dtype) @ self.words.weight
         gated = cells * self.mix(text)[:, None].sigmoid()
