@@ -6,7 +6,7 @@ from rliable import metrics  # its `library` needs an arch that pandas 3 has lef
 from scipy import stats
 
 from vlm4vla.stats.aggregate import (
-    average_length_variance,
+    chain_length_variance,
     interquartile_mean,
     performance_profile,
     probability_of_improvement,
@@ -69,7 +69,7 @@ def test_the_variance_of_chain_lengths_has_a_closed_form():
     rng = np.random.default_rng(5)
     lengths = np.cumprod(rng.random((400, 5)) < 0.8, axis=1).sum(axis=1)
     rates = [(lengths >= k).mean() for k in range(1, 6)]
-    assert average_length_variance(rates) == pytest.approx(lengths.var())
+    assert chain_length_variance(rates) == pytest.approx(lengths.var())
 
 
 def test_one_seed_says_nothing_about_others():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,11 @@ class EpisodeKey:
     def entropy(self) -> tuple[int, int]:
         """Seed of everything random in the episode, stable across machines and versions."""
         return self.seed, zlib.crc32(f"{self.suite}/{self.task}/{self.init}".encode())
+
+    @property
+    def lot(self) -> bytes:
+        """Sorted by it, episodes stand in an order that looks random and nothing can influence."""
+        return hashlib.sha256(str(self).encode()).digest()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from vlm4vla.runs.plan import RunPlan
 from vlm4vla.store import RunStatus, Store
 
 if TYPE_CHECKING:
-    from vlm4vla.rollout.engine import Engine
+    from vlm4vla.rollout.engine import Engine, Job
 
 INTERRUPTED = 130
 
@@ -82,25 +82,13 @@ def _roll_out(
 ) -> tuple[Statistics, bool]:
     # Ray takes half a second to import; a run that is already complete does not need it.
     from vlm4vla.rollout.cluster import cluster
-    from vlm4vla.rollout.engine import Engine, Job
+    from vlm4vla.rollout.engine import Engine
 
-    request = plan.request
-    with cluster(request.ray_address) as ray:
-        spread = request.slots is None and ray.nodes > 1
-        job = Job(
-            host=plan.host,
-            limits=plan.limits,
-            episodes=episodes,
-            policy=plan.policy,
-            policy_options=request.policy_options,
-            slots=ray.cpus if spread else plan.slots,
-            max_batch=request.max_batch,
-            retries=request.retries,
-            tcp=request.tcp,
-            video_folder=None if request.video == "none" else _videos(store, run),
-        )
-        engine = Engine(job, ray)
-        with _stopping_on_signals(engine):
+    with cluster(plan.request.ray_address) as ray:
+        spread = plan.request.slots is None and ray.nodes > 1
+        slots = ray.cpus if spread else plan.slots
+        engine = Engine(job_of(plan, run, episodes, store, slots), ray)
+        with stopping_on_signals(engine):
             for event in engine.run():
                 if isinstance(event, Finished):
                     store.record(run, event.result)
@@ -108,6 +96,25 @@ def _roll_out(
                     store.fault(run, event.result)
                 observer(event)
         return engine.statistics, engine.stop_requested
+
+
+def job_of(plan: RunPlan, run: str, episodes: Sequence[Episode], store: Store, slots: int) -> Job:
+    """What the engine must know to run these episodes of the plan."""
+    from vlm4vla.rollout.engine import Job
+
+    request = plan.request
+    return Job(
+        host=plan.host,
+        limits=plan.limits,
+        episodes=episodes,
+        policy=plan.policy,
+        policy_options=request.policy_options,
+        slots=slots,
+        max_batch=request.max_batch,
+        retries=request.retries,
+        tcp=request.tcp,
+        video_folder=None if request.video == "none" else _videos(store, run),
+    )
 
 
 def _videos(store: Store, run: str) -> Path:
@@ -136,7 +143,7 @@ def _unused_id(store: Store, base: str) -> str:
 
 
 @contextmanager
-def _stopping_on_signals(engine: Engine) -> Iterator[None]:
+def stopping_on_signals(*engines: Engine) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) lets the engine end in order, a second kills.
 
     A flag, not an exception: nothing that is being committed is torn apart. Python allows handlers
@@ -144,9 +151,10 @@ def _stopping_on_signals(engine: Engine) -> Iterator[None]:
     """
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if engine.stop_requested:
+        if all(engine.stop_requested for engine in engines):
             os._exit(INTERRUPTED)  # the kernel ends Ray, the slots and their hosts with us
-        engine.stop_requested = True
+        for engine in engines:
+            engine.stop_requested = True
 
     previous = {}
     try:

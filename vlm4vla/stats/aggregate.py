@@ -121,7 +121,7 @@ def two_level_bootstrap(
     return Estimate(value, float(low), float(high))
 
 
-def average_length_variance(chain_rates: ArrayLike) -> float:
+def chain_length_variance(chain_rates: ArrayLike) -> float:
     """Variance of CALVIN's chain length from the rates of completing at least k subtasks.
 
     The closed form sum (2k - 1) p_k - mu^2, which checks what a bootstrap says.
