@@ -9,6 +9,7 @@ import typer
 
 from vlm4vla.cli.import_ import import_
 from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.cli.premise import premise
 
 app = typer.Typer(
     help="Scores of vision-language models: list, import, measure.",
@@ -16,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("import")(import_)
+app.command("premise")(premise)
 
 
 @app.command("list")

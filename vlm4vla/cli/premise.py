@@ -1,0 +1,142 @@
+"""`bench vqa premise`: the emoji premise test of a vision-language model, kept in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.core.episode import JSON
+
+if TYPE_CHECKING:
+    from vlm4vla.runs.premise import Answer
+    from vlm4vla.store.library import Library
+
+
+@dataclass(frozen=True)
+class _Accuracy:
+    """One split of one model."""
+
+    model: str
+    backbone: str
+    split: str
+    benchmark: str
+    value: float
+    low: float
+    high: float
+    k: int
+    n: int
+    chance: float
+    p_chance: float
+    """Exact two-sided p that the model guesses."""
+    seconds: float
+
+
+def premise(
+    backbone: Annotated[str, typer.Option(help="A backbone's name, `bench list backbones`.")],
+    checkpoint: Annotated[
+        str, typer.Option(metavar="FOLDER", help="Local folder of the weights [the backbone's].")
+    ] = "",
+    split: Annotated[
+        list[str] | None, typer.Option(help="id, train, val or hard (repeatable) [all].")
+    ] = None,
+    questions: Annotated[int, typer.Option(help="How many of each split.")] = 100,
+    question: Annotated[str, typer.Option(help="What is asked about each card.")] = "",
+    labels: Annotated[str, typer.Option(help="official, or the paper's paligemma.")] = "official",
+    art: Annotated[str, typer.Option(help="noto, or a folder of PNGs by code point.")] = "noto",
+    name: Annotated[str, typer.Option(help="What to call the model [the folder's name].")] = "",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    json_: JsonOption = False,
+    store: StoreOption = None,
+) -> None:
+    """Run GrinningFace's premise test: three cards, which of them is meant?"""
+    from vlm4vla.models.registry import entry
+    from vlm4vla.models.sources import require
+    from vlm4vla.runs import premise as test
+    from vlm4vla.simulators.grinningface import art as pictures
+    from vlm4vla.store.library import Library
+
+    source = checkpoint or entry(backbone).source
+    asked = {one: test.questions(one, questions, labels) for one in split or test.SPLITS}
+    version = pictures.version(art)
+    require("torch", "transformers")
+    from vlm4vla.models.likelihood import QUESTION, LabelReader
+
+    facts: dict[str, JSON] = {
+        "backbone": backbone, "checkpoint": source, "labels": labels, "art": version,
+        "question": question or QUESTION,
+    }  # fmt: skip
+    model = name or (Path(checkpoint).name if checkpoint else backbone)
+    found = []
+    with Library.open(store, create=True) as library:
+        reader = LabelReader.load(backbone, source, question or QUESTION, device)
+        for one, listed in asked.items():
+            started = time.monotonic()
+            answers = _watched(test.ask(reader, listed, art), one, len(listed))
+            accuracy = _accuracy(model, backbone, one, answers, time.monotonic() - started)
+            _keep(library, accuracy, facts, answers)
+            found.append(accuracy)
+            if not json_:
+                typer.echo(
+                    f"{model}  {one}: {100 * accuracy.value:.1f} % [{100 * accuracy.low:.0f}, "
+                    f"{100 * accuracy.high:.0f}], n = {accuracy.n} (chance 33.3, "
+                    f"p = {accuracy.p_chance:.2g}), {accuracy.seconds} s"
+                )
+    if json_:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=1))
+    else:
+        typer.echo(f"Kept in the store: bench vqa list --benchmark '{found[-1].benchmark}'")
+
+
+def _accuracy(
+    model: str, backbone: str, split: str, answers: Sequence[Answer], seconds: float
+) -> _Accuracy:
+    from vlm4vla.runs.premise import CHANCE
+    from vlm4vla.stats.binomial import binomial_test
+    from vlm4vla.stats.intervals import wilson
+
+    k, n = sum(answer.correct for answer in answers), len(answers)
+    low, high = wilson(k, n)
+    return _Accuracy(
+        model, backbone, split, f"emoji premise ({split})", k / n, float(low), float(high), k, n,
+        CHANCE, float(binomial_test(k, n, CHANCE)), round(seconds, 1),
+    )  # fmt: skip
+
+
+def _keep(
+    library: Library, one: _Accuracy, facts: Mapping[str, JSON], answers: Sequence[Answer]
+) -> None:
+    from vlm4vla.store.library import Score, Source
+
+    provenance = {**facts, "chosen": [answer.chosen for answer in answers]}
+    text = json.dumps([one.model, one.split, provenance])
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    source = Source(
+        f"premise-{digest[:8]}", "measured", "premise", str(facts["checkpoint"]), digest, "",
+        provenance,
+    )  # fmt: skip
+    score = Score(
+        one.model, one.backbone, one.benchmark, "target likeliest of three cards", one.value,
+        "fraction", one.n, one.k, one.chance,
+    )  # fmt: skip
+    library.add(source, scores=[score])
+
+
+def _watched(answers: Iterable[Answer], split: str, total: int) -> list[Answer]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return list(
+        track(
+            answers, split, total, console=console, transient=True,
+            disable=not console.is_terminal,
+        )
+    )  # fmt: skip
