@@ -37,7 +37,7 @@ def row(found, **wanted):
 
 def test_chain_length_has_the_interval_of_its_rates():
     table = published()
-    wanted = [r for r in table if r.model == "KosMos-2" and r.metric == "average_length"]
+    wanted = [r for r in table if r.model == "KosMos-2" and r.metric == "length"]
     found = with_interval(next(r for r in wanted if r.table == "Table 1"), table)
     # var = sum(2k-1)p_k - mu^2 over 1000 chains, by hand from .878 .721 .591 .498 .408
     variance = 0.878 + 3 * 0.721 + 5 * 0.591 + 7 * 0.498 + 9 * 0.408 - 3.096**2
@@ -129,7 +129,7 @@ def test_known_inconsistencies_are_marked_in_the_table():
     assert "pi0*‡§" in names and "Qwen3VL-2B‡" in names
     assert any("typo" in note for note in grid.notes)
     head, *rest = grid.header[1:7]
-    assert head == "average_length" and rest == [f"sr{i}" for i in range(1, 6)]
+    assert head == "length" and rest == [f"sr{i}" for i in range(1, 6)]
     line = next(line for line in grid.body if line[0].text == "Qwen3VL-2B‡")
     assert "[" in line[1].text and "[" not in line[2].text, "no room for six intervals"
 

@@ -103,8 +103,8 @@ def test_running_rates_of_calvin(tmp_path):
     path.write_text(running_rates(chains, 7))
     found = read(path, Asked(policy="p"))
     assert [value(found, f"sr{k}").k for k in range(1, 6)] == [6, 5, 4, 3, 3]
-    assert value(found, "average_length").value == pytest.approx(3.0)
-    assert value(found, "average_length").n == 7 and found.note == ""
+    assert value(found, "length").value == pytest.approx(3.0)
+    assert value(found, "length").n == 7 and found.note == ""
     path.write_text(running_rates(chains, 1000))
     assert read(path, Asked(policy="p")).note == "7 of 1000 chains"
     path.write_text(running_rates(chains, 7) + running_rates(chains, 7))
@@ -139,7 +139,7 @@ def test_a_printed_summary(tmp_path):
         "1: 93.5%\n2: 86.4%\n3: 80.7%\n4: 75.8%\n5: 69.3%\n"
     )
     found = read(path, Asked(policy="qwen2.5vl-7b"))
-    assert value(found, "average_length").value == 4.056
+    assert value(found, "length").value == 4.056
     assert value(found, "sr2").value == pytest.approx(0.864) and value(found, "sr2").n is None
 
 
@@ -181,7 +181,7 @@ def test_plain_results(tmp_path):
     path.write_text(
         "policy,suite,task,metric,value,unit,n,protocol\n"
         "a,libero_10,all,success,44.4,percent,500,last checkpoint\n"
-        "b,calvin_abcd,all,average_length,3.9,,1000,\n"
+        "b,calvin_abcd,all,length,3.9,,1000,\n"
         "c,libero_10,,success,0.5,,,\n"
     )
     a, b, c = read(path).results

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-import numpy as np
-
+from vlm4vla.stats.aggregate import chain_length_variance
 from vlm4vla.stats.intervals import stratified_rate, wilson
 from vlm4vla.store.published import PublishedRow
 
@@ -47,7 +47,7 @@ def with_interval(row: PublishedRow, table: Sequence[PublishedRow]) -> Printed |
     value = row.value
     if value is None:
         return None
-    if row.n and row.metric == "average_length":
+    if row.n and row.metric == "length":
         return _chain(row, value, row.n, table)
     if not row.n or not row.rate or "conditional" in row.flags:
         return Printed(row, value, None, None, "")
@@ -65,11 +65,10 @@ def with_interval(row: PublishedRow, table: Sequence[PublishedRow]) -> Printed |
 def _chain(row: PublishedRow, mean: float, n: int, table: Sequence[PublishedRow]) -> Printed:
     rates = {part.metric: part.value for part in _siblings(row, table)}
     found = [rates.get(f"sr{i}") for i in range(1, 6)]
-    p = np.array([rate for rate in found if rate is not None])
-    if p.size < 5:
+    p = [rate for rate in found if rate is not None]
+    if len(p) < 5:
         return Printed(row, mean, None, None, "")
-    variance = float(np.sum((2 * np.arange(1, 6) - 1) * p) - np.sum(p) ** 2)
-    half = _Z * float(np.sqrt(max(variance, 0.0) / n))
+    half = _Z * math.sqrt(max(chain_length_variance(p), 0.0) / n)
     return Printed(row, mean, max(mean - half, 0.0), min(mean + half, 5.0), "normal from SR1..5")
 
 

@@ -190,7 +190,7 @@ def _results(report: _Report, policy: str, suite: str) -> list[ImportedResult]:
             if not numbers:
                 continue
             chains = key == "completed_subtasks" and "calvin" in report.benchmark.casefold()
-            name = "average_length" if chains else key
+            name = "length" if chains else key
             more = {"errors": errors, "protocol": protocol, "note": note}
             if set(numbers) <= {0.0, 1.0} and key == "success":
                 k = int(sum(numbers))

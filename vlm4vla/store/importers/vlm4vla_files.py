@@ -141,7 +141,7 @@ def read_text(path: Path, asked: Asked) -> Found:
 def _chains(
     policy: str, suite: str, rates: list[float], length: float, n: int | None
 ) -> list[ImportedResult]:
-    results = [ImportedResult(policy, suite, "all", "average_length", "mean", length, n, None)]
+    results = [ImportedResult(policy, suite, "all", "length", "mean", length, n, None)]
     for i, value in enumerate(rates, start=1):
         k = round(value * n) if n else None
         results.append(ImportedResult(policy, suite, "all", f"sr{i}", "rate", value, n, k))
