@@ -6,6 +6,7 @@ python $VLM4VLA_GOLDEN/calvin/check_golden.py FILE.npz tests.golden_calvin:make
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -56,5 +57,16 @@ class Replayed:
         return set(solved_tasks(self._start, self.world.snapshot()))
 
 
-def make(name: str = "calvin_scene_D") -> Replayed:
-    return Replayed(World(scene(name), locate("calvin", "data")))
+def make() -> Replayed:
+    return Replayed(World(scene("calvin_scene_D"), locate("calvin", "data")))
+
+
+def displaced() -> Replayed:
+    """A world that is not upstream's: its blocks are loaded in each other's places."""
+    chosen = scene("calvin_scene_D")
+    places = [(block.position, block.yaw) for block in reversed(chosen.blocks)]
+    blocks = tuple(
+        replace(block, position=position, yaw=yaw)
+        for block, (position, yaw) in zip(chosen.blocks, places, strict=True)
+    )
+    return Replayed(World(replace(chosen, blocks=blocks), locate("calvin", "data")))

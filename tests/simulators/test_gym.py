@@ -20,6 +20,12 @@ SUITES = [
     pytest.param(
         "grinningface_val", {"robot": "panda"}, id="panda", marks=pytest.mark.grinningface
     ),
+    pytest.param(
+        "calvin_debug",
+        {"renderer": "tiny"},
+        id="calvin",
+        marks=[pytest.mark.calvin, pytest.mark.assets],
+    ),
 ]
 
 
@@ -59,7 +65,9 @@ def test_same_actions_same_outcome_as_the_simulator_alone(suite, options):
         for action in expert.act([seen], [session])[0].actions:
             actions.append(action)
             progresses.append(world.advance(action))
-            if progresses[-1].done:
+            if progresses[-1].instruction_changed:
+                expert.reset([session])
+            if progresses[-1].done or progresses[-1].instruction_changed:
                 break
     world.close()
     assert progresses[-1].success
