@@ -84,6 +84,17 @@ class _Endless(Dataset[_Item]):
         return _Item(square[0].numpy(), sample.instruction, sample.actions, sample.mask)
 
 
+@dataclass(frozen=True)
+class _Positions:
+    """Every micro-batch of these steps, made when its turn comes: an epoch can have millions."""
+
+    share: Share
+    steps: range
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (part for step in self.steps for part in self.share.positions(step))
+
+
 @lru_cache(maxsize=2)
 def _order(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
     """The samples' order in that epoch."""
@@ -114,7 +125,7 @@ def batches(
 
     loader = DataLoader(
         _Endless(samples, augmenter, model.config.image_size, seed),
-        batch_sampler=[part for step in steps for part in share.positions(step)],
+        batch_sampler=_Positions(share, steps),
         num_workers=workers,
         collate_fn=collate,
         # `collate` holds the model, whose memory a fork shares and a spawn would copy.
