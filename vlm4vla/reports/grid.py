@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from vlm4vla.reports import marks
 from vlm4vla.reports.leaderboard import Board
 from vlm4vla.reports.scores import ALL, Row
+from vlm4vla.suites.suite import load_file, suite_names
+
+NARROW = 4
+"""More metrics than that fit into eighty columns only with their intervals below them."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,36 @@ def grids(board: Board, by_task: bool = False, narrow: bool = False) -> list[Gri
         by_task: a line for each task below a run's own.
         narrow: put what tells runs apart below the policy's name instead of in columns.
     """
-    return [_grid(board, suite, by_task, narrow) for suite in board.suites]
+    found = []
+    for suite in board.suites:
+        found.append(_grid(board, suite, by_task, narrow))
+        found += further(board, suite) if by_task else []
+    return found
+
+
+def further(board: Board, suite: str) -> list[Grid]:
+    """The suite's further tables (a chain's subtasks), a line for each subtask, a column a run."""
+    runs = board.of_suite(suite)
+    columns = {row.metric for rows in runs for row in rows}
+    rows = [row for row in board.rows if row.suite == suite and row.metric not in columns]
+    found = []
+    for table in dict.fromkeys(row.metric for row in rows):
+        cells = {(row.task, row.run): row for row in rows if row.metric == table}
+        shown = [line[0] for line in runs if any(run == line[0].run for _, run in cells)]
+        body = []
+        for task in dict.fromkeys(task for task, _ in cells):
+            line = [_attempted(cells.get((task, one.run))) for one in shown]
+            body.append((Cell(task), *line))
+        labels = [f"{one.policy}{marks.signs(one.marks)} {short_run(one.run)}" for one in shown]
+        notes = (f"Rates in % (Wilson) of the episodes that came to this {table}, which n counts",)
+        title = f"{suite}: each {table}"
+        numeric = (False, *(True for _ in labels))
+        found.append(Grid(title, (table, *labels), numeric, tuple(body), notes))
+    return found
+
+
+def _attempted(row: Row | None) -> Cell:
+    return Cell("n/a") if row is None or not row.n else Cell(f"{score(row).text} n = {row.n}")
 
 
 def score(row: Row, digits: int | None = None) -> Cell:
@@ -82,6 +115,7 @@ def _grid(board: Board, suite: str, by_task: bool, narrow: bool) -> Grid:
         name
         for name in ("protocol", "options", "execution", "training_split", "comparability")
         if len({getattr(row, name) for row in first}) > 1
+        or (name == "training_split" and _promises_a_split(suite))
     ]
     # `execution` is also what the emoji suites call a metric.
     names = {"training_split": "trained on", "execution": "execute"}
@@ -97,7 +131,10 @@ def _grid(board: Board, suite: str, by_task: bool, narrow: bool) -> Grid:
             line = (Cell(line[0].text, (*line[0].below, told)), *line[1:])
         body.append(line)
         if by_task:
-            body += [_line(lines, True, columns, metrics) for lines in _by_task(board, rows[0].run)]
+            by = _by_task(board, rows[0].run, metrics)
+            body += [_line(lines, True, columns, metrics) for lines in by]
+    if narrow and len(metrics) > NARROW:
+        body = [tuple(_interval_below(cell) for cell in line) for line in body]
     return Grid(
         suite,
         tuple(header),
@@ -130,7 +167,13 @@ def _line(
 
 def _said(row: Row, name: str) -> str:
     value = str(getattr(row, name))
-    return f"execute {value}" if name == "execution" else value
+    words = {"execution": "execute", "training_split": "trained on"}
+    return f"{words[name]} {value}" if name in words else value
+
+
+def _promises_a_split(suite: str) -> bool:
+    """Its name says what policies were trained on, so each line must say what its own was."""
+    return suite in suite_names() and bool(load_file(suite).trained_on)
 
 
 def _with_own_count(row: Row, headline: Row) -> Cell:
@@ -148,10 +191,15 @@ def _count(row: Row) -> Cell:
     return Cell(f"{row.finished}/{row.planned}", (word, *errors))
 
 
-def _by_task(board: Board, run: str) -> list[list[Row]]:
+def _interval_below(cell: Cell) -> Cell:
+    value, opens, interval = cell.text.partition(" [")
+    return Cell(value, (opens.strip() + interval, *cell.below)) if opens else cell
+
+
+def _by_task(board: Board, run: str, metrics: Sequence[str]) -> list[list[Row]]:
     found: dict[str, list[Row]] = {}
     for row in board.rows:
-        if row.run == run and row.task != ALL:
+        if row.run == run and row.task != ALL and row.metric in metrics:
             found.setdefault(row.task, []).append(row)
     return list(found.values())
 

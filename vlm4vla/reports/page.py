@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import base64
-import html
-import mimetypes
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from vlm4vla import __version__
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.grid import Grid, grids
-from vlm4vla.reports.leaderboard import Board, board
+from vlm4vla.reports import page_runs, page_suite
+from vlm4vla.reports.content import Content, collect
+from vlm4vla.reports.markup import anchor, escape, items
 from vlm4vla.reports.style import STYLE
-from vlm4vla.reports.summary import Summary, command, configuration, summarise
-from vlm4vla.reports.svg import Bar, Interval, funnel, intervals
 from vlm4vla.store import Store
+
+_NOTHING_ELSE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""Content-Security-Policy: the browser itself refuses scripts and anything from elsewhere."""
+
+_KINDS = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture for the page: what the policy saw."""
+
+    title: str
+    path: Path
+    suite: str = ""
+    """Shown with this suite; otherwise in a section of its own."""
 
 
 def write_page(
@@ -25,7 +38,7 @@ def write_page(
     suites: Collection[str] = (),
     policies: Collection[str] = (),
     all_runs: bool = False,
-    sheets: Mapping[str, Path] | None = None,
+    sheets: Sequence[Sheet] = (),
 ) -> None:
     """Write the page to `out`.
 
@@ -35,19 +48,15 @@ def write_page(
         suites: only these.
         policies: only these.
         all_runs: every run, not only the latest of its kind.
-        sheets: title -> picture, embedded.
+        sheets: pictures, embedded.
 
     Raises:
+        UnknownName: the store holds no such suite or policy.
         BadInput: the file cannot be written, or a picture cannot be read.
     """
-    found = board(store, suites, policies, all_runs)
-    summaries = {
-        name: summarise(store, store.run(name))
-        for name in dict.fromkeys(row.run for row in found.rows)
-    }
+    content = collect(store, suites, policies, all_runs)
     try:
-        pictures = {title: _data_uri(path) for title, path in (sheets or {}).items()}
-        text = page(found, summaries, pictures)
+        text = page(content, sheets)
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -57,149 +66,64 @@ def write_page(
         ) from error
 
 
-def page(
-    found: Board, summaries: Mapping[str, Summary], pictures: Mapping[str, str] | None = None
-) -> str:
-    """The text of the page; `pictures` are title -> URI."""
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    parts = [
-        "<header><h1>Policy evaluation</h1>",
-        f"<p>Runs: {len(summaries)}. Suites: {len(found.suites)}. "
-        f"Made {made} by vlm4vla {_text(__version__)}.</p></header>",
-        *(f'<p class="warning">{_text(warning)}</p>' for warning in found.warnings),
-    ]
-    if not found.rows:
+def page(content: Content, sheets: Sequence[Sheet] = ()) -> str:
+    """The text of the page."""
+    suites = [part.suite for part in content.suites]
+    others = _pictures(sheet for sheet in sheets if sheet.suite not in suites)
+    parts = [_header(content), _contents(suites, bool(others)), *map(_warning, content.warnings)]
+    if not suites:
         parts.append("<p>The store holds no runs yet.</p>")
-    for grid in grids(found):
-        parts += [f"<section><h2>{_text(grid.suite)}</h2>", _table(grid)]
-        parts += [_plots(found, grid.suite), _funnels(found, grid.suite, summaries), "</section>"]
-    if pictures:
-        parts += ["<section><h2>Frames</h2>", *map(_figure, pictures.items()), "</section>"]
-    parts += [_errors(summaries), "<section><h2>Runs</h2>"]
-    parts += [*map(_details, summaries.values()), "</section>"]
+    for part in content.suites:
+        own = _pictures(sheet for sheet in sheets if sheet.suite == part.suite)
+        parts.append(page_suite.section(part, own))
+    if others:
+        parts.append(f'<section id="frames"><h2>Frames</h2>{others}</section>')
+    if suites:
+        parts += [page_runs.errors(content), page_runs.comparability(content.suites)]
+        parts.append(page_runs.runs(content))
     body = "\n".join(part for part in parts if part)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_NOTHING_ELSE}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Policy evaluation</title><style>{STYLE}</style></head>\n"
         f"<body><main>\n{body}\n</main></body></html>\n"
     )
 
 
-def _table(grid: Grid) -> str:
-    head = "".join(
-        f"<th{' class=number' * numeric}>{_text(name)}</th>"
-        for name, numeric in zip(grid.header, grid.numeric, strict=True)
-    )
-    rows = []
-    for line in grid.body:
-        cells = []
-        for name, numeric, cell in zip(grid.header, grid.numeric, line, strict=True):
-            below = "".join(f"<small>{_text(line)}</small>" for line in cell.below)
-            # On a phone each row becomes a card, and each cell is preceded by its column's name.
-            cells.append(
-                f'<td data-name="{_text(name)}"{" class=number" * numeric}>'
-                f"<span>{_text(cell.text)}{below}</span></td>"
-            )
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    notes = "; ".join(map(_text, grid.notes))
+def _header(content: Content) -> str:
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    signs = items(page_suite.legend(content.entries))
     return (
-        f"<table class=board><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-        f"<p class=notes>{notes}.</p>"
+        "<header><h1>Policy evaluation</h1>"
+        f"<p>Runs: {len(content.entries)}. Suites: {len(content.suites)}. "
+        f"Made {made} by vlm4vla {escape(__version__)} from {escape(content.store)}.</p>"
+        f"{signs and f'<div class=legend>{signs}</div>'}</header>"
     )
 
 
-def _plots(found: Board, suite: str) -> str:
-    runs = found.of_suite(suite)
-    plots = []
-    for metric in dict.fromkeys(row.metric for rows in runs for row in rows):
-        rows = [row for line in runs for row in line if row.metric == metric]
-        points = [
-            Interval(_label(row.policy, row.policy_options), row.value, row.low, row.high)
-            for row in rows
-            if row.complete and row.value is not None and row.low is not None
-            and row.high is not None
-        ]  # fmt: skip
-        if points:
-            drawing = intervals(points, rate=rows[0].kind == "rate", chance=rows[0].chance)
-            plots.append(f"<figure><figcaption>{_text(metric)}</figcaption>{drawing}</figure>")
-    return f"<div class=plots>{''.join(plots)}</div>" if plots else ""
-
-
-def _funnels(found: Board, suite: str, summaries: Mapping[str, Summary]) -> str:
-    shown = [summaries[rows[0].run] for rows in found.of_suite(suite)]
-    figures = []
-    for summary in shown:
-        bars = [Bar(stage.name, stage.reached, stage.episodes) for stage in summary.stages]
-        if bars:
-            run = summary.run
-            title = _label(run.policy, next(r.policy_options for r in summary.rows))
-            if summary.status != "complete":
-                title += f" ({summary.status})"
-            figures.append(
-                f"<figure><figcaption>{_text(title)}</figcaption>{funnel(bars)}</figure>"
-            )
-    if not figures:
+def _contents(suites: Sequence[str], frames: bool) -> str:
+    if not suites:
         return ""
-    return f"<h3>Stages reached</h3><div class=plots>{''.join(figures)}</div>"
+    places = [(suite, anchor(suite)) for suite in suites]
+    places += [("Frames", "frames")] * frames
+    places += [("Errors", "errors"), ("Comparability", "comparability"), ("Runs", "runs")]
+    links = " ".join(f'<a href="#{place}">{escape(name)}</a>' for name, place in places)
+    return f"<nav>{links}</nav>"
 
 
-def _errors(summaries: Mapping[str, Summary]) -> str:
-    items = [
-        f"<li><code>{_text(row.run)}</code> {_text(f'{row.key.task}/{row.key.init}')}: "
-        f"{_text(str(row.error))}, given up after attempt {row.attempt}"
-        f"<pre>{_text(row.error_text)}</pre></li>"
-        for summary in summaries.values()
-        for row in summary.quarantined
-    ]
-    repeated = sum(len(summary.faults) for summary in summaries.values())
-    tail = f"<p class=notes>{repeated} failed attempts were repeated.</p>" if repeated else ""
-    if not items:
-        return f"<section><h2>Errors</h2><p>No episode was given up.</p>{tail}</section>"
-    return f"<section><h2>Errors</h2><ul>{''.join(items)}</ul>{tail}</section>"
+def _warning(text: str) -> str:
+    return f'<p class="warning">{escape(text)}</p>'
 
 
-def _details(summary: Summary) -> str:
-    run = summary.run
-    tables = [("Configuration", configuration(run)), ("Comparability", run.comparability)]
-    tables += [("Provenance", run.provenance)]
-    tables += [("Continued with", later) for later in run.continued]
-    body = "".join(
-        f"<h4>{title}</h4><dl>"
-        + "".join(f"<dt>{_text(k)}</dt><dd>{_text(_plain(v))}</dd>" for k, v in facts.items())
-        + "</dl>"
-        for title, facts in tables
-    )
-    typed = f"<pre>{_text(command(run))}</pre>" if command(run) else ""
-    return (
-        f"<article><h3>{_text(run.id)}</h3><p>{_text(summary.status)}, begun {run.created[:16]}"
-        f"</p>{typed}<details><summary>Configuration, comparability, provenance</summary>"
-        f"{body}</details></article>"
-    )
-
-
-def _figure(picture: tuple[str, str]) -> str:
-    title, uri = picture
-    return (
-        f'<figure class=sheet><figcaption>{_text(title)}</figcaption><img alt="{_text(title)}" '
-        f'src="{_text(uri)}"></figure>'
+def _pictures(sheets: Iterable[Sheet]) -> str:
+    return "".join(
+        f"<figure class=sheet><figcaption>{escape(sheet.title)}</figcaption><div class=wide>"
+        f'<img alt="{escape(sheet.title)}" src="{_data_uri(sheet.path)}"></div></figure>'
+        for sheet in sheets
     )
 
 
 def _data_uri(path: Path) -> str:
-    kind = mimetypes.guess_type(path.name)[0] or "image/png"
+    kind = _KINDS.get(path.suffix.lower(), "image/png")
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def _label(policy: str, options: str) -> str:
-    return f"{policy} {options}".strip()
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) or "none"
-    return str(value) if value not in (None, "") else "none"
-
-
-def _text(value: str) -> str:
-    return html.escape(value, quote=True)

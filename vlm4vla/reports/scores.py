@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -102,12 +102,19 @@ def in_words(options: Mapping[str, JSON]) -> str:
 
 
 def rows_of(run: RunRecord, episodes: Sequence[EpisodeRow]) -> list[Row]:
-    """The rows of one run: each of its metrics over all tasks, then task by task."""
+    """The rows of one run: each of its metrics over all tasks, then task by task.
+
+    The metrics of a further table (a chain's subtasks) are tasks of one metric, named as the table.
+    """
     tasks = list(dict.fromkeys(key.task for key in run.plan))
     planned = {task: sum(key.task == task for key in run.plan) for task in tasks}
     groups = {task: [row for row in episodes if row.key.task == task] for task in tasks}
     rows = []
     for metric in run.metrics:
+        if metric.table:
+            row = _row(run, metric, metric.name, list(groups.values()), len(run.plan))
+            rows.append(replace(row, metric=metric.table))
+            continue
         rows.append(_row(run, metric, ALL, list(groups.values()), len(run.plan)))
         rows += [_row(run, metric, task, [groups[task]], planned[task]) for task in tasks]
     return rows
@@ -132,6 +139,8 @@ def counted(metric: Metric, row: EpisodeRow) -> float | None:
     if row.outcome is Outcome.ERROR or (metric.given and not lookup(row, metric.given)):
         return None
     value = lookup(row, metric.of)
+    if metric.table and value is None:  # the chain did not come to this subtask
+        return None
     return float(bool(value)) if metric.kind == "rate" else value
 
 
@@ -149,7 +158,8 @@ def _row(
     run: RunRecord, metric: Metric, task: str, groups: Sequence[Sequence[EpisodeRow]], planned: int
 ) -> Row:
     values = [_values(metric, group) for group in groups]
-    errors = [sum(row.outcome is Outcome.ERROR for row in group) for group in groups]
+    # Nobody knows which subtasks a chain that ended in an error would have come to.
+    errors = [sum(row.outcome is Outcome.ERROR and not metric.table for row in g) for g in groups]
     estimate, bounds = None, None
     finished = sum(len(group) for group in groups)
     status = status_of(run, finished, planned)

@@ -31,7 +31,7 @@ def terminal(grids: Sequence[Grid], warnings: Iterable[str] = ()) -> Group:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
         columns = zip(grid.header, grid.numeric, zip(*grid.body, strict=True), strict=True)
         for name, numeric, cells in columns:
-            fold = name in ("policy", "task", "run", "options", "from")
+            fold = name in ("policy", "task", "run", "options", "from") or len(grid.header) > 8
             longest = max(len(text) for cell in cells for text in _lines(cell))
             least = {"run": min(longest, 14), "policy": min(longest, 20), "from": min(longest, 13)}
             table.add_column(
