@@ -51,9 +51,8 @@ def test_the_recipe_reaches_the_plan(tmp_path):
     assert plan.augmenter.shift == pytest.approx(10 / 224) and plan.config.centre_crop == 1.0
     assert plan.config.setup.mrope == "flat" and plan.config.gripper_loss_weight == 0.01
     assert plan.config.camera.name == "static" and plan.config.camera.height == 200
-    paper = resolve(
-        TrainSettings("toy", (tmp_path / "task_ABC_D",), tmp_path / "o", preset="paper")
-    )
+    data = (tmp_path / "task_ABC_D",)
+    paper = resolve(TrainSettings("toy", data, tmp_path / "o", preset="paper"))
     assert paper.config.gripper_loss_weight == 1.0 and paper.steps == 30_000
     given = TrainSettings(
         "toy", data, tmp_path / "o", preset="paper",
