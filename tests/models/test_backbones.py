@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import transformers
 from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -35,7 +36,8 @@ def hidden(model, images, instructions):
 
 def native(model, image, prompt, **more):
     """What transformers itself makes of one picture and token ids that end with the ActionQuery."""
-    inner = model.backbone.model
+    kind = getattr(transformers, type(model.backbone.model).__name__)
+    inner = kind.from_pretrained(model.config.source).eval()
     tokens = torch.tensor([[*prompt, UNUSED]])
     with torch.no_grad():
         row = inner.get_input_embeddings().weight[UNUSED]

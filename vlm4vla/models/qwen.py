@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vlm4vla.core.errors import OutOfRange, UnknownName
 from vlm4vla.models import images as pictures
@@ -18,6 +19,24 @@ _SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_star
 _QUESTION = "What action should the robotic arm take to "
 _ANSWER = "<|im_end|>\n<|im_start|>assistant\n"
 _OPTIONS: Mapping[str, Scalar] = {"prompt": "long", "min_pixels": 28 * 28 * 256}
+
+
+class _StillPatches(nn.Module):
+    """Patch embedding of a picture that stands still.
+
+    The models embed tubes of two frames, and a picture is the same frame twice: the kernels of both
+    frames can be added up beforehand, for half the numbers and the same result.
+    """
+
+    def __init__(self, proj: nn.Conv3d) -> None:
+        """Share the model's own weights."""
+        super().__init__()
+        self.proj = proj
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """(N, 3 * p * p) -> (N, width)."""
+        weight = self.proj.weight.sum(2).flatten(1)
+        return functional.linear(patches.to(weight.dtype), weight, self.proj.bias)
 
 
 class _Qwen(HubBackbone):
@@ -34,7 +53,9 @@ class _Qwen(HubBackbone):
         super().__init__(setup, model, tokenizer)
         vision = self.model.config.vision_config
         self._patch, self._merge = int(vision.patch_size), int(vision.spatial_merge_size)
-        self._frames = int(vision.temporal_patch_size)
+        self.model.model.visual.patch_embed = _StillPatches(
+            self.model.model.visual.patch_embed.proj
+        )
         if not 1 <= int(self.options["min_pixels"]) <= 4096 * 4096:
             raise OutOfRange(f"min_pixels {self.options['min_pixels']} is outside 1..{4096**2}.")
 
@@ -67,19 +88,16 @@ class _Qwen(HubBackbone):
         return math.ceil(math.sqrt(least) / factor) * factor
 
     def patches(self, images: Tensor) -> tuple[Tensor, int]:
-        """uint8 (B, S, S, 3) -> patches (B * g * g, numbers in a patch), and the grid's side g.
+        """uint8 (B, S, S, 3) -> patches (B * g * g, 3 * p * p), and the grid's side g.
 
-        Patches that one token will merge are neighbours; the single frame fills the tube of
-        `temporal_patch_size` frames.
+        Patches that one token will merge are neighbours.
         """
         side = self.side(images.shape[1])
         planes = pictures.planar(pictures.resize(images, side, side))
         grid, patch, merge = side // self._patch, self._patch, self._merge
         blocks = planes.reshape(-1, 3, grid // merge, merge, patch, grid // merge, merge, patch)
-        blocks = blocks.permute(0, 2, 5, 3, 6, 1, 4, 7).unsqueeze(6)
-        tubes = blocks.expand(*blocks.shape[:6], self._frames, patch, patch)
-        tubes = tubes.reshape(len(images) * grid * grid, 3, -1)
-        return pictures.scaled(tubes, self.mean, self.std).flatten(1), grid
+        patches = blocks.permute(0, 2, 5, 3, 6, 1, 4, 7).reshape(-1, 3, patch * patch)
+        return pictures.scaled(patches, self.mean, self.std).flatten(1), grid
 
     def positions(self, before: int, side: int, after: int, device: torch.device) -> Tensor:
         """M-RoPE positions (3, 1, before + side**2 + after): time, row, column.
