@@ -108,9 +108,10 @@ def _own_state(model: VLA, whole: bool) -> dict[str, Tensor]:
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        state: dict[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointMismatch(f"{path} cannot be read: {error}.") from error
+    return state
 
 
 def _fill(model: VLA, state: Mapping[str, Tensor], folder: Path) -> None:
