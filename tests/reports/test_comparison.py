@@ -11,12 +11,17 @@ from vlm4vla import compare
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports.comparison import comparison
+from vlm4vla.reports.comparison import Terms
+from vlm4vla.reports.comparison import comparison as compared
 from vlm4vla.reports.scores import rows_of
 from vlm4vla.store import RunStatus
 from vlm4vla.suites.schema import Metric
 
 MEAN = (Metric(name="average_length", kind="mean", of="length", headline=True),)
+
+
+def comparison(store, first, second, suite=None, **terms):
+    return compared(store, first, second, suite, Terms(**terms))
 
 
 def test_seeing_is_better_than_guessing(emoji):
@@ -67,7 +72,7 @@ def test_only_identical_episodes_are_paired(store):
     fill(store, emoji_run("three", plan=far, code="2a1b2c3d"), 24, 0)
     with pytest.raises(BadInput, match="no finished episode in common"):
         comparison(store, "one", "three")
-    apart = comparison(store, "one", "three", any_episodes=True)
+    apart = comparison(store, "one", "three", unpaired=True)
     assert apart.headline.test == "Boschloo's exact" and apart.verdict.winner == "first"
     assert apart.headline.discordant is None and "on 24 episodes of each" in apart.verdict.text
 
@@ -164,7 +169,7 @@ def test_average_lengths_are_compared_by_paired_permutation_and_bootstrap(store)
     assert found.verdict.winner == "first" and "average_length, by 0." in found.verdict.text
     again = comparison(store, two, lengths(store, "three", rng.permutation(base)))
     assert again.verdict.winner == "none" and again.headline.detectable > 0.2
-    apart = comparison(store, one, two, any_episodes=True)
+    apart = comparison(store, one, two, unpaired=True)
     assert apart.headline.test == "permutation" and apart.headline.p > head.p
 
 
@@ -206,7 +211,7 @@ def test_runs_stopped_by_a_rule_keep_an_interval_that_allows_for_it(store):
     fixed = replace(record, plan=tuple(pair_order(record.plan)[:12]))
     assert row.low < rows_of(fixed, store.episodes(record.id))[0].low  # wider: stopping is paid
     with pytest.raises(BadInput, match="pair by pair"):
-        comparison(store, "one", "two", any_episodes=True)
+        comparison(store, "one", "two", unpaired=True)
 
 
 def test_from_python_a_frame(emoji):

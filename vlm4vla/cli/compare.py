@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.cli.options import (
+    JsonOption,
+    ProtocolOption,
+    SetOption,
+    StoreOption,
+    assignments,
+    numbers,
+    scalars,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +33,7 @@ def compare(
         str | None, typer.Option(help="Suite, where policies have runs of several.")
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="What the verdict is about [headline].")
+        str | None, typer.Option(help="What the verdict is about [the headline].")
     ] = None,
     margin: Annotated[
         float | None,
@@ -38,23 +47,78 @@ def compare(
         bool, typer.Option("--allow-different", help="Compare across different comparability.")
     ] = False,
     by_task: Annotated[bool, typer.Option("--by-task", help="A line for each task too.")] = False,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Run both policies now, until it is decided.")
+    ] = False,
+    rule: Annotated[
+        Literal["betting", "step"], typer.Option(help="Of --sequential: paired, or STEP.")
+    ] = "betting",
+    bounds: Annotated[
+        str | None, typer.Option(metavar="LOW,HIGH", help="Of --sequential on a mean, e.g. 0,5.")
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option(help="Of --sequential: only this task.")] = None,
+    init: Annotated[str | None, typer.Option(help="Of --sequential: only 3 or 0,4,10-19.")] = None,
+    episodes: Annotated[
+        int | None, typer.Option(help="Of --sequential: at most the first N of each task.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of --sequential: seed of the episodes.")] = 0,
+    protocol: ProtocolOption = None,
+    set_: SetOption = None,
+    execute: Annotated[str | None, typer.Option(help="Of --sequential: as in bench run.")] = None,
+    first_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the first policy.")
+    ] = None,
+    second_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the second policy.")
+    ] = None,
+    slots: Annotated[
+        int | None, typer.Option(help="Of --sequential: simulators side by side, of both.")
+    ] = None,
     json_: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Compare two policies on identical episodes, and say in plain English which is better."""
-    from vlm4vla.reports.comparison import comparison
+    """Compare two policies on identical episodes, and say in plain English which is better.
+
+    Of stored runs, or with --sequential of two policies that are run until it is decided.
+    """
+    from vlm4vla.reports.comparison import Terms, comparison
     from vlm4vla.store import Store
 
-    with Store.open(store) as opened:
-        found = comparison(
-            opened, first, second, suite, metric, unpaired, allow_different, alpha, margin
+    terms = Terms(metric, unpaired, allow_different, alpha, margin)
+    if not sequential:
+        with Store.open(store) as opened:
+            found = comparison(opened, first, second, suite, terms)
+    else:
+        from vlm4vla.cli.duel import Contest, run_contest
+
+        terms.check()
+        contest = Contest(
+            policies=(first, second),
+            suite=suite,
+            rule=rule,
+            bounds=bounds,
+            tasks=tuple(task or ()),
+            inits=numbers("--init", init),
+            episodes=episodes,
+            seed=seed,
+            protocol=protocol,
+            options=scalars(assignments("--set", set_)),
+            execute=execute,
+            policy_options=(
+                assignments("--first-option", first_option),
+                assignments("--second-option", second_option),
+            ),
+            slots=slots,
         )
+        found = run_contest(contest, terms, store, quiet=json_)
     if json_:
         print(json.dumps(facts(found), indent=1))
-        return
-    from vlm4vla.cli.screen import screen
+    else:
+        from vlm4vla.cli.screen import screen
 
-    show(screen(), found, by_task)
+        show(screen(), found, by_task)
+    if sequential and not found.finished:
+        sys.exit(1)
 
 
 def facts(found: Comparison) -> dict[str, object]:

@@ -27,6 +27,34 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True)
+class Terms:
+    """On which terms two runs are compared."""
+
+    metric: str | None = None
+    """What the verdict is about; the suite's headline if None."""
+    unpaired: bool = False
+    """Compare all episodes of either run, identical or not."""
+    allow_different: bool = False
+    """Compare runs of different comparability, marked."""
+    alpha: float = ALPHA
+    margin: float | None = None
+    """Greatest difference that is still called none: points for rates, else the metric's unit."""
+    sequential: bool = False
+    """The runs were looked at while they grew, though nothing was decided."""
+    span: float = 1.0
+    """Greatest possible value of a mean less the least, in a sequential comparison."""
+
+    def check(self) -> None:
+        """Raise OutOfRange for a level or margin that cannot be."""
+        if not 0 < self.alpha < 1:
+            text = f"--alpha {self.alpha:g} must lie between 0 and 1."
+            raise OutOfRange(text, "Write e.g. --alpha 0.05")
+        if self.margin is not None and not self.margin > 0:
+            text = f"--margin {self.margin:g} must be positive."
+            raise OutOfRange(text, "Write e.g. --margin 5")
+
+
+@dataclass(frozen=True)
 class Side:
     """One of the two runs."""
 
@@ -67,6 +95,12 @@ class Comparison:
         """What the verdict speaks of."""
         return self.contrasts[0]
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to run: both are complete, or a rule decided."""
+        sides = (self.first, self.second)
+        return not any(side.status.startswith(RunStatus.INCOMPLETE) for side in sides)
+
 
 def compare(
     first: str,
@@ -105,9 +139,8 @@ def compare(
 
     with ExitStack() as stack:
         opened = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
-        found = comparison(
-            opened, first, second, suite, metric, unpaired, allow_different, alpha, margin
-        )
+        terms = Terms(metric, unpaired, allow_different, alpha, margin)
+        found = comparison(opened, first, second, suite, terms)
     runs = {"first_run": found.first.run, "second_run": found.second.run}
     lines = [*found.contrasts, *found.by_task]
     table = pd.DataFrame([runs | asdict(c) | {"discordant": c.discordant} for c in lines])
@@ -116,48 +149,55 @@ def compare(
 
 
 def comparison(
-    store: Store,
-    first: str,
-    second: str,
-    suite: str | None = None,
-    metric: str | None = None,
-    any_episodes: bool = False,
-    allow_different: bool = False,
-    alpha: float = ALPHA,
-    margin: float | None = None,
+    store: Store, first: str, second: str, suite: str | None = None, terms: Terms | None = None
 ) -> Comparison:
-    """Read the store, check that the runs may be compared, and compare. Raises BadInput."""
-    check_levels(alpha, margin)
+    """Read the store, check that the runs may be compared, and compare.
+
+    Args:
+        store: where the runs are.
+        first: id of a run, or a policy.
+        second: id of a run, or a policy.
+        suite: where policies have runs of several.
+        terms: on which terms.
+
+    Raises:
+        BadInput: no such run, nothing in common, or different comparability.
+    """
+    terms = terms or Terms()
+    terms.check()
     runs = find_run(store, first, suite), find_run(store, second, suite)
-    metrics = _check(runs, metric, allow_different)
+    metrics = _check(runs, terms)
     rows = tuple({row.key: row for row in store.episodes(run.id)} for run in runs)
-    common = rows[0].keys() & rows[1].keys()
-    if not common and not any_episodes:
+    if not rows[0].keys() & rows[1].keys() and not terms.unpaired:
         raise BadInput(
             f"Runs {runs[0].id} and {runs[1].id} have no finished episode in common.",
             "Run both on the same suite, --init and --seed; or add --unpaired.",
         )
     sides = _sides(runs, rows)
-    decided = any(side.status.startswith(RunStatus.DECIDED) for side in sides)
-    if margin is not None and metrics[0].kind == "rate":
-        margin /= 100
-    if any_episodes and decided:
+    stopped = any(side.status.startswith(RunStatus.DECIDED) for side in sides)
+    if terms.unpaired and stopped:
         raise BadInput(
             "A run that a sequential comparison stopped can only be compared pair by pair.",
             "Drop --unpaired.",
         )
-    contrasts = [_contrast(one, rows, any_episodes, decided, alpha, margin, ALL) for one in metrics]
-    by_task = () if decided else _by_task(metrics[0], rows, any_episodes, alpha)
+    if metrics[0].kind == "rate" and terms.margin is not None:
+        terms = replace(terms, margin=terms.margin / 100)
+    by_task: tuple[Contrast, ...] = ()
+    if stopped or terms.sequential:
+        contrasts = _anytime(runs, rows, metrics, terms)
+    else:
+        contrasts = _fixed(rows, metrics, terms)
+        by_task = _by_task(rows, metrics[0], terms)
     return Comparison(
         suite=runs[0].suite,
         first=sides[0],
         second=sides[1],
-        contrasts=tuple(contrasts),
+        contrasts=contrasts,
         by_task=by_task,
         notes=tuple(caveats(runs, rows, contrasts[0], contrasts[1:])),
-        verdict=verdict(contrasts[0], sides[0].label, sides[1].label, alpha, margin),
-        alpha=alpha,
-        margin=margin,
+        verdict=verdict(contrasts[0], sides[0].label, sides[1].label, terms.alpha, terms.margin),
+        alpha=terms.alpha,
+        margin=terms.margin,
     )
 
 
@@ -199,17 +239,7 @@ def pair_order(keys: Iterable[EpisodeKey]) -> list[EpisodeKey]:
     return sorted(keys, key=lambda key: key.lot)
 
 
-def check_levels(alpha: float, margin: float | None) -> None:
-    """Raise OutOfRange for a level or margin that cannot be."""
-    if not 0 < alpha < 1:
-        raise OutOfRange(f"--alpha {alpha:g} must lie between 0 and 1.", "Write e.g. --alpha 0.05")
-    if margin is not None and not margin > 0:
-        raise OutOfRange(f"--margin {margin:g} must be positive.", "Write e.g. --margin 5")
-
-
-def _check(
-    runs: tuple[RunRecord, RunRecord], metric: str | None, allow_different: bool
-) -> list[Metric]:
+def _check(runs: tuple[RunRecord, RunRecord], terms: Terms) -> list[Metric]:
     """The metrics of both runs, what the verdict is about first. Raises BadInput."""
     first, second = runs
     if first.id == second.id:
@@ -219,7 +249,7 @@ def _check(
             f"Run {first.id} is of suite {first.suite}, run {second.id} of {second.suite}.",
             "Compare runs of one suite; --suite chooses among a policy's.",
         )
-    if (unlike := differing(runs)) and not allow_different:
+    if (unlike := differing(runs)) and not terms.allow_different:
         raise BadInput(
             f"Runs {first.id} and {second.id} cannot be compared as they stand; "
             f"they differ in {unlike}.",
@@ -228,41 +258,52 @@ def _check(
     shared = [one for one in first.metrics if one in second.metrics]
     if not shared:
         raise BadInput("The runs count nothing in the same way.", "`bench show RUN` says what.")
-    if metric is None:
+    if terms.metric is None:
         return sorted(shared, key=lambda one: not one.headline)
-    if metric not in {one.name for one in shared}:
-        raise UnknownName("metric of both runs", metric, {one.name for one in shared})
-    return sorted(shared, key=lambda one: one.name != metric)
+    if terms.metric not in {one.name for one in shared}:
+        raise UnknownName("metric of both runs", terms.metric, {one.name for one in shared})
+    return sorted(shared, key=lambda one: one.name != terms.metric)
 
 
-def _contrast(
-    metric: Metric,
-    rows: Sequence[Rows],
-    any_episodes: bool,
-    decided: bool,
-    alpha: float,
-    margin: float | None = None,
-    task: str = ALL,
-) -> Contrast:
-    if decided:
-        order = pair_order(rows[0].keys() | rows[1].keys())
-        return anytime(metric, rows[0], rows[1], order, alpha)
-    do = unpaired if any_episodes else paired
-    return do(metric, rows[0], rows[1], task, alpha, margin)
+def _fixed(rows: Sequence[Rows], metrics: Sequence[Metric], terms: Terms) -> tuple[Contrast, ...]:
+    # The margin has the unit of the headline and says nothing of other metrics.
+    margins = [terms.margin, *[None] * (len(metrics) - 1)]
+    do = unpaired if terms.unpaired else paired
+    pairs = zip(metrics, margins, strict=True)
+    return tuple(do(one, rows[0], rows[1], ALL, terms.alpha, m) for one, m in pairs)
 
 
-def _by_task(
-    metric: Metric, rows: Sequence[Rows], any_episodes: bool, alpha: float
+def _anytime(
+    runs: Sequence[RunRecord], rows: Sequence[Rows], metrics: Sequence[Metric], terms: Terms
 ) -> tuple[Contrast, ...]:
+    """Every metric in the order of the rule; a mean's span is known of the headline only."""
+    order, step = pair_order(rows[0].keys() | rows[1].keys()), _step(runs)
+    return tuple(
+        anytime(one, rows[0], rows[1], order, terms.alpha, terms.span, step)
+        for one in metrics
+        if one.kind == "rate" or one is metrics[0]
+    )
+
+
+def _step(runs: Sequence[RunRecord]) -> int | None:
+    """After how many pairs STEP decided between these two runs, if it did."""
+    for run, other in (runs, runs[::-1]):
+        found = run.decision or {}
+        if found.get("rule") == "STEP" and found.get("against") == other.id:
+            pairs = found.get("pairs")
+            return pairs if isinstance(pairs, int) else None
+    return None
+
+
+def _by_task(rows: Sequence[Rows], metric: Metric, terms: Terms) -> tuple[Contrast, ...]:
     tasks = list(dict.fromkeys(key.task for key in sorted(rows[0].keys() & rows[1].keys())))
     if len(tasks) < 2:
         return ()
-    lines = []
+    lines, do = [], unpaired if terms.unpaired else paired
     for task in tasks:
         own = [{key: row for key, row in side.items() if key.task == task} for side in rows]
-        lines.append(_contrast(metric, own, any_episodes, False, alpha, task=task))
-    tested = [line.p for line in lines if line.p is not None]
-    adjusted = iter(holm(tested))
+        lines.append(do(metric, own[0], own[1], task, terms.alpha))
+    adjusted = iter(holm([line.p for line in lines if line.p is not None]))
     return tuple(
         replace(line, p_adjusted=float(next(adjusted)) if line.p is not None else None)
         for line in lines

@@ -13,7 +13,7 @@ from vlm4vla.stats import power
 from vlm4vla.stats.equivalence import tost_means, tost_paired_rates, tost_rates
 from vlm4vla.stats.intervals import Floats, bootstrap_mean
 from vlm4vla.stats.paired import Table, mcnemar, sign_flip, stratified_newcombe
-from vlm4vla.stats.sequential import until_decided
+from vlm4vla.stats.sequential import sequential, until_decided
 from vlm4vla.stats.unpaired import mean_test, newcombe_unpaired, rate_test
 from vlm4vla.store import EpisodeRow
 from vlm4vla.suites.schema import Metric
@@ -63,6 +63,8 @@ class Contrast:
     """The difference if every error were to the first run's disadvantage, or to its advantage."""
     e_value: float | None = None
     """Evidence of a sequential comparison; interval and p then hold whenever one stops."""
+    decided: bool | None = None
+    """What the rule of a sequential comparison said; None where the number of pairs was set."""
 
     @property
     def discordant(self) -> int | None:
@@ -144,6 +146,7 @@ def anytime(
     order: Iterable[EpisodeKey],
     alpha: float,
     span: float = 1.0,
+    step: int | None = None,
 ) -> Contrast:
     """Compare pair by pair in a fixed order, as a sequential comparison does while it runs.
 
@@ -154,12 +157,17 @@ def anytime(
         order: in which the pairs were to be looked at; only the part without gaps counts.
         alpha: chance of ever deciding wrongly.
         span: greatest possible value of the metric less the least.
+        step: pairs after which STEP, not the betting rule, decided.
     """
     blank = _blank(metric, ALL, True)
     pairs = pairs_in_order(metric, first, second, order)
     if not pairs.size:
         return blank
-    state = until_decided(pairs[:, 0] - pairs[:, 1], -span, span, alpha)
+    differences = pairs[:, 0] - pairs[:, 1]
+    if step is None:
+        state = until_decided(differences, -span, span, alpha)
+    else:
+        state = sequential(differences[:step], -span, span, alpha)
     pairs = pairs[: state.n]
     return replace(
         blank,
@@ -170,11 +178,12 @@ def anytime(
         low=state.low,
         high=state.high,
         interval="by betting, whenever one stops",
-        test="betting e-process",
-        p=state.p,
+        test="betting e-process" if step is None else "STEP",
+        p=state.p if step is None else None,
         first_only=int(np.sum(pairs[:, 0] > pairs[:, 1])),
         second_only=int(np.sum(pairs[:, 0] < pairs[:, 1])),
         e_value=state.e_value,
+        decided=state.decided if step is None else True,
     )
 
 

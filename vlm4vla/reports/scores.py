@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vlm4vla.core.episode import JSON
-from vlm4vla.core.result import Outcome
+from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.reports import marks
 from vlm4vla.stats.intervals import Estimate, bootstrap_mean, stratified_rate, upper_bound
 from vlm4vla.store.records import EpisodeRow, RunRecord, RunStatus
@@ -120,7 +120,7 @@ def rows_of(run: RunRecord, episodes: Sequence[EpisodeRow]) -> list[Row]:
     return rows
 
 
-def lookup(row: EpisodeRow, name: str) -> float | None:
+def lookup(row: EpisodeRow | EpisodeResult, name: str) -> float | None:
     """What a metric calls `name` in one episode; None where undefined."""
     if name == "success":
         return float(row.outcome is Outcome.SUCCESS)
@@ -134,7 +134,7 @@ def lookup(row: EpisodeRow, name: str) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
-def counted(metric: Metric, row: EpisodeRow) -> float | None:
+def counted(metric: Metric, row: EpisodeRow | EpisodeResult) -> float | None:
     """What one episode adds to a metric; None where it does not count: an error, not executed."""
     if row.outcome is Outcome.ERROR or (metric.given and not lookup(row, metric.given)):
         return None

@@ -44,9 +44,9 @@ def verdict(
         alpha: two-sided level.
         margin: greatest difference that is still called none, if equivalence was asked for.
     """
-    if found.difference is None or found.p is None:
+    if found.difference is None:
         return Verdict("none", f"No episode counts in both runs, so {found.metric} says nothing.")
-    if found.p <= alpha and found.difference != 0:
+    if found.decided or (found.decided is None and _below(found.p, alpha) and found.difference):
         return _separable(found, first, second)
     if margin is not None and found.p_equivalent is not None and found.p_equivalent < alpha:
         return Verdict(
@@ -58,11 +58,19 @@ def verdict(
 
 
 def _separable(found: Contrast, first: str, second: str) -> Verdict:
-    assert found.difference is not None and found.p is not None
+    assert found.difference is not None
     better, worse = (first, second) if found.difference > 0 else (second, first)
+    by = f"by {amount(abs(found.difference), found.kind)}"
+    if found.decided:
+        found_by = f"decided after {found.n} pairs by {found.test}"
+        return Verdict(
+            "first" if found.difference > 0 else "second",
+            f"{better} is better than {worse} in {found.metric}, {by} so far: {found_by}.",
+        )
+    assert found.p is not None
     text = (
-        f"{better} is better than {worse} in {found.metric}, by "
-        f"{amount(abs(found.difference), found.kind)} on {_episodes(found)} ({p_text(found.p)})."
+        f"{better} is better than {worse} in {found.metric}, "
+        f"{by} on {_episodes(found)} ({p_text(found.p)})."
     )
     if found.bound_low is not None and found.bound_high is not None:
         if found.bound_low <= 0 <= found.bound_high:
@@ -72,8 +80,8 @@ def _separable(found: Contrast, first: str, second: str) -> Verdict:
 
 def _not_separable(found: Contrast, margin: float | None) -> str:
     text = f"Not separable with {_episodes(found)}"
-    if found.e_value is not None:
-        return f"{text} so far: the comparison was stopped, or looked at, before it was decided."
+    if found.decided is not None:
+        return f"{text}: no decision by {found.test}."
     if found.more:
         text += (
             f"; about {_rounded(found.more)} more would do, if the difference is truly "
@@ -90,6 +98,10 @@ def _not_separable(found: Contrast, margin: float | None) -> str:
     if margin is not None:
         text += f" Nor can they be called equivalent within {amount(margin, found.kind)}."
     return text
+
+
+def _below(p: float | None, alpha: float) -> bool:
+    return p is not None and p <= alpha
 
 
 def _episodes(found: Contrast) -> str:
