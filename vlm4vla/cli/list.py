@@ -98,7 +98,7 @@ def _simulators() -> Table:
 
 
 def _runs(path: Path | None) -> Table:
-    from vlm4vla.store import Store, default_path
+    from vlm4vla.store import RunStatus, Store, default_path
 
     if path is None and not default_path().is_file():
         return []  # nothing has been run here: no mistake
@@ -106,13 +106,15 @@ def _runs(path: Path | None) -> Table:
         table, counts = [], store.counts()
         for run in store.runs():
             finished = counts.get(run.id, 0)
-            incomplete = " incomplete" if finished < len(run.plan) else ""
+            missing = "" if finished == len(run.plan) else " incomplete"
+            if missing and run.status is RunStatus.DECIDED:
+                missing = " decided"
             table.append(
                 {
                     "run": run.id,
                     "policy": run.policy,
                     "suite": run.suite,
-                    "episodes": f"{finished}/{len(run.plan)}" + incomplete,
+                    "episodes": f"{finished}/{len(run.plan)}" + missing,
                     "created": run.created[:16].replace("T", " "),
                 }
             )
