@@ -46,6 +46,12 @@ def leaderboard(
     campaign: Annotated[
         str | None, typer.Option(help="A campaign's table, the paper's row above ours.")
     ] = None,
+    decomposition: Annotated[
+        bool,
+        typer.Option(
+            "--decomposition", help="The emoji task as execution x recognition, by split."
+        ),
+    ] = False,
     format_: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,
     json_: JsonOption = False,
     store: StoreOption = None,
@@ -54,6 +60,9 @@ def leaderboard(
     shown = Format.JSON if json_ else format_
     if campaign is not None:
         _print_campaign(campaign, store, shown)
+        return
+    if decomposition:
+        _print_decomposition(store, policy or [], published, shown)
         return
     if published or paper or imported:
         from vlm4vla.reports.beside import gather
@@ -126,3 +135,30 @@ def _print_beside(
         from vlm4vla.cli.screen import screen
 
         screen().print(tables.terminal(beside_grid.grids(rows, by_task, narrow=True), warnings))
+
+
+def _print_decomposition(
+    store: Path | None, policies: Sequence[str], published: bool, shown: Format
+) -> None:
+    from vlm4vla.reports import decomposition, tables
+    from vlm4vla.reports.decomposition_grid import grids
+
+    found = decomposition.decomposed(store, policies, published)
+    if shown is Format.JSON:
+        from dataclasses import asdict
+
+        from vlm4vla.reports.strict_json import text
+
+        sys.stdout.write(text(asdict(found)))
+    elif shown is Format.CSV:
+        sys.stdout.write(
+            decomposition.decomposition(store, policies, published).to_csv(index=False)
+        )
+    elif shown is Format.MARKDOWN:
+        sys.stdout.write(tables.markdown(grids(found), found.warnings))
+    elif shown is Format.LATEX:
+        sys.stdout.write(tables.latex(grids(found), found.warnings))
+    else:
+        from vlm4vla.cli.screen import screen
+
+        screen().print(tables.terminal(grids(found), found.warnings))

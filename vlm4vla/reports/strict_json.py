@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 def json_text(records: Iterable[DataclassInstance]) -> str:
     """A list of objects, null where undefined."""
-    return json.dumps([_finite(asdict(one)) for one in records], indent=1) + "\n"
+    return text([asdict(one) for one in records])
+
+
+def text(value: object) -> str:
+    """Lists, dictionaries and numbers, null where undefined."""
+    return json.dumps(_finite(value), indent=1) + "\n"
 
 
 def _finite(value: object) -> object:

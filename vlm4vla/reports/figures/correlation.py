@@ -7,12 +7,11 @@ import math
 from collections.abc import Sequence
 
 from vlm4vla.reports.correlation import Correlation, Point
+from vlm4vla.reports.figures.drawing import COLOURS, shape, svg
 from vlm4vla.reports.figures.labels import place
 
 WIDTH, HEIGHT = 440, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 26, 40
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe & Ito's; families are told apart by shape as well."""
 
 
 def scatter(found: Correlation) -> str:
@@ -38,9 +37,9 @@ def scatter(found: Correlation) -> str:
         low, high = y(factor * (point.y - reach)), y(factor * (point.y + reach))
         parts.append(
             f'<line x1="{px:.1f}" x2="{px:.1f}" y1="{low:.1f}" y2="{high:.1f}" '
-            f'stroke="{_colour(index)}" stroke-opacity=".5" stroke-width="1.5"/>'
+            f'stroke="{COLOURS[index % len(COLOURS)]}" stroke-opacity=".5" stroke-width="1.5"/>'
         )
-        parts.append(_mark(index, px, py, _said(point, factor)))
+        parts.append(shape(index, px, py, _said(point, factor)))
     names = [point.backbone for point in found.points]
     for name, (px, py, anchor) in zip(
         names, place(names, marks, (_LEFT, _TOP, WIDTH, HEIGHT - _BOTTOM)), strict=True
@@ -88,10 +87,7 @@ def influence(found: Correlation) -> str:
             f'<text class="label" x="{left - 8}" y="{y + 4}"{weight}>{html.escape(label)}</text>'
             f'<circle class="dot" cx="{px(r):.1f}" cy="{y}" r="4.5"><title>{r:.3f}</title></circle>'
         )
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {bottom + 20}" role="img" '
-        f'aria-label="Influence of each backbone on r">{"".join(parts)}</svg>'
-    )
+    return svg(bottom + 20, parts, "Influence of each backbone on r", WIDTH)
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -144,25 +140,6 @@ def _axes(x: _Scale, y: _Scale) -> list[str]:
         for tick in ticks(x.low, x.high)
     ]
     return parts
-
-
-def _colour(index: int) -> str:
-    return COLOURS[index % len(COLOURS)]
-
-
-def _mark(index: int, x: float, y: float, title: str) -> str:
-    said = f"<title>{html.escape(title)}</title>"
-    fill = f'fill="{_colour(index)}"'
-    if index % 4 == 0:
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" {fill}>{said}</circle>'
-    if index % 4 == 1:
-        return (
-            f'<rect x="{x - 4.5:.1f}" y="{y - 4.5:.1f}" width="9" height="9" {fill}>{said}</rect>'
-        )
-    turn = "0,-6 5.5,4.5 -5.5,4.5" if index % 4 == 2 else "0,-6 6,0 0,6 -6,0"
-    return (
-        f'<polygon points="{turn}" transform="translate({x:.1f} {y:.1f})" {fill}>{said}</polygon>'
-    )
 
 
 def _said(point: Point, factor: float) -> str:
