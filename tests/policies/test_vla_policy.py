@@ -29,7 +29,6 @@ from vlm4vla.runs.request import RunRequest
 from vlm4vla.simulators import plugin
 
 TOY = plugin("toy").describe({})
-EMOJI = plugin("grinningface").describe({"robot": "panda"})
 
 
 def bench(folder, *words):
@@ -49,7 +48,8 @@ def saved(tmp_path_factory):
         if key not in made:
             folder = tmp_path_factory.mktemp("vla")
             source = tiny.make(name, folder / "source") if name in tiny.CONFIGS else ""
-            camera = CameraRequest(spec.observation.cameras[0].name, 64, 64)
+            seen = spec.observation.cameras[0]
+            camera = CameraRequest(seen.name, *((64, 64) if seen.resizable else ()))
             model = vla(name, source, action=spec.action, camera=camera, **changes)
             checkpoint.save(model, folder / "ckpt", whole=True)
             made[key] = folder / "ckpt"
@@ -97,18 +97,6 @@ def test_by_those_words(saved, tmp_path):
     assert {row.renders for row in found} == {row.queries for row in found} == {30}  # half of 3: 2
     shown = bench(tmp_path, "leaderboard", "--store", "bench.db", "--json")
     assert "qwen3vl-4b" in shown.stdout and shown.returncode == 0
-
-
-@pytest.mark.grinningface
-def test_on_the_emoji_task(saved, tmp_path):
-    folder = saved("paligemma-2", EMOJI, chunk=50)
-    done = bench(
-        tmp_path, "run", "--policy", "paligemma-2", "--suite", "grinningface_val", "--robot",
-        "panda", "--checkpoint", str(folder), "--episodes", "1", "--store", "bench.db",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    (row,) = rows(tmp_path / "bench.db")
-    assert (row.steps, row.queries, row.renders, row.error) == (200, 4, 4, None)
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in SHIPPED])
@@ -224,3 +212,15 @@ def test_a_gpu_that_is_not_there_is_said_so(saved):
         pytest.skip("there is one")
     with pytest.raises(BadInput, match="no GPU"):
         act("toy", saved("toy"), observations(1), device="cuda")
+
+
+@pytest.mark.assets
+def test_the_papers_suite_by_the_papers_words(saved, tmp_path):
+    folder = saved("qwen3vl-4b", plugin("calvin").describe({}), chunk=10, training_split="ABC")
+    done = bench(
+        tmp_path, "run", "--policy", "qwen3vl-4b", "--suite", "calvin_abcd", "--checkpoint",
+        str(folder), "--init", "0", "--store", "bench.db",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = rows(tmp_path / "bench.db")
+    assert (row.steps, row.queries, row.renders, row.error) == (360, 36, 36, None)
