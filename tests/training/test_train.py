@@ -283,3 +283,22 @@ def test_from_demonstrations_to_scores_in_three_commands(tmp_path):
     assert "2/2 episodes" in ran
     table = bench("leaderboard", "--format", "csv", cwd=tmp_path, **told)
     assert "qwen3vl-4b" in table and ",d," in table  # trained on the folder d
+
+
+def test_a_policy_does_what_it_has_memorised(tmp_path):
+    """Two demonstrations learned by heart.
+
+    Picture, words and actions of a step belong together, and what was normalised on the way in
+    comes out as the simulator takes it.
+    """
+    only = ("--task", "near", "--init", "0-1", "--slots", 1)
+    bench("demos", "--suite", "toy", "--out", "d", "--frames", 1, "--size", 64, *only,
+          cwd=tmp_path, **ALONE)  # fmt: skip
+    bench(
+        "train", "--backbone", "toy", "--data", "d", "--out", "c", "--steps", 120, "--batch", 2,
+        "--lr", "1e-3", "--chunk", 12, "--workers", 0, "--precision", "fp32", "--save-every", 120,
+        "--set", "clip_norm=1", "--set", "gripper_loss_weight=0.1", cwd=tmp_path, **ALONE,
+    )  # fmt: skip
+    said = bench("run", "--policy", "toy", "--checkpoint", "c", "--suite", "toy", *only,
+                 "--store", tmp_path / "b.db", cwd=tmp_path, **ALONE)  # fmt: skip
+    assert "2/2 episodes, success 100.0%" in said
