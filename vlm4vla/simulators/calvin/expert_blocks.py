@@ -24,9 +24,9 @@ from vlm4vla.simulators.calvin.expert_motion import (
     above,
     go,
     hold,
-    let_go,
 )
 from vlm4vla.simulators.calvin.expert_reach import best_grip, push_distance, room
+from vlm4vla.simulators.calvin.expert_start import let_go
 
 GRASP = 0.005
 """The TCP's height above the centre of the block that it takes."""
@@ -36,6 +36,7 @@ STROKES = {1.0: (0.10, 0.11, 0.12, 0.13), -1.0: (0.11, 0.12, 0.13)}
 """Where the strokes that end a push turn back, to the right and to the left, metres."""
 SHELF = 0.03
 """The y from which on a block is on the shelf."""
+DRAWER_TOP = 0.42
 DRAWER = (0.03, 0.33)
 """Block centres, x, that fall into the drawer."""
 SPOTS = {True: (-0.24, -0.18, -0.285), False: (0.07, 0.0, 0.035)}
@@ -48,9 +49,9 @@ def grasp(state: State, colour: str, middle: float = ACROSS, lean: float | None 
     """From anywhere to fingers closed around the block; `middle` is the yaw to stay near."""
     state = yield from let_go(state)
     block = state.blocks[colour]
-    grip = best_grip(state, block, middle, most=0.6 if block.position[1] > SHELF else 2.0)
-    in_drawer = block.position[2] < 0.42
-    pitch = lean if lean is not None else 0.0 if in_drawer else LEAN
+    walls = block.position[1] > SHELF or block.position[2] < DRAWER_TOP
+    grip = best_grip(state, block, middle, most=0.8 if walls else 2.0)
+    pitch = LEAN if lean is None else lean
     x, y = (float(v) for v in grip.place)
     state = yield from above(state, (x, y), OPEN, grip.yaw, pitch)
     z = state.blocks[colour].position[2] + GRASP
@@ -160,16 +161,12 @@ def stack(state: State) -> Skill:
 
 
 def unstack(state: State) -> Skill:
-    """Push the upper block off the lower one, towards the middle of the table."""
+    """Take the upper block off the lower one. It is done the moment they part, in the air."""
+    top = max(state.blocks.values(), key=lambda b: b.position[2] * on_pile(state, b))
     for _ in range(3):
-        state = yield from let_go(state)
-        top = max(state.blocks.values(), key=lambda b: b.position[2] * on_pile(state, b))
-        x, y, z = top.position
-        direction = 1.0 if x < 0.15 else -1.0
-        start = x - 0.08 * direction
-        state = yield from above(state, (start, y), CLOSED, 0.0)
-        state = yield from go(state, (start, y, z), CLOSED, 0.0)
-        state = yield from go(state, (start + 0.14 * direction, y, z), CLOSED, stride=0.003)
+        state = yield from grasp(state, top.colour)
+        x, y, z, _, pitch, _ = state.target
+        state = yield from go(state, (x, y, z + LIFT), CLOSED, pitch=pitch, stride=0.01)
 
 
 def push_into_drawer(state: State) -> Skill:

@@ -13,10 +13,10 @@ from vlm4vla.simulators.calvin.expert_motion import (
     State,
     above,
     go,
-    let_go,
     rise,
     switch_place,
 )
+from vlm4vla.simulators.calvin.expert_start import let_go
 
 DOOR_TRAVEL = 0.28
 

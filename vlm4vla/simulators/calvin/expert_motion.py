@@ -27,6 +27,7 @@ DOWN = np.pi
 """Roll of a gripper that points down; the pitch is 0."""
 ACROSS = np.pi / 2
 """Yaw at which the fingers open along x."""
+TABLE_TOP = 0.44
 HIGH = 0.58
 """Height of the TCP that clears everything in front of the wall, with a block in the gripper."""
 FRONT = -0.08
@@ -172,13 +173,6 @@ def hold(grip: float, steps: int) -> Motion:
 def still(grip: float, steps: int) -> Floats:
     """Actions (steps, 7) that move nothing but the fingers."""
     return np.tile([0.0] * 6 + [grip], (steps, 1))
-
-
-def let_go(state: State) -> Motion:
-    """Leave whatever the last subtask ended in: nothing in the gripper, clear of everything."""
-    if state.pinched is not None:
-        state = yield from hold(OPEN, 8)
-    return (yield from rise(state, state.gripper))
 
 
 def rise(state: State, grip: float) -> Motion:

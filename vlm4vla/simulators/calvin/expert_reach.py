@@ -75,6 +75,8 @@ def best_grip(state: State, block: Block, middle: float = ACROSS, most: float = 
                 return Grip(place, yaw)
             if found is None or room > found[0]:
                 found = room, Grip(place, yaw)
+    if found is None and most < np.pi:
+        return best_grip(state, block, middle, np.pi)
     if found is None:  # lies so that no side is narrow enough; try anyway
         return Grip(block.position[:2], ACROSS)
     return found[1]
