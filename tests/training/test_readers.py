@@ -7,6 +7,8 @@ import pickle
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.training import layouts
@@ -94,6 +96,26 @@ def test_lerobot_v3(tmp_path):
     """Several episodes share a Parquet file and a film."""
     folder = layouts.lerobot_v3(tmp_path / "d")
     check(open_demonstrations(folder, CONVENTIONS["bridge"]), (5, 7, 4), "top", tolerance=6)
+
+
+def test_a_new_instruction_begins_a_new_trajectory(tmp_path):
+    """As in a chain of subtasks: no chunk reaches from one into the next."""
+    folder = layouts.lerobot_v2(tmp_path / "d", (6,), filmed=False)
+    path = folder / "data" / "chunk-000" / "episode_000000.parquet"
+    table = pq.read_table(path)
+    place = table.column_names.index("task_index")
+    table = table.set_column(place, "task_index", pa.array([0, 0, 0, 0, 1, 1]))
+    pq.write_table(table, path)
+    data = open_demonstrations(folder, CONVENTIONS["libero"])
+    first, second = data.trajectories
+    assert (first.length, second.length) == (4, 2)
+    assert (first.instruction(3), second.instruction(0)) == ("task 0", "task 1")
+    assert near(second.image(1, "top"), 0, 5, 0) and second.actions(1, 2)[0, 0] == pytest.approx(
+        0.05
+    )
+    samples = Chunks([data], 4, [CameraRequest("top")])
+    assert samples[2].mask.tolist() == [True, True, False, False]
+    assert samples[4].mask.tolist() == [True, True, False, False]
 
 
 def test_lerobot_needs_to_know_what_the_actions_mean(tmp_path):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -46,26 +47,28 @@ class _Piece:
 
 
 class LeRobotTrajectory:
-    """One episode; its actions in memory, its pictures on disk."""
+    """A stretch of an episode under one instruction; actions in memory, pictures on disk."""
 
     def __init__(
         self,
         folder: Path,
         piece: _Piece,
+        first: int,
         actions: NDArray[np.float32],
-        texts: Sequence[str],
+        text: str,
         pictured: Sequence[int],
         fps: float,
     ) -> None:
-        """Nothing is opened yet."""
-        self.key = f"{folder} episode {piece.index}"
+        """`first`: the episode's step with which the stretch begins. Nothing is opened yet."""
+        self.key = f"{folder} episode {piece.index}" + (f" from step {first}" if first else "")
         self.length = len(actions)
         self.pictured = pictured
-        self._piece, self._actions, self._texts, self._fps = piece, actions, texts, fps
+        self._piece, self._first, self._fps = piece, first, fps
+        self._actions, self._text = actions, text
 
     def instruction(self, step: int) -> str:
-        """The task of that row."""
-        return self._texts[step]
+        """The stretch's task."""
+        return self._text
 
     def actions(self, start: int, stop: int) -> Floats:
         """Rows `start` to `stop`."""
@@ -73,6 +76,7 @@ class LeRobotTrajectory:
 
     def image(self, step: int, camera: str) -> Frames:
         """From the Parquet file, or the nearest frame of the video."""
+        step += self._first
         video = self._piece.videos.get(camera)
         if video is not None:
             return read_frame(video.path, video.start_s + step / self._fps)
@@ -151,12 +155,18 @@ def _read(
                 f"the metadata says {piece.length}."
             )
         actions = np.stack(rows[ACTION].to_numpy()).astype(np.float32)
-        texts = [tasks[int(t)] for t in rows["task_index"].to_pylist()]
+        numbers = rows["task_index"].to_numpy()
         seen = np.ones(piece.length, bool)
         for there in presence.values():
             seen &= there[(piece.first_row or 0) :][: piece.length]
-        pictured = [int(step) for step in np.flatnonzero(seen)]
-        found.append(LeRobotTrajectory(folder, piece, actions, texts, pictured, fps))
+        # A chunk must not reach into the next instruction, so each begins a trajectory.
+        edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), piece.length]
+        for first, end in pairwise(edges):
+            pictured = [int(step) for step in np.flatnonzero(seen[first:end])]
+            text = tasks[int(numbers[first])]
+            found.append(
+                LeRobotTrajectory(folder, piece, first, actions[first:end], text, pictured, fps)
+            )
     return found
 
 
