@@ -7,6 +7,7 @@ takes whatever the folder holds. Only `VLAPolicy.__init__` imports torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -53,8 +54,9 @@ class VLAPolicy(Policy):
         """Everything from the checkpoint: conventions, camera, execution, training split."""
         manifest = cls._manifest(options)
         config = manifest.config
+        statistics = config.statistics.name if config.statistics else None
         return PolicySpec(
-            action=config.action,
+            action=replace(config.action, statistics=statistics),
             request=ObservationRequest((config.camera,)),
             execution=config.execution,
             batch_invariant=_alone(manifest, options),
