@@ -21,6 +21,7 @@ from vlm4vla.cli import (
     import_,
     leaderboard,
     list,
+    plan,
     replay,
     report,
     run,
@@ -42,6 +43,7 @@ app.command("list")(list.list_)
 app.command("show")(show.show)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("compare")(compare.compare)
+app.command("plan")(plan.plan)
 app.command("correlate")(correlate.correlate)
 app.command("replay")(replay.replay)
 app.command("report")(report.report)
