@@ -29,7 +29,7 @@ _MODEL_FIELDS = {
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "arm_loss": ("huber", "mse"),
     "mrope": ("native", "flat"),
-    "attention": ("prefix", "causal"),
+    "attention": ("native", "image", "causal"),
 }
 
 
