@@ -7,6 +7,7 @@ random numbers are functions of the step; weights and moments are in the saved s
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -82,6 +83,8 @@ class Trainer:
         self._accelerator.gradient_accumulation_steps = self._share.accumulate
         torch.manual_seed(settings.seed)  # of random weights: head, LoRA, --scratch
         model = VLA.build(plan.config)
+        if "transformers" in sys.modules:  # its bars would run across our lines
+            sys.modules["transformers"].utils.logging.disable_progress_bar()
         if settings.gradient_checkpointing:
             _checkpoint_gradients(model)
         parameters = [parameter for _, parameter in trained(model)]

@@ -117,7 +117,7 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
         action=action,
         cameras=cameras,
         trajectories=_read(folder, pieces, tasks, shown, fps),
-        recipe="emoji" if (folder / OURS).is_file() else "",
+        recipe=_recipe(folder),
     )
 
 
@@ -262,6 +262,15 @@ def _tasks(folder: Path) -> dict[int, str]:
     return {
         int(row["task_index"]): str(row.get("task", row.get("__index_level_0__"))) for row in rows
     }
+
+
+def _recipe(folder: Path) -> str:
+    """What `bench demos` recorded tells its simulator; other sets may be of anything."""
+    ours = folder / OURS
+    if not ours.is_file():
+        return ""
+    facts = _json(ours).get("comparability", {})
+    return "calvin" if facts.get("simulator") == "calvin" else "emoji"
 
 
 def _convention(folder: Path, named: ActionSpec | None) -> ActionSpec:
