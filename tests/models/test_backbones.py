@@ -269,6 +269,9 @@ def test_deepstack_can_be_left_out(checkpoints):
         for o in ({}, {"deepstack": False})
     )
     assert (with_ - without).abs().max() > 1e-3
+    model = vla("qwen3vl-4b", checkpoints["qwen3vl-4b"], setup=Setup(options={"deepstack": False}))
+    reached = gradients(model)
+    assert all(reached[name] for name, _ in trained(model))
 
 
 def test_qwen_enlarges_small_frames_as_its_processor_does(checkpoints):

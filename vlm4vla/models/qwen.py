@@ -169,6 +169,12 @@ class Qwen3VL(_Qwen):
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
 
+    def __init__(self, setup: Setup, model: nn.Module, tokenizer: object) -> None:
+        """What is never asked is never trained."""
+        super().__init__(setup, model, tokenizer)
+        if not self.options["deepstack"]:
+            self.model.model.visual.deepstack_merger_list.requires_grad_(False)
+
     def deep(self, seen: object, first: int, sequence: Tensor) -> dict[str, object]:
         """DeepStack: one addition per early layer, at the image's tokens."""
         if not self.options["deepstack"]:
