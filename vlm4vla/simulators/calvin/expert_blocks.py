@@ -25,7 +25,7 @@ from vlm4vla.simulators.calvin.expert_motion import (
     go,
     hold,
 )
-from vlm4vla.simulators.calvin.expert_reach import best_grip, push_distance, room
+from vlm4vla.simulators.calvin.expert_reach import DRAWER_TOP, best_grip, push_distance, room
 from vlm4vla.simulators.calvin.expert_start import let_go
 
 GRASP = 0.005
@@ -36,9 +36,8 @@ STROKES = {1.0: (0.10, 0.11, 0.12, 0.13), -1.0: (0.11, 0.12, 0.13)}
 """Where the strokes that end a push turn back, to the right and to the left, metres."""
 SHELF = 0.03
 """The y from which on a block is on the shelf."""
-DRAWER_TOP = 0.42
-DRAWER = (0.03, 0.33)
-"""Block centres, x, that fall into the drawer."""
+DRAWER = (0.09, 0.29)
+"""Block centres, x, that fall clear of the drawer's walls: by a wall no finger fits."""
 SPOTS = {True: (-0.24, -0.18, -0.285), False: (0.07, 0.0, 0.035)}
 """Where on the shelf to put a block, x: left of the door (True) or right of it."""
 LEAN = -0.6
@@ -49,13 +48,16 @@ def grasp(state: State, colour: str, middle: float = ACROSS, lean: float | None 
     """From anywhere to fingers closed around the block; `middle` is the yaw to stay near."""
     state = yield from let_go(state)
     block = state.blocks[colour]
-    walls = block.position[1] > SHELF or block.position[2] < DRAWER_TOP
+    on_shelf = block.position[1] > SHELF
+    walls = on_shelf or block.position[2] < DRAWER_TOP
     grip = best_grip(state, block, middle, most=0.8 if walls else 2.0)
+    # The hand is wide: beside the shelf it must not turn. Closing fingers turn the block instead.
+    yaw = float(np.clip(grip.yaw, ACROSS - 0.3, ACROSS + 0.2)) if on_shelf else grip.yaw
     pitch = LEAN if lean is None else lean
     x, y = (float(v) for v in grip.place)
-    state = yield from above(state, (x, y), OPEN, grip.yaw, pitch)
+    state = yield from above(state, (x, y), OPEN, yaw, pitch)
     z = state.blocks[colour].position[2] + GRASP
-    state = yield from go(state, (x, y, z), OPEN, grip.yaw, pitch)
+    state = yield from go(state, (x, y, z), OPEN, yaw, pitch)
     return (yield from hold(CLOSED, 8))
 
 
@@ -121,7 +123,7 @@ def turn(state: State, colour: str, direction: float) -> Skill:
 def place_in_drawer(state: State) -> Skill:
     """Carry the held block over the drawer and let it down."""
     block, offset = held(state)
-    y = -0.2125 - state.drawer / 2
+    y = -0.19 - state.drawer / 2
     place = free_spot(state, block, [(x, y) for x in (0.18, 0.08, 0.28)])
     state = yield from carry(
         state, place - offset[:2], 0.342 + block.half_height + 0.006 - offset[2]

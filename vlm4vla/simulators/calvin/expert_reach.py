@@ -23,6 +23,11 @@ from vlm4vla.simulators.calvin.expert_motion import (
 
 MARGIN = 0.004
 """Room that a finger should have, metres."""
+DRAWER_LEFT, DRAWER_RIGHT, DRAWER_FRONT = 0.0035, 0.356, -0.156
+"""Inner walls of the drawer, the front one when it is shut (measured by rays)."""
+TABLE_EDGE = -0.1815
+DRAWER_TOP = 0.42
+"""A block whose centre is lower lies in the drawer."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,10 @@ class Rectangle:
 
     def _extent(self, axis: Floats) -> float:
         return float(np.abs(self.axes @ axis) @ self.half)
+
+
+BUTTON = Rectangle(np.array([-0.12, -0.12]), np.eye(2), (0.035, 0.035))
+"""It stands out of the table; a finger on it would toggle the LED."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +126,21 @@ def _footprint(block: Block) -> Rectangle:
 
 
 def _neighbours(state: State, block: Block) -> list[Rectangle]:
-    """The other blocks that fingers around this one could meet."""
-    return [
+    """What fingers around this block could meet: other blocks, the button, the drawer's walls."""
+    found = [
         _footprint(other)
         for other in state.blocks.values()
         if other.colour != block.colour and abs(other.position[2] - block.position[2]) < 0.035
     ]
+    if block.position[2] < DRAWER_TOP:
+        front = DRAWER_FRONT - state.drawer
+        return [*found, *_walls(DRAWER_LEFT, DRAWER_RIGHT, front, TABLE_EDGE)]
+    return [*found, BUTTON]
+
+
+def _walls(left: float, right: float, front: float, back: float) -> list[Rectangle]:
+    """The four sides of a box, each as thick as it is wide."""
+    x, y = (left + right) / 2, (front + back) / 2
+    half = ((right - left) / 2, (back - front) / 2)
+    sides = ((2 * half[0], 0.0), (-2 * half[0], 0.0), (0.0, 2 * half[1]), (0.0, -2 * half[1]))
+    return [Rectangle(np.array([x + dx, y + dy]), np.eye(2), half) for dx, dy in sides]
