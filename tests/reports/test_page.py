@@ -8,8 +8,9 @@ from PIL import Image
 
 from tests.reports.conftest import emoji_run, fill, quarantined
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.page import write_page
-from vlm4vla.reports.svg import Bar, Interval, funnel, intervals
+from vlm4vla.reports.figures.funnel import Bar, funnel
+from vlm4vla.reports.figures.intervals import Interval, intervals
+from vlm4vla.reports.page import Sheet, write_page
 
 VOID = {"meta", "img", "line", "circle", "rect", "br"}
 
@@ -19,10 +20,11 @@ class Balanced(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.text, self.links = [], [], []
+        self.open, self.text, self.links, self.ids = [], [], [], []
 
     def handle_starttag(self, tag, attributes):
         self.links += [v for n, v in attributes if n in ("src", "href")]
+        self.ids += [v for n, v in attributes if n == "id"]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -53,7 +55,7 @@ def picture(tmp_path):
 
 def test_the_page_holds_everything_and_needs_nothing_else(emoji, tmp_path, picture):
     out = tmp_path / "made" / "report.html"
-    write_page(emoji, out, sheets={"expert, episode 3": picture})
+    write_page(emoji, out, sheets=[Sheet("expert, episode 3", picture)])
     page = read(out)
     text = "".join(page.text)
     for expected in (
@@ -68,11 +70,13 @@ def test_the_page_holds_everything_and_needs_nothing_else(emoji, tmp_path, pictu
         "0123456789ab",
     ):
         assert expected in text
-    (uri,) = page.links
+    places = [link for link in page.links if link.startswith("#")]
+    assert {place[1:] for place in places} <= set(page.ids)
+    (uri,) = (link for link in page.links if link not in places)
     kind, _, data = uri.partition(",")
     assert kind == "data:image/png;base64"
     assert base64.b64decode(data) == picture.read_bytes()
-    assert "http" not in out.read_text()
+    assert "://" not in out.read_text()
 
 
 def test_what_a_run_says_cannot_break_the_page(store, tmp_path):
@@ -81,7 +85,7 @@ def test_what_a_run_says_cannot_break_the_page(store, tmp_path):
     fill(store, run, 0, 0, last=20)
     store.record(run.id, quarantined(run.plan[20], text=evil))
     out = tmp_path / "report.html"
-    write_page(store, out, sheets={})
+    write_page(store, out)
     page = read(out)
     assert "<script" not in out.read_text()
     assert evil in "".join(page.text)
@@ -94,7 +98,7 @@ def test_an_empty_store_is_a_page_too(store, tmp_path):
 
 def test_what_cannot_be_read_or_written_is_named(emoji, tmp_path):
     with pytest.raises(BadInput, match=r"absent\.png"):
-        write_page(emoji, tmp_path / "r.html", sheets={"a": tmp_path / "absent.png"})
+        write_page(emoji, tmp_path / "r.html", sheets=[Sheet("a", tmp_path / "absent.png")])
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="cannot be made"):
         write_page(emoji, tmp_path / "file" / "r.html")
@@ -131,7 +135,7 @@ def test_the_funnel_is_drawn_to_scale():
 def test_no_width_scrolls_sideways(emoji, tmp_path, picture, width):
     """Measured by a browser, in a frame as wide as the device."""
     out = tmp_path / "report.html"
-    write_page(emoji, out, sheets={"a": picture})
+    write_page(emoji, out, sheets=[Sheet("a", picture)])
     frame = tmp_path / "frame.html"
     frame.write_text(
         f'<iframe id=f width={width} height=3000 src="report.html"></iframe><script>'

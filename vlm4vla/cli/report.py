@@ -13,6 +13,7 @@ from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
 
 if TYPE_CHECKING:
+    from vlm4vla.reports.page import Sheet
     from vlm4vla.store import Store
 
 
@@ -36,43 +37,45 @@ def report(
 ) -> None:
     """Write leaderboard, intervals, stages, errors and commands to one HTML file."""
     from vlm4vla.reports.leaderboard import board
-    from vlm4vla.reports.page import write_page
+    from vlm4vla.reports.page import Sheet, write_page
     from vlm4vla.store import Store
 
-    sheets = {}
+    sheets: list[Sheet] = []
     for text in sheet or []:
         title, sign, path = text.rpartition("=")
         if not sign:
             title, path = Path(text).stem, text
         if not Path(path).is_file():
             raise BadInput(f"There is no picture {path}.", "Write --sheet 'Title=FILE.png'.")
-        sheets[title] = Path(path)
+        sheets.append(Sheet(title, Path(path)))
     with Store.open(store) as opened, tempfile.TemporaryDirectory() as folder:
         if frames:
             shown = board(opened, suite or (), policy or (), all_).rows
             for run in dict.fromkeys(row.run for row in shown):
                 try:
-                    sheets |= _contact_sheets(opened, run, frames, Path(folder))
+                    sheets += _contact_sheets(opened, run, frames, Path(folder))
                 except BadInput as error:  # the page is worth having without pictures
                     print(f"No frames of {run}: {error}")
         write_page(opened, out, suite or (), policy or (), all_, sheets)
     print(f"Report written to {out}")
 
 
-def _contact_sheets(store: Store, run: str, count: int, folder: Path) -> dict[str, Path]:
+def _contact_sheets(store: Store, run: str, count: int, folder: Path) -> list[Sheet]:
     """Replay `count` episodes of a run, failures first: they are what one wants to see."""
+    from vlm4vla.reports.page import Sheet
     from vlm4vla.reports.sheet import write_sheet
     from vlm4vla.runs.replay import Pictures, replay_stored
 
     record = store.run(run)
     rows = [row for row in store.episodes(record.id) if row.outcome is not Outcome.ERROR]
-    sheets = {}
+    sheets = []
     for row in sorted(rows, key=lambda row: row.outcome is Outcome.SUCCESS)[:count]:
         name = f"{record.id}-{row.key.task}-{row.key.init}"
         pictures = Pictures(frames=folder / name)
         replay_stored(store, record.id, row.key.task, row.key.init, pictures)
         title = f"{record.policy}, {row.key.task}/{row.key.init}: {row.outcome.value}"
-        sheets[title] = folder / f"{name}.png"
+        path = folder / f"{name}.webp"  # a tenth of a PNG
         files = sorted((folder / name).glob("*.png"))
-        write_sheet(files, sheets[title], f"{row.key}: {row.instruction}")
+        write_sheet(files, path, f"{row.key}: {row.instruction}")
+        sheets.append(Sheet(title, path, record.suite))
     return sheets

@@ -96,11 +96,6 @@ def configuration(run: RunRecord) -> Mapping[str, JSON]:
     }
 
 
-def command(run: RunRecord) -> str:
-    """The command that made the run, as far as it was noted."""
-    return str(run.provenance.get("command", ""))
-
-
 def _funnel(done: Sequence[EpisodeRow]) -> tuple[Stage, ...]:
     names = dict.fromkeys(name for row in done for name in row.stages)
     return tuple(
