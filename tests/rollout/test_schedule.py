@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm4vla.core.episode import Episode, EpisodeKey
-from vlm4vla.rollout.schedule import Schedule
+from vlm4vla.rollout.schedule import Ordered, Schedule
 
 
 def episode(task, init, steps=10):
@@ -52,3 +52,18 @@ def test_every_episode_is_handed_out_exactly_once(pairs, random):
         taken.append(schedule.take(random.choice(["a", "b", "c", None])).key)
     assert sorted(taken) == sorted(EpisodeKey("s", t, i) for t, i in pairs)
     assert schedule.take(None) is None
+
+
+def test_a_fixed_order_is_kept_up_to_its_horizon():
+    given = [episode("near", i) for i in range(5)]
+    schedule = Ordered((4 - place, e) for place, e in enumerate(given))
+    assert len(schedule) == 5 and schedule.take(None) is None
+    schedule.horizon = 2
+    first, second = schedule.take("near"), schedule.take(None)
+    assert [first, second] == [given[4], given[3]] and schedule.take(None) is None
+    schedule.put_back(first)
+    assert len(schedule) == 4 and schedule.take(None) is first  # it failed, and others wait for it
+    schedule.horizon = 4
+    schedule.put_back(second)
+    schedule.close()
+    assert len(schedule) == 1 and schedule.take(None) is second and schedule.take(None) is None

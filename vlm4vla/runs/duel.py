@@ -71,6 +71,8 @@ def check(plans: tuple[RunPlan, RunPlan]) -> None:
             f"Both sides are the same run, {first.record.id}.",
             "Name two policies, or set them apart with --first-option and --second-option.",
         )
+    if set(first.record.plan) != set(second.record.plan):
+        raise BadInput("The two policies would be run on other episodes.")
     found = conflicts([first.comparability, second.comparability])
     if found:
         facts = ", ".join(f"{name} ({' / '.join(values)})" for name, values in found.items())
