@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Container, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from vlm4vla.core.assets import sha256
 from vlm4vla.models import manifest as manifests
+from vlm4vla.models.config import VLAConfig
 from vlm4vla.models.manifest import BACKBONE, FILE, WEIGHTS, CheckpointMismatch, Manifest
 from vlm4vla.models.registry import backbone_class
 from vlm4vla.models.vla import VLA, trained, tuned
@@ -48,7 +50,7 @@ def save(
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     saved = [p for p in paths if p.name == WEIGHTS or p.is_relative_to(folder / BACKBONE)]
     manifest = Manifest(
-        model.config,
+        _anchored(model.config),
         whole,
         "" if whole else _base_digest(model, state),
         {str(path.relative_to(folder)): sha256(path) for path in saved},
@@ -93,6 +95,13 @@ def load(
         )
     _fill(model, state, folder)
     return model.to(device).eval()
+
+
+def _anchored(config: VLAConfig) -> VLAConfig:
+    """A local source by its absolute path: the checkpoint is read from other folders."""
+    source = Path(config.source).expanduser()
+    local = bool(config.source) and source.is_dir()
+    return replace(config, source=str(source.resolve())) if local else config
 
 
 def _own_state(model: VLA, whole: bool) -> dict[str, Tensor]:
