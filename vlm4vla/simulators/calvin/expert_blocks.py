@@ -152,13 +152,20 @@ def release(state: State) -> Motion:
 
 def stack(state: State) -> Skill:
     """Set the held block upon the one that stands on the table."""
-    block, offset = held(state)
+    block, _ = held(state)
     others = [b for b in state.blocks.values() if b is not block and on_table(b)]
     if not others:
         return
-    base = min(others, key=lambda b: float(np.linalg.norm(b.position - state.tcp)))
-    low = base.position[2] + base.half_height + block.half_height + 0.003 - offset[2]
-    state = yield from carry(state, base.position[:2] - offset[:2], low)
+    base = min(others, key=lambda b: float(np.linalg.norm(b.position - state.tcp))).colour
+    pitch = float(state.target[4])
+    for descend in (False, True):  # both may have moved a little meanwhile: look again above
+        below, (block, offset) = state.blocks[base], held(state)
+        x, y = (float(v) for v in below.position[:2] - offset[:2])
+        if not descend:
+            state = yield from above(state, (x, y), CLOSED, pitch=pitch)
+            continue
+        z = below.position[2] + below.half_height + block.half_height + 0.003 - offset[2]
+        state = yield from go(state, (x, y, float(z)), CLOSED, pitch=pitch, stride=0.01)
     yield from release(state)
 
 

@@ -67,13 +67,16 @@ class Grip:
 def best_grip(state: State, block: Block, middle: float = ACROSS, most: float = 2.0) -> Grip:
     """The plainest grip whose fingers touch no other block, or the one with most room.
 
-    Plain means: on the narrow side, and in its middle. `middle` is the yaw to stay near, `most` how
-    far from `ACROSS` it may be.
+    Plain means: on the narrow side, turned little, in its middle. `middle` is the yaw to stay near,
+    `most` how far from `ACROSS` it may be.
     """
     others = _neighbours(state, block)
     found: tuple[float, Grip] | None = None
+    ways = []
     for direction, half in block.grips(HALF_OPEN - 0.006):
         yaw = nearest_yaw(float(np.arctan2(direction[1], direction[0])) + ACROSS, np.pi, middle)
+        ways.append((half, abs(yaw - middle), yaw, direction))
+    for half, _, yaw, direction in sorted(ways, key=lambda way: way[:2]):
         if abs(yaw - ACROSS) > most:
             continue
         play = HALF_OPEN - half - MARGIN
