@@ -85,12 +85,7 @@ def grid(campaign: CampaignFile, found: Sequence[Entry]) -> Grid:
             body.append((Cell(model), Cell(sizes[model]), Cell("paper"), *cells))
         if line[0].policy:
             signs = marks.signs({mark for entry in line for mark in entry.marks} - _SHOWN)
-            cells = [
-                _measured(entry, units[entry.column])
-                if entry.run or number == 0 or line[number - 1].suite != entry.suite
-                else Cell("")
-                for number, entry in enumerate(line)
-            ]
+            cells = [_measured(line, i, units[entry.column]) for i, entry in enumerate(line)]
             name = Cell("" if body and body[-1][0].text == model else model)
             body.append((name, Cell(""), Cell(f"ours{signs}"), *cells))
     return Grid(
@@ -184,19 +179,30 @@ def _printed(entry: Entry, unit: str) -> Cell:
     return Cell(f"{factor * entry.published:.{digits}f}" + (FLAGGED if entry.flags else ""))
 
 
-def _measured(entry: Entry, unit: str) -> Cell:
-    """The value, its interval below; in brackets where the run is incomplete."""
+def _measured(line: Sequence[Entry], number: int, unit: str) -> Cell:
+    """The value, its interval below; in brackets where the run is incomplete.
+
+    What holds for a whole suite, that it was not run or its n, stands in its first column.
+    """
+    entry = line[number]
+    first = number == 0 or line[number - 1].suite != entry.suite
+    if not entry.run:
+        return Cell(entry.status if first else "")
     if entry.value is None or entry.low is None or entry.high is None:
-        return Cell(entry.status if entry.run == "" else "n/a")
+        return Cell("n/a")
     factor, digits = _DIGITS[unit]
     text = f"{factor * entry.value:.{digits}f}"
-    limits = f"{factor * entry.low:.{digits}f}, {factor * entry.high:.{digits}f}"
-    below = [f"[{limits}]"]
-    if entry.n != entry.published_n:
+    below = [f"[{_limit(entry.low, unit)}, {_limit(entry.high, unit)}]"]
+    if first and entry.n != entry.published_n:
         below.append(f"n = {entry.n}")
-    if entry.status.startswith("incomplete"):
-        return Cell(f"({text})", tuple(below))
-    return Cell(text, tuple(below))
+    return Cell(f"({text})" if entry.status.startswith("incomplete") else text, tuple(below))
+
+
+def _limit(value: float, unit: str) -> str:
+    """Short enough for six columns in a terminal: `.917`, `4.06`, `85.1`."""
+    if unit == "fraction":
+        return f"{value:.3f}".removeprefix("0")
+    return f"{value:.2f}" if unit == "number" else f"{100 * value:.1f}"
 
 
 def _notes(campaign: CampaignFile, found: Sequence[Entry]) -> list[str]:
