@@ -192,17 +192,17 @@ def _measured(line: Sequence[Entry], number: int, unit: str) -> Cell:
         return Cell("n/a")
     factor, digits = _DIGITS[unit]
     text = f"{factor * entry.value:.{digits}f}"
-    below = [f"[{_limit(entry.low, unit)}, {_limit(entry.high, unit)}]"]
+    below = [f"[{_limit(entry.low, unit)},{_limit(entry.high, unit)}]"]
     if first and entry.n != entry.published_n:
         below.append(f"n = {entry.n}")
     return Cell(f"({text})" if entry.status.startswith("incomplete") else text, tuple(below))
 
 
 def _limit(value: float, unit: str) -> str:
-    """Short enough for six columns in a terminal: `.917`, `4.06`, `85.1`."""
+    """Short enough for six columns in a terminal: `.917`, `4.06`, `85`."""
     if unit == "fraction":
         return f"{value:.3f}".removeprefix("0")
-    return f"{value:.2f}" if unit == "number" else f"{100 * value:.1f}"
+    return f"{value:.2f}" if unit == "number" else f"{100 * value:.0f}"
 
 
 def _notes(campaign: CampaignFile, found: Sequence[Entry]) -> list[str]:
