@@ -10,6 +10,7 @@ import pytest
 
 from vlm4vla.core.errors import InvalidFile, MissingAsset, OutOfRange, UnknownName
 from vlm4vla.suites import calvin, calvin_rules, calvin_sequences, calvin_states
+from vlm4vla.suites.suite import load, load_file
 
 
 def upstream(name):
@@ -109,3 +110,21 @@ def test_mistakes_in_annotations_and_arguments_are_named(tmp_path):
         calvin.episodes("s", {"count": 1001}, {})
     with pytest.raises(UnknownName, match="counts"):
         calvin.episodes("s", {"counts": 3}, {})
+
+
+@pytest.mark.parametrize("name", ["calvin_abcd", "calvin_abcd_wrist", "calvin_debug"])
+def test_presets_name_cameras_execution_split_and_every_subtask(name):
+    file = load_file(name)
+    assert file.options["cameras"] == ("static+gripper" if "wrist" in name else "static")
+    assert (file.execution, file.trained_on) == ("10", "ABC")
+    assert file.tables == {"subtask": list(calvin_rules.TASKS)}
+
+
+def test_a_table_becomes_a_rate_for_each_of_its_measures(tmp_path):
+    suite = load("calvin_debug", overrides={"annotations": write(tmp_path / "mine.yaml")})
+    assert len(suite.episodes) == 8
+    assert suite.execution == "10"
+    subtasks = [metric for metric in suite.metrics if metric.table]
+    assert [metric.of for metric in subtasks] == list(calvin_rules.TASKS)
+    assert {(metric.table, metric.kind) for metric in subtasks} == {("subtask", "rate")}
+    assert [m.name for m in suite.metrics if m.headline] == ["length"]
