@@ -120,6 +120,18 @@ def test_a_longer_training_continues_a_finished_one(uninterrupted, tmp_path):
     assert losses(tmp_path / "more") == losses(uninterrupted / "whole")
 
 
+def test_a_kill_between_state_and_policy_costs_no_policy(uninterrupted, tmp_path):
+    """The state is saved first: what was killed before the policy followed is made up for."""
+    out = tmp_path / "late"
+    here(uninterrupted, out, steps=8)
+    wanted = (out / "vla.safetensors").read_bytes()
+    (out / "vla.json").unlink()
+    assert f"checkpoint {out}" in here(uninterrupted, out, steps=8)
+    assert (out / "vla.json").is_file() and (out / "vla.safetensors").read_bytes() == wanted
+    assert f"checkpoint {out}" not in here(uninterrupted, out, steps=8)
+    assert f"checkpoint {out}" in here(uninterrupted, out, steps=12)
+
+
 def test_accumulation_changes_rounding_only(uninterrupted, tmp_path):
     """Every sample has a whole chunk here, so means of means are means."""
     one, parts = tmp_path / "one", tmp_path / "parts"

@@ -84,7 +84,7 @@ def resolve(settings: TrainSettings) -> TrainPlan:
     sets = [open_demonstrations(path, convention) for path in settings.data]
     if not sets:
         raise BadInput("There is nothing to train on.", "--data FOLDER")
-    chosen = recipe(settings.recipe or _recipe_of(sets[0]))
+    chosen = recipe(settings.recipe or _recipe_of(sets[0], settings.convention))
     length = schedule(chosen, settings.preset, settings.backbone)
     augmenter = chosen_augment or augment.named(chosen.augment)
     chunk = settings.chunk or chosen.chunk
@@ -134,7 +134,9 @@ def resolve(settings: TrainSettings) -> TrainPlan:
     )
 
 
-def _recipe_of(data: Demonstrations) -> str:
+def _recipe_of(data: Demonstrations, convention: str | None) -> str:
+    if not data.recipe and convention in RECIPES:
+        return str(convention)
     if not data.recipe:
         raise BadInput(
             f"No recipe is made for {data.name}.", f"Choose one: --recipe {', '.join(RECIPES)}"

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vlm4vla.core.errors import BadInput, RunConflict
+from vlm4vla.models import manifest as manifests
 
 _SETTINGS = "train.json"
 _STEP = re.compile(r"step-(\d{8})")
@@ -40,6 +41,17 @@ def newest(out: Path) -> int:
     """The last step whose state is complete; 0 if there is none."""
     found = [_STEP.fullmatch(path.name) for path in (out / "state").glob("step-*")]
     return max((int(match[1]) for match in found if match), default=0)
+
+
+def policy_step(out: Path, step: int) -> int | None:
+    """`step` if a policy of that step lies in `out` or in its own folder; None if none does."""
+    for folder in (out, policy_folder(out, step)):
+        try:
+            if manifests.read(folder).training.get("step") == step:
+                return step
+        except BadInput:
+            continue  # no policy there, or none that can be read
+    return None
 
 
 def check_folder(out: Path, identity: Mapping[str, str]) -> int:

@@ -107,6 +107,8 @@ class Trainer:
             self._accelerator.load_state(str(state.state_folder(plan.settings.out, start)))
             if self.is_main:
                 self._tell(f"continues after step {start}")
+                if state.policy_step(plan.settings.out, start) != start:
+                    self._save_policy(start, start >= plan.steps)  # killed between the two
         if start >= plan.steps:
             return Outcome(start, True, self.is_main)
         with self._stopping_on_signals():
