@@ -53,6 +53,79 @@ def test_compare_refuses_different_comparability(store):
     assert "not like for like" in " ".join(told.split())
 
 
+def sequential(*words, store, **settings):
+    return bench(
+        "compare", *words, "--sequential", "--slots", 2, store=store, timeout=200, **settings
+    )
+
+
+def test_a_sequential_comparison_stops_when_decided_and_is_marked_everywhere(store):
+    found = json.loads(sequential("expert", "random", "--suite", "toy", "--json", store=store))
+    assert found["winner"] == "first" and "decided after 7 pairs" in found["verdict"]
+    head = found["contrasts"][0]
+    assert head["decided"] and head["e_value"] >= 20 and head["low"] > 0
+    assert found["first"]["status"].startswith("decided ")
+    text = bench("leaderboard", store=store)
+    assert "decided" in text and "◊" in text and "(100" not in text
+    assert " decided" in bench("list", "runs", store=store)
+    assert "decided " in bench("show", found["first"]["run"], store=store)
+    again = bench("compare", "expert", "random", store=store)
+    assert "stopped by a sequential comparison" in " ".join(again.split())
+    assert "betting e-process" in again
+
+
+def test_step_is_the_rule_for_rates_that_are_not_paired(store):
+    words = ("expert", "random", "--suite", "toy", "--rule", "step", "--task", "near")
+    text = sequential(*words, store=store)
+    assert "STEP" in text and "expert is better than random in success" in text
+    again = json.loads(bench("compare", "expert", "random", "--json", store=store))
+    assert again["contrasts"][0]["test"] == "STEP" and again["contrasts"][0]["p"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("expert", "random"), "needs to know where"),
+        (("expert", "expert", "--suite", "toy"), "Both sides are the same run"),
+        (("expert", "random", "--suite", "tou"), "Did you mean toy"),
+        (("expart", "random", "--suite", "toy"), "no policy named 'expart'"),
+        (("expert", "random", "--suite", "toy", "--unpaired"), "Drop --unpaired"),
+        (("expert", "random", "--suite", "toy", "--metric", "x"), "metric of suite 'toy'"),
+        (("expert", "random", "--suite", "toy", "--metric", "distance"), "--bounds"),
+    ],
+)
+def test_a_sequential_comparison_tells_mistakes_before_anything_runs(store, words, said):
+    assert said in sequential(*words, store=store, code=2)
+    assert store.runs() == []
+
+
+def test_plan_says_how_many_episodes_a_question_needs(tmp_path):
+    text = bench("plan", "--suite", "toy", cwd=tmp_path)
+    assert "difference of 10 points  other episodes       388" in text
+    assert "toy has 20 episodes" in text and "can be shown" in text
+    found = json.loads(bench("plan", "--difference", 5, "--discordant", 20, "--json"))
+    unpaired, paired = found["needs"]
+    assert unpaired["episodes"] == 1565 and paired["episodes"] < 700
+    lengths = bench("plan", "--mean", "--difference", 0.1)
+    assert "4,019" in lengths and "2,010" in lengths
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--suite", "tou"), "Did you mean toy"),
+        (("--precision", "0"), "--precision 0 must be"),
+        (("--difference", "60"), "No rate lies 60 points"),
+        (("--difference", "10", "--discordant", "5"), "Set --discordant to 10 or more"),
+        (("--rate", "120"), "--rate 120 must lie"),
+        (("--power", "2"), "--power 2 must lie"),
+        (("--mean", "--sd", "0"), "--sd 0 must be positive"),
+    ],
+)
+def test_plan_tells_mistakes(words, said):
+    assert said in bench("plan", *words, code=2)
+
+
 @pytest.mark.grinningface
 def test_on_real_rollouts_the_expert_beats_the_one_that_guesses(tmp_path):
     """Twelve episodes of the emoji task each, rolled out here."""
