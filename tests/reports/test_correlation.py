@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, UnknownName
@@ -16,6 +17,7 @@ from vlm4vla.reports.figures.correlation import influence, scatter, ticks
 from vlm4vla.reports.figures.labels import place
 from vlm4vla.reports.figures.plain import text_scatter
 from vlm4vla.reports.figures.standalone import standalone
+from vlm4vla.reports.screening import screen
 from vlm4vla.reports.strict_json import json_text
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.library import Library, Score, Source
@@ -185,3 +187,27 @@ def test_ticks_are_round_and_inside():
     assert ticks(0.03, 0.97) == [0.2, 0.4, 0.6, 0.8]
     assert ticks(380, 4500)[0] >= 380 and len(ticks(380, 4500)) >= 4
     assert ticks(1.0, 1.0)
+
+
+def test_screening_every_benchmark_finds_nothing_in_the_published_scores():
+    found = screen(published=True)
+    assert len(found) > 30 and all(one.n >= 4 for one in found)
+    assert [one.p for one in found] == sorted(one.p for one in found)
+    assert not [one for one in found if "Fig." in one.vqa], "read off a figure: no benchmark"
+    adjusted = multipletests([one.p for one in found], method="fdr_bh")[1]
+    assert [one.p_bh for one in found] == pytest.approx(adjusted)
+    assert min(one.p_bh for one in found) > 0.3
+    (mmstar,) = [one for one in found if (one.vqa, one.suite) == ("MMStar", "calvin_abcd")]
+    (alone,) = correlations(["MMStar"], ["calvin_abcd"], published=True)
+    assert (mmstar.pearson, mmstar.p) == (alone.pearson, alone.p)
+
+
+def test_screening_needs_four_backbones(own):
+    with pytest.raises(BadInput, match="4 backbones in common"):
+        screen(store=own)
+
+
+def test_noise_of_the_axes_is_told_and_taken_off(figure_3):
+    simpler = figure_3["simpler_bridge"]
+    assert simpler.noise_sd == pytest.approx(0.19, abs=0.02)
+    assert abs(simpler.corrected) > abs(simpler.pearson) and simpler.sign_kept > 0.8

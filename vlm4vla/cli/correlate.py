@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 def correlate(
     vqa: Annotated[
-        list[str], typer.Option(help="Benchmark of the x axis (repeatable); `bench vqa list`.")
-    ],
+        list[str] | None,
+        typer.Option(help="Benchmark of the x axis (repeatable); `bench vqa list`."),
+    ] = None,
+    screen: Annotated[
+        bool, typer.Option("--screen", help="Every benchmark instead: exploration, not a claim.")
+    ] = False,
     suite: Annotated[
         list[str] | None, typer.Option(help="Suite of the y axis (repeatable) [all there are].")
     ] = None,
@@ -37,19 +41,25 @@ def correlate(
     store: StoreOption = None,
 ) -> None:
     """Correlate scores of vision-language models with those of the policies made of them."""
+    from vlm4vla.core.errors import BadInput
     from vlm4vla.reports.correlation import correlations
     from vlm4vla.reports.strict_json import json_text
 
     named = assignments("--backbone", backbone)
+    if screen:
+        _screen(suite or [], published, store, named, json_)
+        return
+    if not vqa:
+        raise BadInput("No benchmark was named.", "--vqa NAME; `bench vqa list` shows all")
     found = correlations(vqa, suite or (), published, store, named)
     if svg is not None:
         written = _draw(found, svg)
     if json_:
         sys.stdout.write(json_text(found))
         return
-    from vlm4vla.cli.screen import screen
+    from vlm4vla.cli.screen import screen as page
 
-    console = screen()
+    console = page()
     for one in found:
         _show(console, one)
     if len(found) > 1:
@@ -59,6 +69,42 @@ def correlate(
         )
     if svg is not None:
         console.print(f"Drawings: {', '.join(map(str, written))}", soft_wrap=True)
+
+
+def _screen(
+    suites: list[str],
+    published: bool,
+    store: Path | None,
+    named: dict[str, str],
+    as_json: bool,
+) -> None:
+    from vlm4vla.reports.screening import FEWEST, screen
+    from vlm4vla.reports.strict_json import json_text
+
+    found = screen(suites, published, store, named)
+    if as_json:
+        sys.stdout.write(json_text(found))
+        return
+    from rich import box
+    from rich.table import Table
+
+    from vlm4vla.cli.screen import screen as page
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("benchmark", "suite", "n", "r", "95 %", "rho", "p", "p (BH)"):
+        table.add_column(name, justify="left" if name in ("benchmark", "suite") else "right")
+    for one in found:
+        table.add_row(
+            one.vqa, one.suite, str(one.n), f"{one.pearson:.2f}", _span(one.low, one.high),
+            f"{one.spearman:.2f}", f"{one.p:.3f}", f"{one.p_bh:.3f}",
+        )  # fmt: skip
+    console = page()
+    console.print(table)
+    console.print(
+        f"{len(found)} pairs with {FEWEST} backbones or more, p adjusted for all of them "
+        "(Benjamini-Hochberg): a look around, not a claim.",
+        style="dim",
+    )
 
 
 def _show(console: Console, one: Correlation) -> None:
@@ -109,7 +155,8 @@ def _sentences(one: Correlation) -> list[str]:
         if parts:
             lines.append(f"{family.family} ({family.members} backbones): {', '.join(parts)}")
     if one.noise_sd is not None:
-        lines.append(f"Finite episodes alone move r by {one.noise_sd:.2f} (standard deviation)")
+        corrected = "" if one.corrected is None else f"; without that noise r = {one.corrected:.2f}"
+        lines.append(f"Finite episodes alone move r by {one.noise_sd:.2f} (sd){corrected}")
     if one.detectable is not None:
         lines.append(
             f"{one.n} backbones show an |r| of {one.detectable:.2f} in 4 of 5 studies (power 80 %)"

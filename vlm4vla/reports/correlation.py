@@ -20,6 +20,7 @@ from vlm4vla.reports.capability import (
     vqa_axis,
 )
 from vlm4vla.stats import correlation as stats
+from vlm4vla.stats.measurement_error import disattenuated, noise_spread
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.stats.power import detectable_correlation
 from vlm4vla.store import Store, default_path
@@ -32,7 +33,6 @@ SEED = 0
 """The same data always print the same numbers."""
 
 FEWEST = 3
-_NOISE = 4000
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,11 @@ class Correlation:
     intercept: float
     r_squared: float
     noise_sd: float | None
-    """How far the finite episodes alone move r; None where a y has no interval."""
+    """How far finite episodes and questions alone move r; None where a y has no interval."""
+    sign_kept: float | None
+    """How often r keeps its sign when that noise is added once more."""
+    corrected: float | None
+    """r without the noise of either axis (Spearman's disattenuation); a point, not an interval."""
     detectable: float | None
     """The |r| that so many backbones find 80 times in 100 (two-sided, 5 %); None below 4."""
     printed: float | None
@@ -195,6 +199,9 @@ def _correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
     line = stats.least_squares(a, b)
     without = stats.leave_one_out(a, b)
     errors = [y.values[name].standard_error for name in both]
+    x_error = np.array([x.values[name].standard_error or 0.0 for name in both])
+    y_error = np.array([error or 0.0 for error in errors])
+    noise = None if None in errors else noise_spread(a, b, x_error, y_error, generator)
     printed = _printed(y.name) if from_papers and "Fig. 3" in x.name else None
     return Correlation(
         suite=y.name,
@@ -215,7 +222,9 @@ def _correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
         slope=line.slope,
         intercept=line.intercept,
         r_squared=line.r_squared,
-        noise_sd=_noise(a, b, errors, generator),
+        noise_sd=noise.sd if noise else None,
+        sign_kept=noise.sign_kept if noise else None,
+        corrected=disattenuated(a, b, x_error, y_error) if noise else None,
         detectable=detectable_correlation(len(both)) if len(both) > FEWEST else None,
         printed=printed,
         points=tuple(
@@ -257,19 +266,6 @@ def _families(
             )
         )
     return tuple(found)
-
-
-def _noise(
-    a: stats.Floats,
-    b: stats.Floats,
-    errors: Sequence[float | None],
-    generator: np.random.Generator,
-) -> float | None:
-    known = [error for error in errors if error is not None]
-    if len(known) < len(errors):
-        return None
-    drawn = b + generator.standard_normal((_NOISE, b.size)) * np.array(known)
-    return float(np.std(stats.pearson(a, drawn)))
 
 
 def _printed(suite: str) -> float | None:

@@ -1,0 +1,87 @@
+"""Every benchmark against every suite: exploration, with the false discoveries held down.
+
+Among dozens of correlations over a handful of backbones some look strong by chance. The adjusted p
+(Benjamini & Hochberg 1995) bounds the expected share of false ones among those below a level; for a
+claim, name one benchmark beforehand (`correlate`, Holm).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vlm4vla.core.errors import BadInput
+from vlm4vla.reports.correlation import Correlation, correlations
+from vlm4vla.reports.vqa import score_rows
+from vlm4vla.stats.multiplicity import benjamini_hochberg
+from vlm4vla.store import default_path
+
+FEWEST = 4
+"""Backbones that must have both scores: of three, only six orders exist, and no p is below 1/3."""
+
+
+@dataclass(frozen=True)
+class Screened:
+    """One benchmark against one suite."""
+
+    suite: str
+    vqa: str
+    n: int
+    pearson: float
+    low: float
+    high: float
+    spearman: float
+    p: float
+    p_bh: float
+    """Adjusted for all pairs screened together."""
+    lacking_x: tuple[str, ...]
+
+
+def screen(
+    suites: Sequence[str] = (),
+    published: bool = False,
+    store: str | Path | None = None,
+    backbones: Mapping[str, str] | None = None,
+) -> list[Screened]:
+    """All pairs with enough backbones, the smallest p first.
+
+    Positions read off a figure are left out: they are no benchmark.
+
+    Args:
+        suites: only these; by default as in `correlate`.
+        published: the policies as VLM4VLA prints them instead of the store's.
+        store: by default `VLM4VLA_STORE` or ./results/bench.db.
+        backbones: policy -> backbone, where the policy's name does not tell.
+
+    Raises:
+        StoreError, UnknownName: as `correlate`.
+        BadInput: no pair has enough backbones.
+    """
+    path = Path(store or default_path())
+    rows = score_rows(path if path.is_file() else None)
+    names = dict.fromkeys(row.benchmark for row in rows if row.backbone and row.unit != "position")
+    found: list[Correlation] = []
+    for name in names:
+        known = {row.backbone for row in rows if row.benchmark == name and row.backbone}
+        if len(known) >= FEWEST:
+            try:
+                found += correlations([name], suites, published, store, backbones)
+            except BadInput as error:
+                if "have both" not in error.message:
+                    raise
+    enough = [one for one in found if one.n >= FEWEST and one.pearson == one.pearson]
+    if not enough:
+        raise BadInput(
+            f"No benchmark and suite have {FEWEST} backbones in common.",
+            "`bench vqa list` shows who has which score.",
+        )
+    adjusted = benjamini_hochberg([one.p for one in enough])
+    screened = [
+        Screened(
+            one.suite, one.vqa, one.n, one.pearson, one.low, one.high, one.spearman, one.p,
+            float(p), one.lacking_x,
+        )
+        for one, p in zip(enough, adjusted, strict=True)
+    ]  # fmt: skip
+    return sorted(screened, key=lambda one: one.p)
