@@ -115,6 +115,7 @@ HEAVY = {
     "torch",
     "transformers",
     "sapien",
+    "pybullet",
     "mani_skill",
     "ray",
     "pandas",
