@@ -202,9 +202,17 @@ def test_screening_every_benchmark_finds_nothing_in_the_published_scores():
     assert (mmstar.pearson, mmstar.p) == (alone.pearson, alone.p)
 
 
-def test_screening_needs_four_backbones(own):
+def test_screening_ones_own_runs_needs_four_backbones(own, tmp_path):
+    found = screen(store=own)
+    assert {(one.suite, one.n) for one in found} == {("toy", 4)}
+    assert "my VQA" not in {one.vqa for one in found}, "three backbones have it"
+    with Store.open(own) as store, Store.open(tmp_path / "b.db", create=True) as other:
+        for run in store.runs()[:2]:
+            other.begin(run)
+            for key in run.plan:
+                other.record(run.id, EpisodeResult(key, Outcome.FAILURE))
     with pytest.raises(BadInput, match="4 backbones in common"):
-        screen(store=own)
+        screen(store=tmp_path / "b.db")
 
 
 def test_noise_of_the_axes_is_told_and_taken_off(figure_3):
