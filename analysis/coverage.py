@@ -75,7 +75,7 @@ def rates() -> Iterator[Line]:
 
 def stratified(scale: float) -> Iterator[Line]:
     """Coverage of a suite's mean over tasks."""
-    rng, repeats = generator("stratified"), round(4000 * scale)
+    rng, repeats = generator("stratified"), round(2000 * scale)
     for tasks, n, spread in ((4, 24, (0.05, 0.6)), (10, 50, (0.3, 0.95)), (4, 24, (0.0, 0.05))):
         true = np.linspace(*spread, tasks)
         drawn = rng.binomial(n, true, size=(repeats, tasks))
@@ -91,7 +91,7 @@ PAIRS = ((0.5, 0.2, 0.1, 0.2), (0.3, 0.1, 0.1, 0.5), (0.85, 0.02, 0.08, 0.05), (
 
 def differences(scale: float) -> Iterator[Line]:
     """Coverage of the difference of two rates."""
-    rng, repeats = generator("differences"), round(10_000 * scale)
+    rng, repeats = generator("differences"), round(4000 * scale)
     cached = lru_cache(maxsize=None)(lambda cells: newcombe(Table(*cells)))
     for n in (24, 100):
         for chances in PAIRS:
@@ -112,13 +112,13 @@ def differences(scale: float) -> Iterator[Line]:
 
 def means(scale: float) -> Iterator[Line]:
     """Coverage of CALVIN's average length, and of its paired difference."""
-    rng, repeats = generator("means"), round(2000 * scale)
+    rng, repeats = generator("means"), round(1000 * scale)
     for n in (100, 1000):
         for p in (0.5, 0.8, 0.95):
             true, hits = sum(p**k for k in range(1, 6)), 0
             for _ in range(repeats):
                 lengths = chains(rng, n, p)
-                e = bootstrap_mean([lengths], rng, resamples=2000)
+                e = bootstrap_mean([lengths], rng, resamples=1000)
                 hits += e.low <= true <= e.high
             yield Line(
                 "BCa, average length", f"{n} chains, {100 * p:g} % a subtask", *share(hits, repeats)
@@ -135,7 +135,7 @@ def means(scale: float) -> Iterator[Line]:
 
 def products(scale: float) -> Iterator[Line]:
     """Coverage of overall = execution x recognition."""
-    rng, repeats = generator("products"), round(2000 * scale)
+    rng, repeats = generator("products"), round(1500 * scale)
     for n, e, r in ((100, 0.9, 0.5), (100, 0.5, 0.33), (24, 0.7, 0.9), (100, 0.05, 0.4)):
         hits = 0
         for _ in range(repeats):
@@ -149,7 +149,7 @@ def products(scale: float) -> Iterator[Line]:
 
 def correlations(scale: float) -> Iterator[Line]:
     """Coverage of Pearson's r of nine backbones."""
-    rng, repeats = generator("correlations"), round(2000 * scale)
+    rng, repeats = generator("correlations"), round(1500 * scale)
     for rho in (0.0, 0.5, 0.8):
         x, e = rng.normal(size=(2, repeats, 9))
         y = rho * x + np.sqrt(1 - rho**2) * e
@@ -204,8 +204,8 @@ def tests(scale: float) -> Iterator[Line]:
 
 def looking(scale: float) -> Iterator[Line]:
     """How often a comparison of equals that is looked at after every pair is ever decided."""
-    rng, repeats = generator("looking"), round(10_000 * scale)
-    for share_of, n in ((0.1, 500), (0.4, 500), (0.4, 2000)):
+    rng, repeats = generator("looking"), round(4000 * scale)
+    for share_of, n in ((0.1, 500), (0.4, 500), (0.4, 1000)):
         log_e, p = paths(rng, share_of / 2, share_of / 2, n, repeats)
         case = f"{n} pairs, {100 * share_of:g} % discordant"
         yield Line(
@@ -214,7 +214,7 @@ def looking(scale: float) -> Iterator[Line]:
         if n == 500:
             wrong = int((p <= 0.05).any(axis=1).sum())
             yield Line("McNemar after every pair (wrong)", case, *share(wrong, repeats))
-    truth, runs, missed = 0.8, round(300 * scale), 0
+    truth, runs, missed = 0.8, round(200 * scale), 0
     for _ in range(runs):
         lengths = chains(rng, 200, truth)
         mean = [sum(truth**k for k in range(1, 6))]
@@ -223,7 +223,7 @@ def looking(scale: float) -> Iterator[Line]:
     yield Line("betting interval of a mean, left", "200 chains", *share(missed, runs))
     if installed():
         for p in (0.5, 0.8):
-            runs = round(1500 * scale)
+            runs = round(1000 * scale)
             pairs = rng.random((runs, 200, 2)) < p
             wrong = sum(Step(200).winner(some.tolist()) != 0 for some in pairs)
             yield Line(
