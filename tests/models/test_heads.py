@@ -41,3 +41,14 @@ def test_weights_begin_as_published():
     first = head.trunk[0]
     bound = (6 / (512 + 256)) ** 0.5  # Xavier uniform
     assert 0.99 * bound < first.weight.abs().max() <= bound and not first.bias.any()
+
+
+def test_the_speed_benchmarks_big_model_is_the_real_shape():
+    """Table 9: 4437 M for Qwen3-VL-4B."""
+    import transformers
+
+    from tests.perf.adapter import shape_of_4b
+
+    with torch.device("meta"):
+        model = transformers.Qwen3VLForConditionalGeneration(shape_of_4b())
+    assert sum(p.numel() for p in model.parameters()) // 10**6 == 4437
