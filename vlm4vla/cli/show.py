@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +55,8 @@ def _show_run(summary: Summary, episodes: list[EpisodeRow], as_json: bool) -> No
     console.print(f"{run.id}   {summary.status}", style="bold")
     console.print(_pairs(configuration(run)), "")
     console.print(_scores(summary), "")
+    for table in _further(summary):
+        console.print(table, "")
     if summary.stages:
         console.print("stages", style="bold")
         for stage in summary.stages:
@@ -164,8 +166,8 @@ def _scores(summary: Summary) -> Table:
     from vlm4vla.reports.scores import ALL
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    metrics = list(dict.fromkeys(row.metric for row in summary.rows))
-    tasks = list(dict.fromkeys(row.task for row in summary.rows))
+    metrics = list(dict.fromkeys(row.metric for row in summary.rows if row.task == ALL))
+    tasks = list(dict.fromkeys(row.task for row in summary.rows if row.metric in metrics))
     if len(tasks) == 2:
         tasks = [ALL]  # one task: the two lines would be the same
     for name in ("task", *metrics, "episodes"):
@@ -178,6 +180,27 @@ def _scores(summary: Summary) -> Table:
         lines = ["\n".join((cell.text, *cell.below)) for cell in texts]
         table.add_row(task, *lines, done + (f", {first.errors} errors" if first.errors else ""))
     return table
+
+
+def _further(summary: Summary) -> Iterator[Table]:
+    """What the suite counts besides: a chain's subtasks, each over its own attempts."""
+    from rich import box
+    from rich.table import Table
+
+    from vlm4vla.reports.grid import score
+    from vlm4vla.reports.scores import ALL
+
+    columns = {row.metric for row in summary.rows if row.task == ALL}
+    rows = [row for row in summary.rows if row.metric not in columns]
+    for name in dict.fromkeys(row.metric for row in rows):
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        table.add_column(name)
+        for column in ("solved", "attempts"):
+            table.add_column(column, justify="right")
+        for row in rows:
+            if row.metric == name:
+                table.add_row(row.task, score(row).text, str(row.n))
+        yield table
 
 
 def _print_time(console: Console, summary: Summary) -> None:
