@@ -205,6 +205,7 @@ def test_plain_scores_and_our_own_table(tmp_path):
         ("a.csv", "policy,suite,metric,value,unit\np,s,success,120,percent\n", "is no rate"),
         ("a.csv", "policy,suite,metric,value,n,k\np,s,success,0.5,10,12\n", "12 of 10"),
         ("a.csv", "policy,suite,metric,value,colour\np,s,success,0.5,red\n", "colour"),
+        ("a.csv", "model,benchmark,value\nm,b,67.4\n", "no fraction"),
         ("a.csv", "x,y\n1,2\n", "no known result file"),
         ("a.json", '{"tasks": 3}', "no known result file"),
         ("a.json", '{"benchmark": "b", "tasks": 3, "harness_version": "0.8.0"}', "tasks"),

@@ -49,7 +49,10 @@ def import_(
         for path, content in found:
             source = enter(library, path, content, command)
             if source is None:
-                typer.echo(f"{path}: imported before, nothing changed.")
+                typer.echo(
+                    f"{path}: imported before, nothing changed (--list shows it, --remove ID "
+                    "takes it out)."
+                )
                 continue
             what = []
             if content.results:

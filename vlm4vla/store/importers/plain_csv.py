@@ -73,7 +73,8 @@ def read_table(path: Path, asked: Asked) -> Found:
     """Every line of the file. Raises InvalidFile naming the line."""
     if "benchmark" in _header(path):
         lines = _lines(path, _Score)
-        return Found("csv", scores=tuple(_as_score(one) for one in lines if one.value is not None))
+        known = [one for one in lines if one.value is not None]
+        return Found("csv", scores=tuple(_as_score(path, one) for one in known))
     return Found("csv", tuple(_as_result(path, one) for one in _lines(path, _Result)))
 
 
@@ -93,13 +94,19 @@ def _as_result(path: Path, line: _Result) -> ImportedResult:
     )  # fmt: skip
 
 
-def _as_score(line: _Score) -> Score:
-    scale = _SCALE.get(line.unit, 1.0)
+def _as_score(path: Path, line: _Score) -> Score:
     unit = "fraction" if line.unit in ("fraction", *_SCALE) else line.unit
+    value = round((line.value or 0.0) / _SCALE.get(line.unit, 1.0), 12)
+    k = line.k
+    if unit == "fraction":
+        if not 0.0 <= value <= 1.0:
+            said = f"{line.model}, {line.benchmark}: {line.value} is no {line.unit}"
+            raise invalid(path, f"{said}; name its unit")
+        k = round(value * line.n) if k is None and line.n else k
     note = "; ".join(part for part in (line.source, line.flag, line.note) if part)
     return Score(
-        line.model, line.backbone or backbone_of(line.model), line.benchmark, line.metric,
-        round((line.value or 0.0) / scale, 12), unit, line.n, line.k, None, note,
+        line.model, line.backbone or backbone_of(line.model), line.benchmark, line.metric, value,
+        unit, line.n, k, None, note,
     )  # fmt: skip
 
 
