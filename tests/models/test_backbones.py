@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 import transformers
@@ -314,18 +313,3 @@ def test_weights_that_are_missing_are_not_made_up(checkpoints, tmp_path):
     (folder / "model.safetensors").unlink()
     with pytest.raises(MissingAsset):
         kind.load(folder, Setup())
-
-
-def test_a_frame_survives_a_resize_as_pillow_does_it():
-    from vlm4vla.models.images import resize, square
-
-    images = np.random.default_rng(0).integers(0, 256, (1, 200, 180, 3), dtype=np.uint8)
-    for side in (56, 224, 448):
-        ours = resize(torch.from_numpy(images), side, side)[0].numpy().astype(int)
-        theirs = np.asarray(
-            Image.fromarray(images[0]).resize((side, side), Image.Resampling.BICUBIC)
-        )
-        assert np.abs(ours - theirs).max() <= 2
-    middle = square(torch.from_numpy(images), 90, area=0.25)[0].numpy().astype(int)
-    cut = Image.fromarray(images[0][50:150, 45:135]).resize((90, 90), Image.Resampling.BICUBIC)
-    assert np.abs(middle - np.asarray(cut)).max() <= 2

@@ -7,14 +7,16 @@ placeholder tokens.
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 import transformers
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import AutoConfig, AutoTokenizer
 
 from vlm4vla.core.errors import MissingAsset
@@ -163,6 +165,11 @@ class HubBackbone(Backbone):
         hidden: Tensor = states[rows, first + at]
         return hidden
 
+    @staticmethod
+    def whole(mask: Tensor, length: int) -> Tensor:
+        """The mask (B, Q) of the text behind the image, for the sequence: long (B, length)."""
+        return functional.pad(mask.long(), (length - mask.shape[1], 0), value=1)
+
     def save_memory(self) -> None:
         """Gradient checkpointing of transformers."""
         self.model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -211,18 +218,16 @@ def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-class _quiet:
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     """Keep transformers' progress bars and advice off the terminal for a while."""
-
-    def __enter__(self) -> None:
-        logging = transformers.utils.logging
-        self._level = logging.get_verbosity()
-        self._bars = logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-    def __exit__(self, *exception: object) -> None:
-        logging = transformers.utils.logging
-        logging.set_verbosity(self._level)
-        if self._bars:
+    logging = transformers.utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
             logging.enable_progress_bar()

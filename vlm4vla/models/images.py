@@ -23,19 +23,26 @@ def resize(images: Tensor, height: int, width: int) -> Tensor:
     """
     if images.shape[1:3] == (height, width):
         return images
-    planes = images.permute(0, 3, 1, 2)
-    if images.device.type == "cpu":  # torch's kernel for bytes does what Pillow does
-        planes = _bicubic(planes, height, width)
-    else:
-        # Pillow resizes the columns first and rounds in between; clipping there what overshoots
-        # changes sharp edges by many levels, so it is imitated.
-        for rows, columns in ((images.shape[1], width), (height, width)):
-            planes = _bicubic(planes.float(), rows, columns).round().clamp(0, 255)
-    return planes.to(torch.uint8).permute(0, 2, 3, 1)
+    on_cpu = images.device.type == "cpu"
+    planes = (_by_bytes if on_cpu else _by_floats)(images.permute(0, 3, 1, 2), height, width)
+    return planes.permute(0, 2, 3, 1)
 
 
-def _bicubic(planes: Tensor, height: int, width: int) -> Tensor:
+def _by_bytes(planes: Tensor, height: int, width: int) -> Tensor:
+    """Torch's kernel for bytes, which there is on a CPU only, computes as Pillow does."""
     return functional.interpolate(planes, (height, width), mode="bicubic", antialias=True)
+
+
+def _by_floats(planes: Tensor, height: int, width: int) -> Tensor:
+    """The same elsewhere.
+
+    Pillow resizes the columns first and rounds in between; clipping there what overshoots changes
+    sharp edges by many levels, so it is imitated.
+    """
+    for shape in ((planes.shape[2], width), (height, width)):
+        planes = functional.interpolate(planes.float(), shape, mode="bicubic", antialias=True)
+        planes = planes.round().clamp(0, 255)
+    return planes.to(torch.uint8)
 
 
 def square(images: Tensor, side: int, area: float = 1.0) -> Tensor:

@@ -66,11 +66,9 @@ class Kosmos2(HubBackbone):
         seen = functional.normalize(self.model.vision_model.model.post_layernorm(seen), dim=-1)
         picture, _ = self.model.image_to_text_projection(seen)
         sequence = torch.cat([before, picture.to(before.dtype), after], 1)
-        whole = torch.ones(sequence.shape[:2], dtype=torch.bool, device=images.device)
-        whole[:, -mask.shape[1] :] = mask
         states: Tensor = self.model.text_model.model(
             inputs_embeds=sequence,
-            attention_mask=whole.long() if self.flat else None,
+            attention_mask=self.whole(mask, sequence.shape[1]) if self.flat else None,
             use_cache=False,
         ).last_hidden_state
         return states

@@ -46,11 +46,10 @@ class PaliGemma(HubBackbone):
         pixels = pictures.standardise(pictures.resize(images, side, side), self.mean, self.std)
         picture = self.model.model.get_image_features(pixels.to(self.dtype)).pooler_output
         sequence = torch.cat([before, picture.to(before.dtype), after], 1)
-        whole = torch.ones(sequence.shape[:2], dtype=torch.bool, device=images.device)
-        whole[:, -mask.shape[1] :] = mask
+        whole = self.whole(mask, sequence.shape[1])
         states: Tensor = self.model.model(
             inputs_embeds=sequence,
-            attention_mask=whole.long(),
+            attention_mask=whole,
             token_type_ids=self._suffix(picture.shape[1], mask, whole),
             position_ids=torch.arange(1, sequence.shape[1] + 1, device=images.device)[None],
             use_cache=False,
@@ -59,7 +58,7 @@ class PaliGemma(HubBackbone):
 
     def _suffix(self, tokens: int, mask: Tensor, whole: Tensor) -> Tensor:
         """(B, L): 0 for tokens that see each other both ways, 1 for causal ones."""
-        kinds = torch.ones_like(whole, dtype=torch.long)
+        kinds = torch.ones_like(whole)
         if self.setup.attention == "causal":
             return kinds
         kinds[:, :tokens] = 0

@@ -125,13 +125,11 @@ class _Qwen(HubBackbone):
         side = grid // self._merge
         picture = seen.pooler_output.reshape(len(images), side * side, -1).to(before.dtype)
         sequence = torch.cat([before, picture, after], 1)
-        whole = torch.ones(sequence.shape[:2], dtype=torch.bool, device=images.device)
-        whole[:, -mask.shape[1] :] = mask
         positions = self.positions(before.shape[1], side, after.shape[1], images.device)
         states: Tensor = self.model.model.language_model(
             inputs_embeds=sequence,
             position_ids=positions.expand(-1, len(images), -1),
-            attention_mask=whole.long() if self.flat else None,
+            attention_mask=self.whole(mask, sequence.shape[1]) if self.flat else None,
             use_cache=False,
             **self.deep(seen, before.shape[1], sequence),
         ).last_hidden_state
