@@ -6,6 +6,7 @@ takes whatever the folder holds. Only `VLAPolicy.__init__` imports torch.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,7 @@ class VLAPolicy(Policy):
             device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.set_num_threads(_threads(options))
         if _choice(options, "deterministic") == "yes":
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
             torch.use_deterministic_algorithms(True, warn_only=True)
         wanted = _choice(options, "dtype")
         half = wanted == "bfloat16" or (wanted == "auto" and device == "cuda")
