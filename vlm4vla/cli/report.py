@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from vlm4vla.reports.page import Sheet
     from vlm4vla.store import Store
 
+CELLS = 12
+"""Pictures of an episode on the page."""
+
 
 def report(
     out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path(
@@ -71,11 +74,11 @@ def _contact_sheets(store: Store, run: str, count: int, folder: Path) -> list[Sh
     sheets = []
     for row in sorted(rows, key=lambda row: row.outcome is Outcome.SUCCESS)[:count]:
         name = f"{record.id}-{row.key.task}-{row.key.init}"
-        pictures = Pictures(frames=folder / name)
+        pictures = Pictures(frames=folder / name, most=CELLS)
         replay_stored(store, record.id, row.key.task, row.key.init, pictures)
         title = f"{record.policy}, {row.key.task}/{row.key.init}: {row.outcome.value}"
         path = folder / f"{name}.webp"  # a tenth of a PNG
-        files = sorted((folder / name).glob("*.png"))
-        write_sheet(files, path, f"{row.key}: {row.instruction}")
+        files = sorted((folder / name).glob("*/*.png"))
+        write_sheet(files, path, f"{row.key}: {row.instruction}", most=CELLS)
         sheets.append(Sheet(title, path, record.suite))
     return sheets

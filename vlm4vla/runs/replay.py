@@ -60,6 +60,8 @@ class Pictures:
     video: Path | None = None
     frames: Path | None = None
     """Folder for `CAMERA/STEP.png`, one a query: the first camera as the policy saw it."""
+    most: int | None = None
+    """Render only so many of the queries, evenly spaced, the first and the last among them."""
 
 
 _NONE = Pictures()
@@ -167,12 +169,26 @@ def _replay(plan: RunPlan, actions: Floats, pictures: Pictures, horizon: int) ->
         return host.run(
             Assignment(
                 plan.suite.episodes[0],
-                recording=Recording(actions, horizon, str(pictures.frames or "")),
+                recording=Recording(
+                    actions,
+                    horizon,
+                    str(pictures.frames or ""),
+                    _spaced(len(actions), horizon, pictures.most),
+                ),
                 video=str(pictures.video or ""),
             )
         )
     finally:
         host.kill()
+
+
+def _spaced(steps: int, horizon: int, most: int | None) -> tuple[int, ...]:
+    """At most so many of the steps 0, horizon, ...; empty for all of them."""
+    asked = range(0, steps, horizon)
+    if most is None or len(asked) <= most:
+        return ()
+    last = max(1, most - 1)
+    return tuple(asked[round(i * (len(asked) - 1) / last)] for i in range(most))
 
 
 def _scalar(value: JSON) -> Scalar:
