@@ -24,7 +24,7 @@ from vlm4vla.store import Store
 from vlm4vla.suites.suite import load
 from vlm4vla.training.data.open import open_demonstrations
 from vlm4vla.training.data.samples import Chunks
-from vlm4vla.training.demos import steps_to_draw
+from vlm4vla.training.look import steps_to_draw
 
 ROOT = Path(__file__).parents[2]
 

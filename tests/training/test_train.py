@@ -132,6 +132,29 @@ def test_a_kill_between_state_and_policy_costs_no_policy(uninterrupted, tmp_path
     assert f"checkpoint {out}" in here(uninterrupted, out, steps=12)
 
 
+def test_a_held_out_loss_is_of_what_is_not_trained_on(tmp_path):
+    """Ten trajectories, two apart; their loss falls less than that of those trained on."""
+    from vlm4vla.training import metrics
+    from vlm4vla.training.plan import resolve
+    from vlm4vla.training.settings import TrainSettings
+
+    layouts.libero(tmp_path / "a.hdf5", (4,) * 10)
+    settings = TrainSettings(
+        "toy", (tmp_path / "a.hdf5",), tmp_path / "h", holdout=0.2, seed=5, batch=4
+    )
+    plan = resolve(settings)
+    assert plan.held_out is not None and (len(plan.samples), len(plan.held_out)) == (32, 8)
+    both = [
+        {float(c[i].actions[0, 1]) for i in range(len(c))} for c in (plan.samples, plan.held_out)
+    ]
+    assert len(both[0]) == 8 and len(both[1]) == 2 and not both[0] & both[1]
+    here(tmp_path, tmp_path / "h", holdout=0.2, seed=5, lr=1e-3, steps=12)
+    rows = metrics.read(tmp_path / "h")
+    measured = {int(row["step"]): row["held_out_loss"] for row in rows if row["held_out_loss"]}
+    assert list(measured) == [4, 8, 12] and len(set(measured.values())) == 3
+    assert rows[3]["held_out_arm"] and not rows[2]["held_out_arm"]
+
+
 def test_accumulation_changes_rounding_only(uninterrupted, tmp_path):
     """Every sample has a whole chunk here, so means of means are means."""
     one, parts = tmp_path / "one", tmp_path / "parts"
@@ -195,6 +218,7 @@ REFUSALS = [
     (("--batch", "6", "--micro-batch", "4"), "--micro-batch"),
     (("--save-every", "7", "--log-every", "2"), "--log-every"),
     (("--out", "a.hdf5/x"), "cannot be written"),
+    (("--holdout", "0.1"), "nothing on one side"),
 ]
 
 

@@ -63,7 +63,8 @@ def demos(
     from vlm4vla.runs.replay import request_of
     from vlm4vla.runs.request import RunRequest
     from vlm4vla.store import Store
-    from vlm4vla.training.demos import Look, Recorder, camera_requests
+    from vlm4vla.training.demos import Recorder
+    from vlm4vla.training.look import Look, camera_requests
 
     console = Console(highlight=False)
     look = Look(_frames(frames), tuple(camera or ()), _size(size), failures)

@@ -79,6 +79,9 @@ def train(
     ] = None,
     log_every: Annotated[int, typer.Option(help="Steps a line of metrics.")] = 10,
     workers: Annotated[int, typer.Option(help="Processes that read samples; 0: none.")] = 2,
+    holdout: Annotated[
+        float, typer.Option(help="Share of trajectories to measure a loss on, not to train on.")
+    ] = 0.0,
     split: Annotated[str, typer.Option(help="The data's name on the leaderboard.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and list only.")] = False,
 ) -> None:
@@ -125,6 +128,7 @@ def train(
             save_every=save_every,
             log_every=log_every,
             workers=workers,
+            holdout=holdout,
             split=split,
         )
     )
@@ -157,10 +161,11 @@ def _line(moment: Moment) -> str:
     seconds = round(moment.left_s)
     clock = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     values = moment.values
+    apart = values.get("held_out_loss")
     return (
         f"step {moment.step}/{moment.steps}  loss {values['loss']:.4f}  arm {values['arm']:.4f}  "
         f"gripper {100 * values['gripper_accuracy']:.1f}%  {values['samples_per_s']:.1f} samples/s"
-        f"  {clock} left"
+        f"  {clock} left" + (f"  held out {apart:.4f}" if apart is not None else "")
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from vlm4vla.models import images as pictures
 from vlm4vla.models.backbone import Inputs
 from vlm4vla.models.vla import VLA
 from vlm4vla.training.augment import Augmenter
-from vlm4vla.training.data.samples import Chunks
+from vlm4vla.training.data.samples import Chunks, Sample
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,37 @@ class _Endless(Dataset[_Item]):
         if not self._augmenter.idle:
             # (seed, 1, position) shares no stream with the orders' (seed, 0, epoch).
             frame = self._augmenter.apply(frame, np.random.default_rng((self._seed, 1, position)))
-        square = pictures.square(torch.from_numpy(np.array(frame))[None], self._side)
-        return _Item(square[0].numpy(), sample.instruction, sample.actions, sample.mask)
+        return _item(sample, frame, self._side, 1.0)
+
+
+def _item(sample: Sample, frame: Frames, side: int, area: float) -> _Item:
+    square = pictures.square(torch.from_numpy(np.array(frame))[None], side, area)
+    return _Item(square[0].numpy(), sample.instruction, sample.actions, sample.mask)
+
+
+def _collated(model: VLA, items: Sequence[_Item]) -> Batch:
+    images = np.stack([item.image for item in items])
+    return Batch(
+        model.prepare(images, [item.instruction for item in items]),
+        torch.from_numpy(np.stack([item.actions for item in items])),
+        torch.from_numpy(np.stack([item.mask for item in items])),
+    )
+
+
+def held_out(samples: Chunks, model: VLA, share: Share, most: int) -> Iterator[Batch]:
+    """This process's part of `most` samples, evenly spread, seen as evaluation sees them."""
+    places = np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int)
+    mine = places[share.rank :: share.processes]
+    config = model.config
+    for first in range(0, len(mine), share.micro):
+        found = [samples[int(place)] for place in mine[first : first + share.micro]]
+        yield _collated(
+            model,
+            [
+                _item(s, next(iter(s.images.values())), config.image_size, config.centre_crop)
+                for s in found
+            ],
+        )
 
 
 @dataclass(frozen=True)
@@ -114,21 +143,12 @@ def batches(
 
     Reading, decoding, augmenting and tokenising happen in `workers` processes, or here if 0.
     """
-
-    def collate(items: Sequence[_Item]) -> Batch:
-        images = np.stack([item.image for item in items])
-        return Batch(
-            model.prepare(images, [item.instruction for item in items]),
-            torch.from_numpy(np.stack([item.actions for item in items])),
-            torch.from_numpy(np.stack([item.mask for item in items])),
-        )
-
     loader = DataLoader(
         _Endless(samples, augmenter, model.config.image_size, seed),
         batch_sampler=_Positions(share, steps),
         num_workers=workers,
-        collate_fn=collate,
-        # `collate` holds the model, whose memory a fork shares and a spawn would copy.
+        # It holds the model, whose memory a fork shares and a spawn would copy.
+        collate_fn=partial(_collated, model),
         multiprocessing_context="fork" if workers else None,
     )
     yield from loader

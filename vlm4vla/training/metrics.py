@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FILE = "metrics.csv"
 COLUMNS = (
     "step", "loss", "arm", "gripper", "gripper_accuracy", "gradient_norm", "lr", "samples_per_s",
-    "seconds",
+    "seconds", "held_out_loss", "held_out_arm", "held_out_gripper_accuracy",
 )  # fmt: skip
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
+
+import numpy as np
 
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.specs import CameraRequest
@@ -18,7 +20,7 @@ from vlm4vla.training import augment
 from vlm4vla.training.augment import Augmenter
 from vlm4vla.training.data.conventions import named
 from vlm4vla.training.data.open import open_demonstrations
-from vlm4vla.training.data.samples import Chunks, Demonstrations
+from vlm4vla.training.data.samples import Chunks, Demonstrations, Trajectory
 from vlm4vla.training.recipes import RECIPES, recipe, schedule
 from vlm4vla.training.settings import FREE, TrainSettings
 
@@ -40,6 +42,8 @@ class TrainPlan:
     settings: TrainSettings
     config: VLAConfig
     samples: Chunks
+    held_out: Chunks | None
+    """What is not trained on."""
     augmenter: Augmenter
     steps: int
     batch: int
@@ -89,7 +93,8 @@ def resolve(settings: TrainSettings) -> TrainPlan:
     augmenter = chosen_augment or augment.named(chosen.augment)
     chunk = settings.chunk or chosen.chunk
     camera = _camera(sets[0], settings.camera, chunk)
-    samples = Chunks(sets, chunk, [camera], settings.tail)
+    kept, apart = _divided(sets, settings.holdout, settings.seed)
+    samples = Chunks(kept, chunk, [camera], settings.tail)
     batch = settings.batch or chosen.batch
     per_epoch = len(samples) / batch
     steps = settings.steps or length.steps or math.ceil(cast(float, length.epochs) * per_epoch)
@@ -122,6 +127,7 @@ def resolve(settings: TrainSettings) -> TrainPlan:
         settings=settings,
         config=config,
         samples=samples,
+        held_out=Chunks(apart, chunk, [camera], settings.tail) if apart else None,
         augmenter=augmenter,
         steps=steps,
         batch=batch,
@@ -132,6 +138,30 @@ def resolve(settings: TrainSettings) -> TrainPlan:
         clip_gradients=clip if clip is not None else length.clip_gradients,
         save_every=save_every,
     )
+
+
+def _divided(
+    sets: Sequence[Demonstrations], share: float, seed: int
+) -> tuple[list[Demonstrations], list[Demonstrations]]:
+    """Each set without, and with nothing but, a share of its trajectories drawn by lot."""
+    kept, apart = [], []
+    for number, each in enumerate(sets):
+        count = round(share * len(each.trajectories))
+        if share and not 0 < count < len(each.trajectories):
+            raise OutOfRange(
+                f"--holdout {share:g} of {len(each.trajectories)} trajectories in {each.name} "
+                "leaves nothing on one side."
+            )
+        # (seed, 3, ...) shares no stream with the orders, augmentations and dropouts.
+        lot = np.random.default_rng((seed, 3, number)).permutation(len(each.trajectories))
+        drawn = set(lot[:count].tolist())
+        parts: tuple[list[Trajectory], list[Trajectory]] = ([], [])
+        for place, trajectory in enumerate(each.trajectories):
+            parts[place in drawn].append(trajectory)
+        kept.append(replace(each, trajectories=parts[0]))
+        if drawn:
+            apart.append(replace(each, trajectories=parts[1]))
+    return kept, apart
 
 
 def _recipe_of(data: Demonstrations, convention: str | None) -> str:
@@ -157,8 +187,6 @@ def _camera(data: Demonstrations, name: str | None, chunk: int) -> CameraRequest
 
 def _statistics(name: str, data: Demonstrations, samples: Chunks) -> Statistics | None:
     if name == "own":
-        import numpy as np
-
         low, high = np.quantile(samples.all_actions()[:, :ARM], [0.01, 0.99], axis=0)
         return Statistics(
             Path(data.name).resolve().name,

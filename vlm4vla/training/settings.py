@@ -67,6 +67,8 @@ class TrainSettings:
     log_every: int = 10
     workers: int = 2
     """Processes that read and decode samples; 0: none."""
+    holdout: float = 0.0
+    """Share of the trajectories that is not trained on; its loss is measured at each checkpoint."""
     split: str = ""
     """What the leaderboard calls the training data; the first set's folder if empty."""
 
@@ -76,7 +78,7 @@ class TrainSettings:
             ("chunk", 1, 1000), ("steps", 1, 10**8), ("batch", 1, 10**6), ("micro_batch", 1, 10**6),
             ("lr", 0.0, 10.0), ("warmup", 0, 10**8), ("clip_gradients", 0.0, 1e6),
             ("lora", 1, 4096), ("seed", 0, 2**31 - 1), ("save_every", 1, 10**8),
-            ("log_every", 1, 10**8), ("workers", 0, 256),
+            ("log_every", 1, 10**8), ("workers", 0, 256), ("holdout", 0.0, 0.9),
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

@@ -26,6 +26,7 @@ from vlm4vla.models import checkpoint
 from vlm4vla.models.vla import VLA, trained
 from vlm4vla.training import state
 from vlm4vla.training.batches import Share, batches
+from vlm4vla.training.measure import Window, held_out_losses
 from vlm4vla.training.metrics import Metrics
 from vlm4vla.training.plan import TrainPlan
 
@@ -127,7 +128,7 @@ class Trainer:
             plan.samples, plan.augmenter, self._policy, self._share,
             range(start, plan.steps), settings.seed, settings.workers,
         )  # fmt: skip
-        window = _Window(plan.batch)
+        window = Window(plan.batch)
         began, saved = time.monotonic(), start
         for step in range(start, plan.steps):
             norm = self._step(step, stream, window)
@@ -135,6 +136,8 @@ class Trainer:
             last = done == plan.steps
             if done % settings.log_every == 0 or last:
                 values = window.close(self._accelerator, norm, _lr(plan, step))
+                if done % plan.save_every == 0 or last:
+                    values |= held_out_losses(self._accelerator, plan, self._policy, self._share)
                 if metrics is not None:
                     metrics.add(done, values)
                     left = (time.monotonic() - began) / (done - start) * (plan.steps - done)
@@ -148,7 +151,7 @@ class Trainer:
                     return saved
         return saved
 
-    def _step(self, step: int, stream: Iterator[Any], window: _Window) -> Tensor | float:
+    def _step(self, step: int, stream: Iterator[Any], window: Window) -> Tensor | float:
         """One update of the weights; the norm of its gradient."""
         plan = self._plan
         torch.manual_seed(_entropy(plan.settings.seed, step, self._share.rank))
@@ -229,40 +232,6 @@ class Trainer:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-
-class _Window:
-    """Sums of what each micro-batch gave since the last line; they stay on the device."""
-
-    def __init__(self, batch: int) -> None:
-        self._batch = batch
-        self._sums: dict[str, Tensor] = {}
-        self._steps = 0.0
-        self._since = self._began = time.monotonic()
-
-    def add(self, found: Mapping[str, Tensor], accumulate: int) -> None:
-        self._steps += 1 / accumulate
-        for name, value in found.items():
-            part = value.detach().float() / accumulate
-            self._sums[name] = self._sums[name] + part if name in self._sums else part
-
-    def close(self, accelerator: Accelerator, norm: Tensor | float, lr: float) -> dict[str, float]:
-        """The means over the window and over all processes; begins the next window."""
-        steps = round(self._steps)
-        means = {
-            name: float(accelerator.reduce(total / steps, "mean"))
-            for name, total in self._sums.items()
-        }
-        now = time.monotonic()
-        speed = steps * self._batch / max(now - self._since, 1e-9)
-        self._sums, self._steps, self._since = {}, 0.0, now
-        return {
-            **means,
-            "gradient_norm": float(norm),
-            "lr": lr,
-            "samples_per_s": round(speed, 3),
-            "seconds": round(now - self._began, 3),
-        }
 
 
 def _entropy(seed: int, step: int, rank: int) -> int:
