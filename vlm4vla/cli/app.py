@@ -20,6 +20,7 @@ from vlm4vla.cli import (
     export,
     import_,
     leaderboard,
+    learn,
     list,
     plan,
     replay,
@@ -49,6 +50,7 @@ app.command("replay")(replay.replay)
 app.command("report")(report.report)
 app.command("train")(train.train)
 app.command("demos")(demos.demos)
+app.command("learn")(learn.learn)
 app.command("import")(import_.import_)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)

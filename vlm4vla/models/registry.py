@@ -68,6 +68,12 @@ SHIPPED = (
             "code": {"phrase": "p", "image": "first"},  # before `<s>`, empty tags in the text
         },
     ),
+    Entry(
+        "mobilenet-minilm",
+        "vlm4vla.models.small.backbone:MobileNetMiniLM",
+        "",
+        "24 M: pretrained parts that ship in packages; bench learn",
+    ),
     Entry("toy", "vlm4vla.models.toy:ToyBackbone", "", "40 k, untrained: for trying things out"),
 )
 

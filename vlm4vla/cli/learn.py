@@ -1,0 +1,125 @@
+"""`bench learn`: a policy that has learned the emoji task, and its twin from scratch, offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from vlm4vla.core.errors import MissingDependency, OutOfRange
+
+_FRAMES, _SIZE = 1, 448
+_NAMES: tuple[Literal["pretrained", "scratch"], ...] = ("pretrained", "scratch")
+
+
+def learn(
+    out: Annotated[Path, typer.Option(help="Folder for demonstrations and checkpoints.")],
+    episodes: Annotated[int, typer.Option(help="Demonstrations, up to 500.")] = 500,
+    views: Annotated[int, typer.Option(help="Pictures of every emoji for the alignment.")] = 2,
+    steps: Annotated[int, typer.Option(help="Updates of the weights.")] = 1500,
+    batch: Annotated[int, typer.Option(help="Samples an update.")] = 32,
+    seed: Annotated[int, typer.Option(help="Of alignment, weights and order.")] = 123,
+    only: Annotated[
+        Literal["pretrained", "scratch"] | None, typer.Option(help="One of the two networks.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="CPU threads of the networks.")] = 2,
+    slots: Annotated[int | None, typer.Option(help="Simulators side by side [chosen].")] = None,
+) -> None:
+    """Demonstrate, align, train: two small VLAs from parts that ship in Python packages.
+
+    OUT/demos, OUT/aligned, OUT/pretrained and OUT/scratch; what is there is not made again.
+    """
+    try:
+        import emoji  # noqa: F401
+        import torch
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingDependency(
+            "The small VLA needs torch and its company.", 'pip install "vlm4vla[emoji,small]"'
+        ) from error
+    if not 2 <= episodes <= 500:
+        raise OutOfRange(f"--episodes {episodes} is outside 2..500.")
+    if not 1 <= threads <= 256:
+        raise OutOfRange(f"--threads {threads} is outside 1..256.")
+    from vlm4vla.models.small.mobilenet import imagenet_weights
+    from vlm4vla.models.small.text import minilm_folder
+    from vlm4vla.training.small import BACKBONE, SmallSettings
+
+    imagenet_weights(), minilm_folder()  # say what is missing before anything long begins
+    chosen = [
+        SmallSettings(
+            out / "demos", out / "aligned", out / name, name == "scratch", steps=steps,
+            batch=batch, seed=seed,
+        )
+        for name in _NAMES
+        if only in (None, name)
+    ]  # fmt: skip
+    console = Console(highlight=False)
+    torch.set_num_threads(threads)
+    _demonstrate(out / "demos", episodes, slots)
+    _align(out / "aligned", views, seed, console)
+    for settings in chosen:
+        _train(settings, console)
+    for settings in chosen:
+        console.print(
+            f"Next: bench run --policy {BACKBONE} --checkpoint {settings.out} "
+            "--suite grinningface_val --set robot=panda",
+            soft_wrap=True,
+        )
+
+
+def _demonstrate(out: Path, episodes: int, slots: int | None) -> None:
+    from vlm4vla.cli.demos import demos
+
+    demos(
+        out=out,
+        suite="grinningface_demos",
+        episodes=episodes,
+        frames=str(_FRAMES),
+        size=_SIZE,
+        set_=["robot=panda"],
+        slots=slots,
+    )
+
+
+def _align(out: Path, views: int, seed: int, console: Console) -> None:
+    from vlm4vla.training.alignment import FACTS, align
+
+    if (out / FACTS).is_file():
+        console.print(f"{out}: there already")
+        return
+    console.print("align: render emojis that are not in val, and fit")
+
+    def tell(done: int, total: int) -> None:
+        if done % 120 == 0 or done == total:
+            console.print(f"{done}/{total} scenes")
+
+    report = align(out, views, seed, tell)
+    console.print(
+        f"{out}: {len(report.emojis)} emojis, {report.scenes} scenes; one of three cards found: "
+        f"{100 * report.held_out:.1f}% of the time for emojis left out of the fit",
+        soft_wrap=True,
+    )
+
+
+def _train(settings: object, console: Console) -> None:
+    from vlm4vla.models.manifest import FILE
+    from vlm4vla.training.small import Moment, SmallSettings, train
+
+    assert isinstance(settings, SmallSettings)
+    if (settings.out / FILE).is_file():
+        console.print(f"{settings.out}: there already")
+        return
+
+    def tell(moment: Moment) -> None:
+        values = moment.values
+        console.print(
+            f"{settings.out.name} step {moment.step}/{settings.steps}  loss {values['loss']:.4f}  "
+            f"held out {values.get('held_out_loss', float('nan')):.4f}  {moment.seconds:.0f} s",
+            soft_wrap=True,
+        )
+
+    train(settings, tell)
+    console.print(f"checkpoint {settings.out}")

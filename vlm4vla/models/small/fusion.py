@@ -1,0 +1,127 @@
+"""What joins picture and sentence: places in the picture, read by a small transformer.
+
+Five hundred demonstrations cannot teach a large transformer where things are, so the network is
+given a strong prior: it may only look at *places*. A heat map over the picture becomes the place
+where its mass lies (spatial softmax: Finn et al. 2016). Some maps see the picture alone (the cube,
+the fingers); the others compare every patch with the instruction. No other path leads from the
+instruction to the action, so an instruction never heard can only act through what it resembles.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+SHARED = 64
+"""Dimensions in which patches and sentences are compared; 384 are no better (0.833 against 0.831 of
+three-way choices on emojis held out of the alignment)."""
+
+
+class Alignment(nn.Module):
+    """Patches and sentences in one space, where they are compared.
+
+    A patch is a 3 x 3 neighbourhood of the feature map. One linear layer carries patches over, one
+    sentences. The alignment stage sets both; from scratch they are learned with the rest.
+    """
+
+    middle: Tensor
+    """Mean sentence; what all instructions share says nothing about which card is meant."""
+
+    def __init__(self, channels: int, width: int, shared: int = SHARED) -> None:
+        """Widths of the feature map, of a sentence, and of the space they share."""
+        super().__init__()
+        self.patch = nn.Linear(channels, shared)
+        self.sentence = nn.Linear(width, shared, bias=False)
+        self.register_buffer("middle", torch.zeros(width))
+
+    @staticmethod
+    def neighbourhoods(features: Tensor) -> Tensor:
+        """(B, C, h, w) -> the mean of each 3 x 3 neighbourhood, (B, h, w, C)."""
+        mean = functional.avg_pool2d(features, 3, 1, 1, count_include_pad=False)
+        return mean.permute(0, 2, 3, 1)
+
+    def forward(self, patches: Tensor, sentence: Tensor) -> Tensor:
+        """How well each patch fits the sentence: (B, 2, h, w), by angle and by projection.
+
+        Args:
+            patches: (B, h, w, C) from `neighbourhoods`.
+            sentence: (B, width), of length 1.
+        """
+        seen = self.patch(patches).float()
+        wanted = functional.normalize(sentence.float() - self.middle, dim=-1)
+        wanted = functional.normalize(self.sentence(wanted).float(), dim=-1)
+        projection = torch.einsum("bhwd,bd->bhw", seen, wanted)
+        length = seen.norm(dim=-1).clamp(min=1e-6)
+        return torch.stack([projection / length, projection], 1)
+
+
+class Places(nn.Module):
+    """Heat maps (B, K, h, w) to their centres of mass, (B, K, 2) in [-1, 1], column first."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Softmax over all places, then the mean place."""
+        height, width = maps.shape[-2:]
+        mass = maps.float().flatten(2).softmax(-1).reshape(maps.shape)
+        rows = torch.linspace(-1, 1, height, device=maps.device)
+        columns = torch.linspace(-1, 1, width, device=maps.device)
+        return torch.stack([(mass.sum(2) * columns).sum(-1), (mass.sum(3) * rows).sum(-1)], -1)
+
+
+class Fusion(nn.Module):
+    """Places as tokens, the ActionQuery behind them, a few transformer layers."""
+
+    def __init__(
+        self, channels: int, hidden: int, seen: int, meant: int, layers: int, heads: int
+    ) -> None:
+        """Sizes.
+
+        Args:
+            channels: of the feature map.
+            hidden: width of the transformer.
+            seen: places found in the picture alone.
+            meant: places found with the instruction.
+            layers: of the transformer.
+            heads: of its attention.
+        """
+        super().__init__()
+        self.look = nn.Sequential(
+            nn.BatchNorm2d(channels),
+            nn.Conv2d(channels, 64, 1),
+            nn.BatchNorm2d(64),
+            nn.ReLU(),
+            last := nn.Conv2d(64, seen + meant, 1),
+        )
+        nn.init.normal_(last.weight, std=0.3)
+        self.match = nn.Conv2d(2, meant, 1, bias=False)
+        nn.init.constant_(self.match.weight, 10.0)
+        self.seen = seen
+        self.places = Places()
+        count = seen + meant
+        self.embed = nn.Parameter(torch.randn(count, 2, hidden) * 0.5)
+        self.names = nn.Parameter(torch.randn(count, hidden) * 0.5)
+        layer = nn.TransformerEncoderLayer(
+            hidden, heads, 2 * hidden, dropout=0.0, activation="gelu", batch_first=True,
+            norm_first=True,
+        )  # fmt: skip
+        self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(hidden)
+
+    def forward(self, features: Tensor, fit: Tensor, query: Tensor) -> Tensor:
+        """(B, hidden) at the ActionQuery.
+
+        Args:
+            features: (B, C, 2h, 2w).
+            fit: (B, 2, h, w) from Alignment.
+            query: (hidden,).
+        """
+        maps = self.look(features)
+        seen = self.places(maps[:, : self.seen])
+        cards = functional.avg_pool2d(maps[:, self.seen :], 2)
+        meant = self.places(cards.float() + self.match(fit).float())
+        places = torch.cat([seen, meant], 1)
+        tokens = torch.einsum("bkc,kch->bkh", places, self.embed) + self.names
+        tokens = torch.cat([tokens, query.expand(len(tokens), 1, -1)], 1)
+        return cast(Tensor, self.norm(self.transformer(tokens)[:, -1]))

@@ -1,0 +1,327 @@
+"""Training what stands behind frozen features: `mobilenet-minilm` on a CPU, in minutes.
+
+The frozen parts see every frame once; only their features are kept. Each step then costs a few
+milliseconds a sample, and a thousand steps a few minutes of one core.
+
+Two networks come out of here, alike in everything but their weights. `pretrained` starts from an
+aligned source folder and learns fusion, ActionQuery and head. `scratch` starts from random numbers:
+its convolutions and its sentence encoder stay random (random features, as in a reservoir), and it
+learns the comparison of patches and sentences beside the rest.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from vlm4vla.core.errors import OutOfRange
+from vlm4vla.core.specs import CameraRequest
+from vlm4vla.models import checkpoint
+from vlm4vla.models.config import ARM, Scalar, Setup, VLAConfig
+from vlm4vla.models.normalisation import of_actions
+from vlm4vla.models.small.backbone import MobileNetMiniLM
+from vlm4vla.models.vla import VLA
+from vlm4vla.training.data.open import open_demonstrations
+from vlm4vla.training.data.samples import Chunks
+
+BACKBONE = "mobilenet-minilm"
+PATH_UNIT = 0.02
+"""Metres that count as 1 in the loss of the path."""
+_PICTURES = 16
+"""Frames that the frozen parts see at once."""
+
+
+@dataclass(frozen=True)
+class SmallSettings:
+    """Everything that decides the weights."""
+
+    data: Path
+    source: Path
+    """The aligned folder; from scratch, only its tokenizer and architecture are used."""
+    out: Path
+    scratch: bool = False
+    chunk: int = 48
+    """Actions: a whole episode of the emoji task (42 to 48 steps) from one look."""
+    steps: int = 1500
+    batch: int = 32
+    lr: float = 2e-3
+    """After a warm-up; falls to 0 along a cosine."""
+    warmup: int = 50
+    gripper_weight: float = 0.1
+    """Of the gripper's cross-entropy beside the arm's Huber loss."""
+    path_weight: float = 0.05
+    """Of the path: the sum of all translations so far, hence where the hand is."""
+    held_out: float = 0.1
+    """Share of the demonstrations that is only measured on."""
+    seed: int = 123
+    options: Mapping[str, Scalar] = field(default_factory=dict)
+    """Of the backbone."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no training can have. Raises OutOfRange."""
+        for name, low, high in (
+            ("chunk", 1, 1000), ("steps", 1, 10**7), ("batch", 2, 10**5), ("lr", 0.0, 10.0),
+            ("warmup", 0, 10**6), ("held_out", 0.0, 0.9), ("seed", 0, 2**31 - 1),
+        ):  # fmt: skip
+            if not low <= getattr(self, name) <= high:
+                raise OutOfRange(f"{name} {getattr(self, name):g} is outside {low:g}..{high:g}.")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the frozen parts make of every sample, and what is wanted there."""
+
+    fine: Tensor
+    """(N, 32, h, w) float16."""
+    patches: Tensor
+    """(N, h/2, w/2, 576) float16; (N, 2, h/2, w/2) once compared with the sentence."""
+    sentences: Tensor
+    """(N, 384)."""
+    actions: Tensor
+    """(N, chunk, 7)."""
+    mask: Tensor
+    """(N, chunk) bool."""
+
+    def __len__(self) -> int:
+        """Samples."""
+        return len(self.fine)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One line of metrics."""
+
+    step: int
+    values: Mapping[str, float]
+    seconds: float
+
+
+def train(settings: SmallSettings, tell: Callable[[Moment], None]) -> VLA:
+    """Train and save one network. Raises BadInput in one of its forms before it begins."""
+    samples, camera = _samples(settings)
+    torch.manual_seed(settings.seed)
+    model = VLA.build(_config(settings, samples, camera))
+    memory = remember(model, samples, settings.scratch)
+    began = time.monotonic()
+    learn(model, memory, settings, tell)
+    checkpoint.save(
+        model,
+        settings.out,
+        whole=True,
+        training={
+            "step": settings.steps,
+            "samples": len(memory),
+            "data": settings.data.name,
+            "seconds": round(time.monotonic() - began, 1),
+        },
+    )
+    return model
+
+
+def _samples(settings: SmallSettings) -> tuple[Chunks, CameraRequest]:
+    data = open_demonstrations(settings.data, None)
+    first = Chunks([data], settings.chunk, [CameraRequest(data.cameras[0])], None)
+    height, width = first[0].images[data.cameras[0]].shape[:2]
+    camera = CameraRequest(data.cameras[0], height, width, data.flip)
+    return Chunks([data], settings.chunk, [camera], None), camera
+
+
+def _config(settings: SmallSettings, samples: Chunks, camera: CameraRequest) -> VLAConfig:
+    actions = samples.all_actions()
+    return VLAConfig(
+        backbone=BACKBONE,
+        source=str(settings.source),
+        action=samples.target,
+        camera=camera,
+        chunk=settings.chunk,
+        statistics=of_actions(settings.data.resolve().name, actions[:, :ARM]),
+        clip_norm=1.0,
+        gripper_loss_weight=settings.gripper_weight,
+        image_size=camera.height or 448,
+        setup=Setup(options=settings.options),
+        # From scratch nothing is aligned yet: patches and sentences learn to meet.
+        frozen=() if settings.scratch else ("vision", "word_embeddings"),
+        scratch=settings.scratch,
+        execution="chunk",
+        training_split="grinningface train",
+    )
+
+
+@torch.no_grad()
+def remember(model: VLA, samples: Chunks, scratch: bool) -> Memory:
+    """Show every sample to the frozen parts, once."""
+    backbone = model.backbone
+    assert isinstance(backbone, MobileNetMiniLM)
+    if scratch:
+        settle(backbone, samples)
+    backbone.eval()
+    camera = model.config.camera.name
+    said = sorted({samples[index].instruction for index in range(len(samples))})
+    meant = {text: backbone.sentence(backbone.text.tokens([text]))[0] for text in said}
+    if scratch:
+        backbone.align.middle.copy_(torch.stack(list(meant.values())).mean(0))
+    fine, patches, sentences, actions, masks = [], [], [], [], []
+    for start in range(0, len(samples), _PICTURES):
+        some = [samples[i] for i in range(start, min(start + _PICTURES, len(samples)))]
+        frames = torch.from_numpy(np.stack([sample.images[camera] for sample in some]))
+        seen, near = backbone.features(frames)
+        sentence = torch.stack([meant[sample.instruction] for sample in some])
+        fine.append(seen.half())
+        patches.append((near if scratch else backbone.align(near, sentence)).half())
+        sentences.append(sentence)
+        actions.append(torch.from_numpy(np.stack([sample.actions for sample in some])).float())
+        masks.append(torch.from_numpy(np.stack([sample.mask for sample in some])))
+    return Memory(*(torch.cat(part) for part in (fine, patches, sentences, actions, masks)))
+
+
+def settle(backbone: MobileNetMiniLM, samples: Chunks, count: int = 96) -> None:
+    """Give the batch norms of a random trunk the statistics of the first demonstrations.
+
+    Without them a random network's activations grow from layer to layer.
+    """
+    norms = [m for m in backbone.vision.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None  # the plain mean over all batches
+    backbone.vision.train()
+    for start in range(0, min(count, len(samples)), 32):
+        some = [samples[i] for i in range(start, min(start + 32, len(samples)))]
+        backbone.features(
+            torch.from_numpy(np.stack([next(iter(sample.images.values())) for sample in some]))
+        )
+    for norm in norms:
+        norm.momentum = 0.1
+
+
+def learn(
+    model: VLA, memory: Memory, settings: SmallSettings, tell: Callable[[Moment], None]
+) -> None:
+    """Train on what is remembered; the same seed gives the same weights on the same machine."""
+    backbone = model.backbone
+    assert isinstance(backbone, MobileNetMiniLM)
+    for frozen in (backbone.vision, backbone.text):
+        frozen.requires_grad_(False)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=0.0)
+    rng = np.random.default_rng(settings.seed)
+    measured, used = _split(len(memory), settings.held_out, rng)
+    every = max(1, settings.steps // 30)
+    began = time.monotonic()
+    rows: list[dict[str, float]] = []
+    queue: NDArray[np.int64] = np.zeros(0, np.int64)
+    # Only the fusion trains; `backbone.train()` would unsettle a random trunk's batch statistics.
+    backbone.eval()
+    backbone.fusion.train()
+    for step in range(settings.steps):
+        if len(queue) < settings.batch:
+            queue = np.concatenate([queue, rng.permutation(used)])
+        chosen, queue = queue[: settings.batch], queue[settings.batch :]
+        for group in optimiser.param_groups:
+            group["lr"] = settings.lr * _pace(step, settings)
+        found = losses(model, memory, chosen, settings)
+        optimiser.zero_grad()
+        found["loss"].backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        if (step + 1) % every == 0 or step + 1 == settings.steps:
+            values = {name: float(value.detach()) for name, value in found.items()}
+            values |= _measure(model, memory, measured, settings)
+            backbone.fusion.train()
+            moment = Moment(step + 1, values, time.monotonic() - began)
+            rows.append({"step": step + 1, "seconds": moment.seconds, **values})
+            tell(moment)
+    _write(settings.out / "metrics.csv", rows)
+    model.eval()
+
+
+def losses(
+    model: VLA, memory: Memory, chosen: NDArray[np.int64], settings: SmallSettings
+) -> dict[str, Tensor]:
+    """The recipe's loss, and the path's.
+
+    Huber on the normalised chunk and cross-entropy on the gripper are VLM4VLA's. The path is ours:
+    an error that repeats adds up over the chunk, so the distance of the hand from where the
+    demonstration had it counts too.
+    """
+    backbone, index = model.backbone, torch.from_numpy(chosen)
+    assert isinstance(backbone, MobileNetMiniLM)
+    fine, near = memory.fine[index].float(), memory.patches[index].float()
+    if settings.scratch:
+        hidden = backbone.read(fine, near, memory.sentences[index], model.query)
+    else:
+        hidden = backbone.fusion(fine, near, model.query)
+    arm, logits = model.head(hidden)
+    wanted, opens = model.normaliser.encode(memory.actions[index])
+    kept = memory.mask[index].float()
+    arm_loss = _mean(functional.huber_loss(arm, wanted, reduction="none").mean(-1), kept)
+    gripper = functional.binary_cross_entropy_with_logits(logits, opens, reduction="none")
+    off = _path_error(model, arm - wanted, kept) / PATH_UNIT
+    path = _mean(functional.huber_loss(off, torch.zeros_like(off), reduction="none").mean(-1), kept)
+    gripper_loss = _mean(gripper, kept)
+    total = arm_loss + settings.gripper_weight * gripper_loss + settings.path_weight * path
+    return {"loss": total, "arm": arm_loss, "gripper": gripper_loss, "path": path}
+
+
+def _path_error(model: VLA, error: Tensor, kept: Tensor) -> Tensor:
+    """How far the commanded hand is off after each action, metres (B, chunk, 3)."""
+    statistics, action = model.config.statistics, model.config.action
+    assert statistics is not None
+    metres = [
+        (high - low) / 2 * model.config.clip_norm * scale
+        for low, high, scale in zip(
+            statistics.q01, statistics.q99, action.translation_scale, strict=False
+        )
+    ]
+    return (error[..., :3] * torch.tensor(metres) * kept[..., None]).cumsum(1)
+
+
+@torch.no_grad()
+def _measure(
+    model: VLA, memory: Memory, measured: NDArray[np.int64], settings: SmallSettings
+) -> dict[str, float]:
+    """The losses on demonstrations that are not trained on."""
+    if not len(measured):
+        return {}
+    backbone = model.backbone
+    assert isinstance(backbone, MobileNetMiniLM)
+    backbone.fusion.eval()
+    found = losses(model, memory, measured, settings)
+    return {f"held_out_{name}": float(value) for name, value in found.items()}
+
+
+def _split(
+    count: int, share: float, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Samples that are only measured on, and those that are trained on."""
+    order = rng.permutation(count)
+    held = int(count * share)
+    return order[:held], order[held:]
+
+
+def _pace(step: int, settings: SmallSettings) -> float:
+    """Share of the learning rate: up over the warm-up, then a cosine to 0."""
+    if step < settings.warmup:
+        return (step + 1) / settings.warmup
+    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+    return 0.5 + 0.5 * math.cos(math.pi * done)
+
+
+def _mean(values: Tensor, kept: Tensor) -> Tensor:
+    return (values * kept).sum() / kept.sum().clamp(min=1)
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
