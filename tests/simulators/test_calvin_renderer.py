@@ -64,6 +64,29 @@ def test_egl_differs_in_the_pictures_alone(egl):
         assert 5 < gl[index].mean() - tiny[index].mean() < 30, "EGL is the brighter one"
 
 
+def test_egl_is_opened_with_the_first_picture_and_not_before(egl):
+    """Late in an episode too: the world goes on as if it had been there from the start."""
+    late, early = (Calvin().create({"renderer": "egl"}) for _ in range(2))
+    state = ObservationRequest(proprio=True, privileged=True)
+    actions = np.random.default_rng(4).uniform(-1, 1, (30, 7))
+    for world in (late, early):
+        world.reset(load("calvin_debug").episodes[0])
+    early.observe(BOTH)
+    for action in actions[:20]:
+        for world in (late, early):
+            world.advance(action)
+            world.observe(state)
+    assert not late._draws and early._draws
+    for action in actions[20:]:
+        left, right = late.observe(BOTH), early.observe(BOTH)
+        for camera in BOTH.cameras:
+            np.testing.assert_array_equal(left.image(camera.name), right.image(camera.name))
+        np.testing.assert_array_equal(left.proprio, right.proprio)
+        for name in left.privileged:
+            np.testing.assert_array_equal(left.privileged[name], right.privileged[name])
+        assert late.advance(action) == early.advance(action)
+
+
 def test_runs_with_different_renderers_are_not_compared(egl):
     facts = [Calvin().preflight({"renderer": name}, rendering=True) for name in ("tiny", "egl")]
     assert set(conflicts(facts)) == {"renderer"}

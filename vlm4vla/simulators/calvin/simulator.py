@@ -26,7 +26,10 @@ class CalvinSimulator:
         """Find the data and open an empty world; each reset builds what stands in it."""
         self._absolute = options.control == "absolute"
         self._data = locate("calvin", "data")
-        self._bullet = open_world(choose(options.renderer))
+        self._renderer = choose(options.renderer)
+        # Whoever only reads the state needs no OpenGL, nor its half gigabyte.
+        self._bullet = open_world("tiny")
+        self._draws = self._renderer == "tiny"
         self._world: World | None = None
         self._done = False
 
@@ -37,7 +40,9 @@ class CalvinSimulator:
         self._world.reset(chain.robot_obs, chain.scene_obs)
         self._now = self._world.snapshot()
         self._attempt = Attempt(chain, self._now)
+        self._chain = chain
         self._step = 0
+        self._actions: list[Floats] = []
         self._done = False
 
     def advance(self, action: Floats) -> Progress:
@@ -50,11 +55,10 @@ class CalvinSimulator:
             raise ResetNeeded("The episode has not begun, or has ended; call reset.")
         action = np.array(action, np.float64)
         action[6] = 1.0 if action[6] > 0 else -1.0
-        if self._absolute:
-            self._world.step_abs(action)
-        else:
-            self._world.step_rel(action)
+        self._move(self._world, action)
         self._step += 1
+        if not self._draws:
+            self._actions.append(action)
         self._now = self._world.snapshot()
         attempt = self._attempt
         solved = attempt.watch(self._now)
@@ -72,7 +76,7 @@ class CalvinSimulator:
         """Render and read what is asked for. Neither changes the physics."""
         if self._world is None:
             raise ResetNeeded("The episode has not begun; call reset.")
-        world = self._world
+        world = self._drawn(self._world) if request.cameras else self._world
         return Observation(
             instruction=self._attempt.instruction,
             step=self._step,
@@ -86,6 +90,29 @@ class CalvinSimulator:
         self._world = None
         if self._bullet.isConnected():
             self._bullet.disconnect()
+
+    def _move(self, world: World, action: Floats) -> None:
+        if self._absolute:
+            world.step_abs(action)
+        else:
+            world.step_rel(action)
+
+    def _drawn(self, world: World) -> World:
+        """The world where it can be drawn.
+
+        A renderer only draws what was loaded after it. With the first picture, then, the episode so
+        far is repeated, to the same bits, in a world that has the wanted renderer.
+        """
+        if self._draws:
+            return world
+        self._bullet.disconnect()
+        self._bullet = open_world(self._renderer)
+        self._draws = True
+        self._world = World(world.scene, self._data, self._bullet)
+        self._world.reset(self._chain.robot_obs, self._chain.scene_obs)
+        for action in self._actions:
+            self._move(self._world, action)
+        return self._world
 
     def _privileged(self, world: World, now: Snapshot) -> dict[str, Floats]:
         """What experts may see.
