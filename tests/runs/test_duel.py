@@ -56,7 +56,8 @@ class Watcher:
 def contest(store, rule, first=EXPERT, second=RANDOM, watch=None):
     plans = resolve(first), resolve(second)
     metric = plans[0].suite.metrics[0]
-    return duel(plans, store, rule, lambda row: counted(metric, row), watch or Watcher())
+    score = lambda row: counted(metric, row)  # noqa: E731
+    return duel(plans, store, rule, metric.name, score, watch or Watcher())
 
 
 def lots(store, run):
@@ -74,7 +75,7 @@ def test_it_stops_when_decided_and_stores_what_it_began(store):
         record = store.run(run)
         assert record.status is RunStatus.DECIDED
         assert record.decision == {
-            "rule": "betting", "alpha": 0.05, "pairs": 7, "against": other
+            "rule": "betting", "alpha": 0.05, "metric": "success", "pairs": 7, "against": other
         }  # fmt: skip
         # The first so many of the order and no others: nothing that ended early slipped in.
         places = lots(store, run)
@@ -133,5 +134,5 @@ def test_what_cannot_be_paired_is_refused_before_anything_runs(store):
     other = replace(other, comparability={**other.comparability, "engine": "another"})
     one = replace(one, comparability={**one.comparability, "engine": "this"})
     with pytest.raises(BadInput, match=r"differ in engine \(another / this\)"):
-        duel((one, other), store, After(1), lambda row: 1.0, Watcher())
+        duel((one, other), store, After(1), "success", lambda row: 1.0, Watcher())
     assert store.runs() == []

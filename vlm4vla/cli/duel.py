@@ -69,7 +69,14 @@ def run_contest(
     console = Console(highlight=False, stderr=quiet)
     news = _News(contest, rule, console)
     with Store.open(path, create=True) as store:
-        ended = duel((first, second), store, rule, lambda row: counted(metric, row), news.observe)
+        ended = duel(
+            (first, second),
+            store,
+            rule,
+            metric.name,
+            lambda row: counted(metric, row),
+            news.observe,
+        )
         news.tell()
         if ended.interrupted:
             console.print("Interrupted. What had ended is stored; the same command continues.")

@@ -255,7 +255,7 @@ def _check(runs: tuple[RunRecord, RunRecord], terms: Terms) -> list[Metric]:
             f"they differ in {unlike}.",
             "Run one of them again under the other's conditions, or add --allow-different.",
         )
-    shared = [one for one in first.metrics if one in second.metrics]
+    shared = [one for one in first.metrics if one in second.metrics and not one.table]
     if not shared:
         raise BadInput("The runs count nothing in the same way.", "`bench show RUN` says what.")
     if terms.metric is None:
@@ -277,19 +277,20 @@ def _anytime(
     runs: Sequence[RunRecord], rows: Sequence[Rows], metrics: Sequence[Metric], terms: Terms
 ) -> tuple[Contrast, ...]:
     """Every metric in the order of the rule; a mean's span is known of the headline only."""
-    order, step = pair_order(rows[0].keys() | rows[1].keys()), _step(runs)
+    order = pair_order(rows[0].keys() | rows[1].keys())
     return tuple(
-        anytime(one, rows[0], rows[1], order, terms.alpha, terms.span, step)
+        anytime(one, rows[0], rows[1], order, terms.alpha, terms.span, _step(runs, one))
         for one in metrics
         if one.kind == "rate" or one is metrics[0]
     )
 
 
-def _step(runs: Sequence[RunRecord]) -> int | None:
-    """After how many pairs STEP decided between these two runs, if it did."""
+def _step(runs: Sequence[RunRecord], metric: Metric) -> int | None:
+    """After how many pairs STEP decided between these two runs in this metric, if it did."""
     for run, other in (runs, runs[::-1]):
+        wanted = {"rule": "STEP", "against": other.id, "metric": metric.name}
         found = run.decision or {}
-        if found.get("rule") == "STEP" and found.get("against") == other.id:
+        if wanted.items() <= found.items():
             pairs = found.get("pairs")
             return pairs if isinstance(pairs, int) else None
     return None

@@ -80,7 +80,12 @@ def check(plans: tuple[RunPlan, RunPlan]) -> None:
 
 
 def duel(
-    plans: tuple[RunPlan, RunPlan], store: Store, rule: Rule, score: Score, watch: Watcher
+    plans: tuple[RunPlan, RunPlan],
+    store: Store,
+    rule: Rule,
+    metric: str,
+    score: Score,
+    watch: Watcher,
 ) -> DuelSummary:
     """Run both plans until the rule has decided, or to their end. What ends is committed.
 
@@ -88,6 +93,7 @@ def duel(
         plans: two plans of the same episodes; see `check`.
         store: where both runs go.
         rule: when to stop.
+        metric: the name of what is compared, for the store.
         score: what an episode counts for.
         watch: told of every event.
     """
@@ -97,7 +103,7 @@ def duel(
             stack.enter_context(store.lock(plan.record.id))
         for plan in plans:
             store.begin(plan.record)
-        state = _Duel(plans, store, rule, score, watch)
+        state = _Duel(plans, store, rule, metric, score, watch)
         state.look(None)
         interrupted = False if state.over else state.run()
         state.conclude()
@@ -116,11 +122,12 @@ class _Duel:
         plans: tuple[RunPlan, RunPlan],
         store: Store,
         rule: Rule,
+        metric: str,
         score: Score,
         watch: Watcher,
     ) -> None:
         self._plans, self._store, self._rule = plans, store, rule
-        self._score, self._watch = score, watch
+        self._metric, self._score, self._watch = metric, score, watch
         keys = {episode.key for episode in plans[0].suite.episodes}
         self._order = sorted(keys, key=lambda key: key.lot)
         self._rows: tuple[dict[EpisodeKey, Finite], ...] = tuple(
@@ -181,8 +188,12 @@ class _Duel:
             if len(rows) == len(self._order) and not errors:
                 self._store.set_status(plan.record.id, RunStatus.COMPLETE)
             elif self.decided:
-                decision = {**self._rule.facts(), "pairs": len(self.pairs), "against": other}
-                self._store.decide(plan.record.id, decision)
+                found: dict[str, JSON] = {
+                    "metric": self._metric,
+                    "pairs": len(self.pairs),
+                    "against": other,
+                }
+                self._store.decide(plan.record.id, {**self._rule.facts(), **found})
             else:
                 self._store.set_status(plan.record.id, RunStatus.INCOMPLETE)
 
