@@ -11,8 +11,8 @@ from vlm4vla import compare
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports.comparison import Terms
 from vlm4vla.reports.comparison import comparison as compared
+from vlm4vla.reports.pairing import Terms, pair_order
 from vlm4vla.reports.scores import rows_of
 from vlm4vla.store import RunStatus
 from vlm4vla.suites.schema import Metric
@@ -190,8 +190,6 @@ def test_tasks_weigh_the_same_and_are_adjusted_by_holm(store):
 
 def test_runs_stopped_by_a_rule_keep_an_interval_that_allows_for_it(store):
     """The first 12 of 24 in the order of the rule: no fixed-size test, and no bare number."""
-    from vlm4vla.reports.comparison import pair_order
-
     for name, code, right in (("one", "0", True), ("two", "1", False)):
         run = emoji_run(name, code=f"{code}a1b2c3d")
         store.begin(run)

@@ -81,7 +81,8 @@ def compare(
 
     Of stored runs, or with --sequential of two policies that are run until it is decided.
     """
-    from vlm4vla.reports.comparison import Terms, comparison
+    from vlm4vla.reports.comparison import comparison
+    from vlm4vla.reports.pairing import Terms
     from vlm4vla.store import Store
 
     terms = Terms(metric, unpaired, allow_different, alpha, margin)

@@ -14,7 +14,8 @@ from vlm4vla.core.errors import BadInput, MissingDependency, OutOfRange, Unknown
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vlm4vla.reports.comparison import Comparison, Terms
+    from vlm4vla.reports.comparison import Comparison
+    from vlm4vla.reports.pairing import Terms
     from vlm4vla.rollout.events import Event
     from vlm4vla.runs.duel import DuelSummary, Look
     from vlm4vla.runs.plan import RunPlan

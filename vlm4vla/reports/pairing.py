@@ -1,0 +1,106 @@
+"""Which two runs are compared, on which terms, and whether they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
+from vlm4vla.reports.caveats import differing
+from vlm4vla.store import RunRecord, Store
+from vlm4vla.suites.schema import Metric
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which terms two runs are compared."""
+
+    metric: str | None = None
+    """What the verdict is about; the suite's headline if None."""
+    unpaired: bool = False
+    """Compare all episodes of either run, identical or not."""
+    allow_different: bool = False
+    """Compare runs of different comparability, marked."""
+    alpha: float = ALPHA
+    margin: float | None = None
+    """Greatest difference that is still called none: points for rates, else the metric's unit."""
+    sequential: bool = False
+    """The runs were looked at while they grew, though nothing was decided."""
+    span: float = 1.0
+    """Greatest possible value of a mean less the least, in a sequential comparison."""
+
+    def check(self) -> None:
+        """Raise OutOfRange for a level or margin that cannot be."""
+        if not 0 < self.alpha < 1:
+            text = f"--alpha {self.alpha:g} must lie between 0 and 1."
+            raise OutOfRange(text, "Write e.g. --alpha 0.05")
+        if self.margin is not None and not self.margin > 0:
+            text = f"--margin {self.margin:g} must be positive."
+            raise OutOfRange(text, "Write e.g. --margin 5")
+
+
+def find_run(store: Store, name: str, suite: str | None = None) -> RunRecord:
+    """The run of that id (or its beginning or end), or the latest of the policy of that name.
+
+    Raises:
+        UnknownName: neither; the nearest of both are offered.
+        BadInput: the policy has runs of several suites.
+    """
+    runs = store.runs()
+    if suite is not None and suite not in {run.suite for run in runs}:
+        known = {run.suite for run in runs}
+        raise UnknownName("suite with runs in this store", suite, known)
+    of_policy = [run for run in runs if run.policy == name and suite in (None, run.suite)]
+    if of_policy and name not in {run.id for run in runs}:
+        suites = sorted({run.suite for run in of_policy})
+        if len(suites) > 1:
+            raise BadInput(
+                f"Policy '{name}' has runs of {', '.join(suites)}.",
+                f"Name one with --suite, e.g. --suite {suites[0]}",
+            )
+        return of_policy[-1]
+    try:
+        return store.run(name)
+    except UnknownName:
+        known = {run.id for run in runs} | {run.policy for run in runs}
+        raise UnknownName(
+            "run or policy with runs", name, known, "`bench list runs` shows all."
+        ) from None
+
+
+def pair_order(keys: Iterable[EpisodeKey]) -> list[EpisodeKey]:
+    """The order in which a sequential comparison looks at episodes.
+
+    It looks random and depends on nothing but the episodes' names: neither on their tasks nor
+    on what became of them.
+    """
+    return sorted(keys, key=lambda key: key.lot)
+
+
+def shared_metrics(runs: tuple[RunRecord, RunRecord], terms: Terms) -> list[Metric]:
+    """The metrics of both runs, what the verdict is about first. Raises BadInput."""
+    first, second = runs
+    if first.id == second.id:
+        raise BadInput(f"Both names mean run {first.id}.", "`bench list runs` shows all.")
+    if first.suite != second.suite:
+        raise BadInput(
+            f"Run {first.id} is of suite {first.suite}, run {second.id} of {second.suite}.",
+            "Compare runs of one suite; --suite chooses among a policy's.",
+        )
+    if (unlike := differing(runs)) and not terms.allow_different:
+        raise BadInput(
+            f"Runs {first.id} and {second.id} cannot be compared as they stand; "
+            f"they differ in {unlike}.",
+            "Run one of them again under the other's conditions, or add --allow-different.",
+        )
+    shared = [one for one in first.metrics if one in second.metrics and not one.table]
+    if not shared:
+        raise BadInput("The runs count nothing in the same way.", "`bench show RUN` says what.")
+    if terms.metric is None:
+        return sorted(shared, key=lambda one: not one.headline)
+    if terms.metric not in {one.name for one in shared}:
+        raise UnknownName("metric of both runs", terms.metric, {one.name for one in shared})
+    return sorted(shared, key=lambda one: one.name != terms.metric)
