@@ -49,7 +49,8 @@ def run(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the policy.")
     ] = None,
     execute: Annotated[
-        str | None, typer.Option(help="chunk, half, first, N or ensemble [the policy's own].")
+        str | None,
+        typer.Option(help="chunk, half, first, N or ensemble [the suite's or policy's own]."),
     ] = None,
     slots: Annotated[int | None, typer.Option(help="Simulators side by side [chosen].")] = None,
     max_batch: Annotated[int, typer.Option(help="Most observations in one policy call.")] = 64,
