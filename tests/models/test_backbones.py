@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 import transformers
@@ -280,8 +282,29 @@ def test_qwen_enlarges_small_frames_as_its_processor_does(checkpoints):
     assert backbone.side(512) == 512 and backbone.side(768) == 768
 
 
-def test_what_cannot_be_used_is_refused(checkpoints, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """An empty download cache."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+def test_weights_that_were_downloaded_are_found_by_their_id(checkpoints, hub):
+    """As `hf download` leaves them, without a connection."""
+    kind, setup = backbone_class("kosmos-2"), Setup()
+    with pytest.raises(MissingAsset, match="nothing is fetched unasked") as caught:
+        kind.load("microsoft/kosmos-2-patch14-224", setup)
+    assert caught.value.fix == "hf download microsoft/kosmos-2-patch14-224"
+    place = hub / "models--microsoft--kosmos-2-patch14-224"
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text("a" * 40)
+    shutil.copytree(checkpoints["kosmos-2"], place / "snapshots" / ("a" * 40))
+    found = kind.load("microsoft/kosmos-2-patch14-224", setup)
+    again = kind.load(checkpoints["kosmos-2"], setup)
+    assert torch.equal(found.embeddings.weight, again.embeddings.weight)
+
+
+def test_what_cannot_be_used_is_refused(checkpoints, hub):
     qwen, gemma = backbone_class("qwen3vl-4b"), backbone_class("paligemma-1")
     with pytest.raises(CheckpointMismatch, match="qwen3_vl, not a paligemma"):
         gemma.load(checkpoints["qwen3vl-4b"], Setup())

@@ -116,7 +116,7 @@ def test_the_command_line_ends_with_2(saved, tmp_path):
 
 
 def test_frozen_weights_that_are_not_here_name_the_download(tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     model = vla("qwen3vl-4b", tiny.make("qwen3vl-4b", tmp_path / "source"), action=TOY.action)
     model.config = replace(model.config, source="Qwen/Qwen3-VL-4B-Instruct")
     checkpoint.save(model, tmp_path / "ckpt", whole=False)
