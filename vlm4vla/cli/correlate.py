@@ -89,13 +89,14 @@ def _screen(
     from rich.table import Table
 
     from vlm4vla.cli.screen import screen as page
+    from vlm4vla.reports.correlation_text import span
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("benchmark", "suite", "n", "r", "95 %", "rho", "p", "p (BH)"):
         table.add_column(name, justify="left" if name in ("benchmark", "suite") else "right")
     for one in found:
         table.add_row(
-            one.vqa, one.suite, str(one.n), f"{one.pearson:.2f}", _span(one.low, one.high),
+            one.vqa, one.suite, str(one.n), f"{one.pearson:.2f}", span(one.low, one.high),
             f"{one.spearman:.2f}", f"{one.p:.3f}", f"{one.p_bh:.3f}",
         )  # fmt: skip
     console = page()
@@ -112,6 +113,7 @@ def _show(console: Console, one: Correlation) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from vlm4vla.reports.correlation_text import sentences
     from vlm4vla.reports.figures.plain import text_scatter
 
     rate = all(0 <= point.y <= 1 for point in one.points)
@@ -130,47 +132,7 @@ def _show(console: Console, one: Correlation) -> None:
             "" if point.n is None else str(point.n), f"{point.without:.2f}",
         )  # fmt: skip
     console.print(table)
-    console.print(Text("\n".join(_sentences(one)) + "\n"))
-
-
-def _sentences(one: Correlation) -> list[str]:
-    adjusted = f" (Holm {one.p_holm:.3g})" if one.p_holm != one.p else ""
-    exact = "exact" if one.n <= 10 else "permutation"
-    lines = [
-        f"Pearson r = {one.pearson:.3f}, 95 % {_span(one.low, one.high)} (Fisher), "
-        f"{_span(one.bootstrap_low, one.bootstrap_high)} (backbones resampled), "
-        f"{exact} p = {one.p:.3g}{adjusted}, n = {one.n} backbones",
-        f"Spearman rho = {one.spearman:.3f}, 95 % "
-        f"{_span(one.spearman_low, one.spearman_high)}, {exact} p = {one.spearman_p:.3g}",
-        f"Fit y = {one.intercept:.4g} + {one.slope:.4g} x, R2 = {one.r_squared:.3f}; "
-        f"r without one backbone: {min(p.without for p in one.points):.2f} to "
-        f"{max(p.without for p in one.points):.2f}",
-    ]
-    for family in one.families:
-        parts = []
-        if family.without is not None and family.members > 1:
-            parts.append(f"without it r = {family.without:.2f}")
-        if family.within is not None and family.within_p is not None:
-            parts.append(f"inside it r = {family.within:.2f} (p = {family.within_p:.2g})")
-        if parts:
-            lines.append(f"{family.family} ({family.members} backbones): {', '.join(parts)}")
-    if one.noise_sd is not None:
-        corrected = "" if one.corrected is None else f"; without that noise r = {one.corrected:.2f}"
-        lines.append(f"Finite episodes alone move r by {one.noise_sd:.2f} (sd){corrected}")
-    if one.detectable is not None:
-        lines.append(
-            f"{one.n} backbones show an |r| of {one.detectable:.2f} in 4 of 5 studies (power 80 %)"
-        )
-    lines += [f"! {note}" for note in one.notes]
-    if one.lacking_x:
-        lines.append(f"! no score on {one.vqa}: {', '.join(one.lacking_x)}")
-    if one.lacking_y:
-        lines.append(f"! no {one.suite} result: {', '.join(one.lacking_y)}")
-    return lines
-
-
-def _span(low: float, high: float) -> str:
-    return f"[{low:.2f}, {high:.2f}]"
+    console.print(Text("\n".join(sentences(one)) + "\n"))
 
 
 def _draw(found: list[Correlation], folder: Path) -> list[Path]:

@@ -36,9 +36,17 @@ def report(
     frames: Annotated[
         int, typer.Option(help="Replay so many episodes of each run and show what was seen.")
     ] = 0,
+    vqa: Annotated[
+        list[str] | None,
+        typer.Option(help="Correlate with this benchmark (repeatable); `bench vqa list`."),
+    ] = None,
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="Add the papers' rows and imports; correlate theirs."),
+    ] = False,
     store: StoreOption = None,
 ) -> None:
-    """Write leaderboard, intervals, stages, errors and commands to one HTML file."""
+    """Write tables, drawings, differences, errors and commands to one HTML file."""
     from vlm4vla.reports.leaderboard import board
     from vlm4vla.reports.page import Sheet, write_page
     from vlm4vla.store import Store
@@ -59,7 +67,7 @@ def report(
                     sheets += _contact_sheets(opened, run, frames, Path(folder))
                 except BadInput as error:  # the page is worth having without pictures
                     print(f"No frames of {run}: {error}")
-        write_page(opened, out, suite or (), policy or (), all_, sheets)
+        write_page(opened, out, suite or (), policy or (), all_, sheets, vqa or (), published)
     print(f"Report written to {out}")
 
 

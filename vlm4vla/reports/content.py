@@ -10,7 +10,12 @@ from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
 from vlm4vla.reports import marks
+from vlm4vla.reports.beside import gather
+from vlm4vla.reports.beside_grid import grids as beside_grids
+from vlm4vla.reports.capability import SUITES
 from vlm4vla.reports.comparison import Comparison, comparison
+from vlm4vla.reports.correlation import Correlation, correlations
+from vlm4vla.reports.decomposition import FAMILY, Decomposed, decomposed
 from vlm4vla.reports.figures.chains import Chains
 from vlm4vla.reports.grid import Cell, Grid, grids, score, short_run
 from vlm4vla.reports.leaderboard import Board, board
@@ -73,6 +78,8 @@ class SuitePart:
     contrasts: tuple[Contrasted, ...]
     differing: Mapping[str, tuple[str, ...]]
     """Facts of comparability that the runs do not share."""
+    beside: Grid | None
+    """The same suite as papers and imports have it, if asked for."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,9 @@ class Content:
     warnings: tuple[str, ...]
     suites: tuple[SuitePart, ...]
     older: int
+    emoji: Decomposed | None
+    """Of the emoji task's suites, if there are any."""
+    correlations: tuple[Correlation, ...]
 
     @property
     def entries(self) -> list[Entry]:
@@ -95,14 +105,46 @@ def collect(
     suites: Collection[str] = (),
     policies: Collection[str] = (),
     all_runs: bool = False,
+    vqa: Sequence[str] = (),
+    others: bool = False,
 ) -> Content:
-    """Read what the page shows. Raises UnknownName for a filter without runs."""
+    """Read what the page shows.
+
+    Args:
+        store: where the runs are.
+        suites: only these.
+        policies: only these.
+        all_runs: every run, not only the latest of its kind.
+        vqa: benchmarks to correlate scores of policies with.
+        others: add what papers print and what was imported; correlate the papers' policies.
+
+    Raises:
+        UnknownName: a filter without runs, or no such benchmark.
+        BadInput: too few backbones to correlate.
+    """
     found = board(store, suites, policies, all_runs)
-    parts = tuple(_suite(store, found, suite) for suite in found.suites)
-    return Content(str(store.path), found.warnings, parts, found.older)
+    beside: dict[str, Grid] = {}
+    if others and found.suites:
+        rows, _ = gather(store, found.suites, policies, (), all_runs, True, True)
+        strangers = {row.suite for row in rows if row.origin != "ours"}
+        grids_ = beside_grids([row for row in rows if row.suite in strangers])
+        beside = {grid.suite: grid for grid in grids_}
+    parts = tuple(_suite(store, found, suite, beside.get(suite)) for suite in found.suites)
+    emoji = None
+    if any(suite.startswith(FAMILY) for suite in found.suites):
+        emoji = decomposed(store, policies)
+    shared = [suite for suite in suites if suite in SUITES or not others]
+    return Content(
+        store=str(store.path),
+        warnings=found.warnings,
+        suites=parts,
+        older=found.older,
+        emoji=emoji,
+        correlations=tuple(correlations(vqa, shared, others, store)) if vqa else (),
+    )
 
 
-def _suite(store: Store, found: Board, suite: str) -> SuitePart:
+def _suite(store: Store, found: Board, suite: str, beside: Grid | None) -> SuitePart:
     shown = found.of_suite(suite)
     names = _labels([rows[0] for rows in shown])
     entries = tuple(_entry(store, rows, names[rows[0].run]) for rows in shown)
@@ -121,6 +163,7 @@ def _suite(store: Store, found: Board, suite: str) -> SuitePart:
         entries=entries,
         contrasts=_contrasts(store, entries),
         differing=conflicts([entry.run.comparability for entry in entries]),
+        beside=beside,
     )
 
 
@@ -169,6 +212,11 @@ def _chains(label: str, run: RunRecord, episodes: Sequence[EpisodeRow]) -> Chain
 def _contrasts(store: Store, entries: Sequence[Entry]) -> tuple[Contrasted, ...]:
     found = []
     for entry in entries[1:]:
+        facts = conflicts([entries[0].run.comparability, entry.run.comparability])
+        if facts:
+            text = f"not compared with the first row, from which it differs in {', '.join(facts)}."
+            found.append(Contrasted(entry.label, None, text))
+            continue
         try:
             result = comparison(store, entry.run.id, entries[0].run.id)
         except BadInput as error:

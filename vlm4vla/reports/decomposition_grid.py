@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from vlm4vla.reports.decomposition import Decomposed, Gap, SplitScore
 from vlm4vla.reports.grid import Cell, Grid, short_run
 from vlm4vla.reports.marks import DECIDED, INCOMPLETE, legend, signs
@@ -50,15 +52,18 @@ def _gaps(found: Decomposed) -> Grid:
         "P(loses): posterior probability that recognition is worse on the second split",
         "one training seed: of checkpoints, not of methods",
     ]
-    body = tuple(_gap(one) for one in found.gaps)
+    marks: dict[tuple[str, str, str], set[str]] = {}
+    for score in found.splits:
+        marks.setdefault((score.origin, score.policy, score.variant), set()).update(score.marks)
+    body = tuple(_gap(one, marks[one.origin, one.policy, one.variant]) for one in found.gaps)
     return Grid("what is lost from one split to another", header,
                 (False, False, True, True, True), body, tuple(notes))  # fmt: skip
 
 
-def _gap(one: Gap) -> tuple[Cell, ...]:
+def _gap(one: Gap, marks: Collection[str]) -> tuple[Cell, ...]:
     loses = "" if one.p_loses is None else f"{one.p_loses:.3f}"
     return (
-        Cell(one.policy, (one.variant,) if one.variant else ()),
+        Cell(one.policy + signs(marks), (one.variant,) if one.variant else ()),
         Cell(f"{one.first} - {one.second}"),
         _points(one.recognition),
         Cell(loses),

@@ -32,7 +32,7 @@ def table(grid: Grid) -> str:
             below = "".join(f"<small>{escape(line)}</small>" for line in cell.below)
             cells.append(
                 f'<td data-name="{escape(name)}"{" class=number" * numeric}>'
-                f"<span>{escape(cell.text)}{below}</span></td>"
+                f"<span>{_score(cell.text)}{below}</span></td>"
             )
         rows.append(f"<tr>{''.join(cells)}</tr>")
     notes = f"<p class=notes>{'; '.join(map(escape, grid.notes))}.</p>" if grid.notes else ""
@@ -40,6 +40,14 @@ def table(grid: Grid) -> str:
         f"<div class=wide><table class=board><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>{notes}"
     )
+
+
+def _score(text: str) -> str:
+    """A value and its interval, which may go below it where there is little room."""
+    value, opens, interval = text.partition(" [")
+    if not opens:
+        return escape(text)
+    return f"{escape(value)} <i>[{escape(interval)}</i>"
 
 
 def figure(caption: str, drawing: str, note: str = "") -> str:

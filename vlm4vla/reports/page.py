@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vlm4vla import __version__
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports import page_runs, page_suite
+from vlm4vla.reports import page_runs, page_studies, page_suite
 from vlm4vla.reports.content import Content, collect
 from vlm4vla.reports.markup import anchor, escape, items
 from vlm4vla.reports.style import STYLE
@@ -39,6 +39,8 @@ def write_page(
     policies: Collection[str] = (),
     all_runs: bool = False,
     sheets: Sequence[Sheet] = (),
+    vqa: Sequence[str] = (),
+    others: bool = False,
 ) -> None:
     """Write the page to `out`.
 
@@ -49,12 +51,14 @@ def write_page(
         policies: only these.
         all_runs: every run, not only the latest of its kind.
         sheets: pictures, embedded.
+        vqa: benchmarks to correlate the policies' scores with.
+        others: add what papers print and what was imported; correlate the papers' policies.
 
     Raises:
-        UnknownName: the store holds no such suite or policy.
-        BadInput: the file cannot be written, or a picture cannot be read.
+        UnknownName: the store holds no such suite or policy, or there is no such benchmark.
+        BadInput: too few backbones to correlate, the file cannot be written, a picture not read.
     """
-    content = collect(store, suites, policies, all_runs)
+    content = collect(store, suites, policies, all_runs, vqa, others)
     try:
         text = page(content, sheets)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -70,14 +74,19 @@ def page(content: Content, sheets: Sequence[Sheet] = ()) -> str:
     """The text of the page."""
     suites = [part.suite for part in content.suites]
     others = _pictures(sheet for sheet in sheets if sheet.suite not in suites)
-    parts = [_header(content), _contents(suites, bool(others)), *map(_warning, content.warnings)]
+    studies = {
+        "emoji": page_studies.emoji(content.emoji),
+        "correlation": page_studies.correlations(content.correlations),
+        "frames": others and f'<section id="frames"><h2>Frames</h2>{others}</section>',
+    }
+    found = [name for name, text in studies.items() if text]
+    parts = [_header(content), _contents(suites, found), *map(_warning, content.warnings)]
     if not suites:
         parts.append("<p>The store holds no runs yet.</p>")
     for part in content.suites:
         own = _pictures(sheet for sheet in sheets if sheet.suite == part.suite)
         parts.append(page_suite.section(part, own))
-    if others:
-        parts.append(f'<section id="frames"><h2>Frames</h2>{others}</section>')
+    parts += studies.values()
     if suites:
         parts += [page_runs.errors(content), page_runs.comparability(content.suites)]
         parts.append(page_runs.runs(content))
@@ -102,11 +111,11 @@ def _header(content: Content) -> str:
     )
 
 
-def _contents(suites: Sequence[str], frames: bool) -> str:
+def _contents(suites: Sequence[str], studies: Sequence[str]) -> str:
     if not suites:
         return ""
     places = [(suite, anchor(suite)) for suite in suites]
-    places += [("Frames", "frames")] * frames
+    places += [(study.capitalize(), study) for study in studies]
     places += [("Errors", "errors"), ("Comparability", "comparability"), ("Runs", "runs")]
     links = " ".join(f'<a href="#{place}">{escape(name)}</a>' for name, place in places)
     return f"<nav>{links}</nav>"

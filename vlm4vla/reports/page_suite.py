@@ -21,8 +21,9 @@ def section(part: SuitePart, pictures: str) -> str:
     parts = [
         f'<section id="{anchor(part.suite)}"><h2>{escape(part.suite)}</h2>',
         table(part.leaderboard),
+        part.beside and folded("Beside others: papers and imports", table(part.beside)),
         _tasks(part),
-        *(f"<h3>{escape(grid.suite)}</h3>{table(grid)}" for grid in part.further),
+        *(folded(grid.suite, table(grid)) for grid in part.further),
         side_by_side(_scores(part.entries)),
         _differences(part.contrasts),
         _stages(part.entries),
@@ -42,7 +43,10 @@ def _tasks(part: SuitePart) -> str:
 
 
 def _scores(entries: Sequence[Entry]) -> Iterator[str]:
-    for metric in dict.fromkeys(row.metric for entry in entries for row in entry.rows):
+    metrics = dict.fromkeys(row.metric for entry in entries for row in entry.rows)
+    if any(entry.chains for entry in entries):  # the other metrics are drawn as chain lengths
+        metrics = dict.fromkeys([entries[0].headline.metric])
+    for metric in metrics:
         found = [(e, row) for e in entries for row in e.rows if row.metric == metric]
         points = [_interval(entry, row) for entry, row in found if _drawn(row)]
         first = found[0][1]
@@ -50,7 +54,7 @@ def _scores(entries: Sequence[Entry]) -> Iterator[str]:
         if first.chance is not None:
             notes.append(f"Dashed: chance, {100 * first.chance:.1f} %.")
         if any(point.bounds for point in points):
-            notes.append("Thin and grey: what the errors leave open.")
+            notes.append("Bracket below: what the errors leave open.")
         if any(point.hollow for point in points):
             notes.append("Hollow: a decided run.")
         hidden = [entry.label for entry, row in found if not _drawn(row)]
@@ -108,7 +112,7 @@ def _differences(contrasts: Sequence[Contrasted]) -> str:
     if len(adjusted) > 1:
         tail = f"p adjusted for {len(adjusted)} comparisons (Holm): {', '.join(adjusted)}."
     body = f"<div class=said>{items(said)}<p class=notes>{escape(tail)}</p></div>"
-    return f"<h3>Differences</h3><div class=plots>{drawing}{body}</div>"
+    return f'<h3>Differences</h3><div class="plots pair">{drawing}{body}</div>'
 
 
 def _stages(entries: Sequence[Entry]) -> str:

@@ -8,7 +8,7 @@ _PAGE = """
 * { box-sizing: border-box; }
 body { margin: 0; color: var(--ink); background: var(--paper);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-main { max-width: 1080px; margin: 0 auto; padding: 24px 20px 64px; }
+main { max-width: 1120px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { font-size: 28px; margin: 0; } h2 { font-size: 21px; margin: 40px 0 8px; }
 h3 { font-size: 16px; margin: 24px 0 4px; overflow-wrap: anywhere; }
 h4 { font-size: 14px; margin: 14px 0 2px; }
@@ -22,11 +22,14 @@ table.board { width: 100%; border-collapse: collapse; font-size: 15px; }
 .board th { text-align: left; font-weight: 600; border-bottom: 2px solid var(--ink); }
 .board th, .board td { padding: 6px 12px 6px 0; vertical-align: top; }
 .board td { border-bottom: 1px solid var(--rule); }
-.board td:first-child { font-weight: 600; overflow-wrap: anywhere; min-width: 8.5em; }
-.board .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.board td:first-child { font-weight: 600; overflow-wrap: anywhere; min-width: 9em; }
+.board .number { text-align: right; font-variant-numeric: tabular-nums; }
+.board i { font-style: normal; white-space: nowrap; color: var(--soft); }
 .board small { display: block; color: var(--soft); font-weight: 400; }
 .plots { display: grid; gap: 8px 28px; margin-top: 16px;
   grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); }
+.pair { grid-template-columns: minmax(300px, 1fr) 2fr; }
+.large { grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
 .said { font-size: 15px; } .said ul { margin: 0; }
 figure { margin: 0; break-inside: avoid; }
 figcaption { font-weight: 600; font-size: 14px; overflow-wrap: anywhere; }
@@ -48,7 +51,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
   .board td:first-child { font-size: 17px; } .board td:first-child::before { content: none; }
   .board td > span, .board .number { text-align: right; }
   .board td:first-child > span { text-align: left; }
-  .plots { grid-template-columns: 1fr; }
+  .plots, .pair { grid-template-columns: 1fr; }
   .sheet img { max-width: none; width: 760px; }
 }
 @media print {

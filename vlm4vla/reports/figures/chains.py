@@ -16,7 +16,7 @@ from vlm4vla.reports.figures.drawing import (
     svg,
 )
 
-_SHADES = ("#eef1f4", "#cfe1ee", "#9fc6e0", "#63a5cf", "#2a80b8", "#00507d")
+_SHADES = ("#e3e8ed", "#cfe1ee", "#9fc6e0", "#63a5cf", "#2a80b8", "#00507d")
 """From none solved to all: one hue that darkens, so that print and every eye keep the order."""
 
 

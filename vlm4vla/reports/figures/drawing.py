@@ -29,7 +29,7 @@ svg .grid { stroke: #d5dae0; } svg .zero { stroke: #1b1f24; }
 svg .chance { stroke: #d55e00; stroke-dasharray: 4 3; }
 svg .whisker { stroke: #0072b2; stroke-width: 3; } svg .dot { fill: #0072b2; }
 svg .hollow { fill: #fff; stroke: #0072b2; stroke-width: 2; }
-svg .bounds { stroke: #8a939e; stroke-width: 1.5; }
+svg .bounds { fill: none; stroke: #5b6470; stroke-width: 1.5; }
 svg .rail { fill: #e9edf1; } svg .bar { fill: #0072b2; }
 svg .piece { stroke: #fff; stroke-width: 1; } svg text.inside { fill: #fff; }
 """

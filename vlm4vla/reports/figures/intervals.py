@@ -34,7 +34,7 @@ class Interval:
 
 
 def intervals(points: Sequence[Interval], rate: bool, chance: float | None = None) -> str:
-    """SVG: dots with whiskers; a dashed line marks chance, a thin grey one what errors leave open.
+    """SVG: dots with whiskers; a dashed line marks chance, a bracket what errors leave open.
 
     Args:
         points: what is drawn, at least one.
@@ -63,8 +63,8 @@ def intervals(points: Sequence[Interval], rate: bool, chance: float | None = Non
         if point.bounds is not None:
             low, high = point.bounds
             parts.append(
-                f'<line class="bounds" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="{y}" y2="{y}">'
-                "<title>if every error were a failure, or a success</title></line>"
+                f'<path class="bounds" d="M{x(low):.1f} {y + 5}v5H{x(high):.1f}v-5">'
+                "<title>if every error were a failure, or a success</title></path>"
             )
         kind = "dot hollow" if point.hollow else "dot"
         parts.append(

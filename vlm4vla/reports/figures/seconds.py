@@ -19,7 +19,7 @@ class Spent:
 
 def seconds(runs: Sequence[Spent]) -> str:
     """SVG: a bar a run, as long as one of its episodes took on average, cut by purpose."""
-    left, right = label_width([run.label for run in runs]), WIDTH - 48.0
+    left, right = label_width([run.label for run in runs]), WIDTH - 58.0
     mean = [sum(run.parts.values()) / max(1, run.episodes) for run in runs]
     longest = max(mean) or 1.0
     parts = []
