@@ -321,20 +321,34 @@ def test_from_demonstrations_to_scores_in_three_commands(tmp_path):
     assert "qwen3vl-4b" in table and ",d," in table  # trained on the folder d
 
 
-def test_a_policy_does_what_it_has_memorised(tmp_path):
+def test_a_policy_does_what_it_has_memorised(tmp_path, ray_session):
     """Two demonstrations learned by heart.
 
     Picture, words and actions of a step belong together, and what was normalised on the way in
     comes out as the simulator takes it.
     """
-    only = ("--task", "near", "--init", "0-1", "--slots", 1)
-    bench("demos", "--suite", "toy", "--out", "d", "--frames", 1, "--size", 64, *only,
-          cwd=tmp_path, **ALONE)  # fmt: skip
-    bench(
-        "train", "--backbone", "toy", "--data", "d", "--out", "c", "--steps", 120, "--batch", 2,
-        "--lr", "1e-3", "--chunk", 12, "--workers", 0, "--precision", "fp32", "--save-every", 120,
-        "--set", "clip_norm=1", "--set", "gripper_loss_weight=0.1", cwd=tmp_path, **ALONE,
+    from vlm4vla.cli.demos import demos
+    from vlm4vla.runs.execute import execute
+    from vlm4vla.runs.plan import resolve as resolve_run
+    from vlm4vla.runs.request import RunRequest
+    from vlm4vla.store import Store
+    from vlm4vla.training.plan import resolve
+    from vlm4vla.training.settings import TrainSettings
+    from vlm4vla.training.trainer import train
+
+    torch.set_num_threads(1)
+    demos(tmp_path / "d", suite="toy", task=["near"], init="0-1", frames="1", size=64, slots=1)
+    settings = TrainSettings(
+        "toy", (tmp_path / "d",), tmp_path / "c", steps=120, batch=2, lr=1e-3, chunk=12,
+        workers=0, precision="fp32", save_every=120,
+        model={"clip_norm": 1, "gripper_loss_weight": 0.1},
     )  # fmt: skip
-    said = bench("run", "--policy", "toy", "--checkpoint", "c", "--suite", "toy", *only,
-                 "--store", tmp_path / "b.db", cwd=tmp_path, **ALONE)  # fmt: skip
-    assert "2/2 episodes, success 100.0%" in said
+    train(resolve(settings), lambda event: None)
+    request = RunRequest(
+        "toy", "toy", tasks=("near",), inits=(0, 1), slots=1,
+        policy_options={"checkpoint": str(tmp_path / "c")},
+    )  # fmt: skip
+    with Store.open(tmp_path / "b.db", create=True) as store:
+        summary = execute(resolve_run(request), store, lambda event: None)
+        rows = store.episodes(summary.run)
+    assert [row.outcome.value for row in rows] == ["success", "success"]
