@@ -6,6 +6,7 @@ random numbers are functions of the step; weights and moments are in the saved s
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import time
@@ -186,6 +187,8 @@ class Trainer:
             state.draft(folder)
         self._accelerator.wait_for_everyone()
         part = folder.with_name(f".{folder.name}.part")
+        # Tied weights are written once and tied again on loading; it would say so at every save.
+        logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
         self._accelerator.save_state(str(part))
         self._accelerator.wait_for_everyone()
         if self.is_main:
