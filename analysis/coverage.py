@@ -188,7 +188,7 @@ def tests(scale: float) -> Iterator[Line]:
         a, b = chains(rng, 200, 0.8), chains(rng, 200, 0.8)
         hits += sign_flip([a - b], rng, resamples=2000)[0] <= 0.05
     yield Line("sign flips of chain lengths", "200 pairs", *share(hits, repeats))
-    drawn = rng.normal(size=(round(400 * scale), 2, 9))
+    drawn = generator("permutations").normal(size=(round(2000 * scale), 2, 9))
     hits = sum(permutation_test(x, y).p <= 0.05 for x, y in drawn)
     yield Line("permutation of r, n = 9", "no correlation", *share(int(hits), len(drawn)))
     claims = [
@@ -197,7 +197,7 @@ def tests(scale: float) -> Iterator[Line]:
     ]
     yield Line(
         "TOST, paired rates",
-        "200 pairs, truly 10 points = margin",
+        "200 pairs, truly as far apart as the margin",
         *share(sum(claims), len(claims)),
     )
 
