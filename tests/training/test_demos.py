@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -114,6 +115,7 @@ def test_pictures_show_the_step_they_stand_at(recorded):
         world.advance(action)
 
 
+@pytest.mark.kills
 def test_a_killed_recording_goes_on_and_ends_the_same(recorded, tmp_path):
     words = [sys.executable, "-m", "vlm4vla.cli", *command(tmp_path, "d")]
     slow = os.environ | surroundings(tmp_path, TOY_RENDER_S="0.3")
@@ -133,6 +135,23 @@ def test_a_killed_recording_goes_on_and_ends_the_same(recorded, tmp_path):
     assert all(path.stat().st_mtime_ns == time_ for path, time_ in before.items())
     for ours, theirs in zip(tables(recorded / "d"), tables(tmp_path / "d"), strict=True):
         assert ours.equals(theirs)
+
+
+@pytest.mark.kills
+def test_an_interrupt_ends_it_at_once_and_leaves_nobody_behind(tmp_path):
+    words = [sys.executable, "-m", "vlm4vla.cli", *command(tmp_path, "d")]
+    slow = os.environ | surroundings(tmp_path, TOY_RENDER_S="8")
+    child = subprocess.Popen(words, cwd=tmp_path, env=slow, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "renders.txt").is_file():
+        assert time.monotonic() < deadline and child.poll() is None
+        time.sleep(0.05)
+    family = psutil.Process(child.pid).children(recursive=True)
+    began = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    assert child.wait(60) == 130
+    assert time.monotonic() - began < 20  # one retry alone would take forty
+    assert psutil.wait_procs(family, timeout=20)[1] == []
 
 
 def test_a_stored_run_becomes_demonstrations(recorded, tmp_path):

@@ -132,28 +132,31 @@ class Recorder:
 
     def _draw(self, indices: Sequence[int], slots: int) -> Iterator[Drawn]:
         """Each thread supervises one simulator host and keeps it from episode to episode."""
-        own = threading.local()
+        own, stopped = threading.local(), threading.Event()
         hosts: list[HostProcess] = []
 
         def work(index: int) -> Drawn:
             if not hasattr(own, "host"):
                 own.host = HostProcess(self._host, self._plan.limits)
                 hosts.append(own.host)
-            return self._draw_one(own.host, index)
+            return self._draw_one(own.host, index, stopped)
 
         pool = ThreadPoolExecutor(max(1, min(slots, len(indices))))
         try:
             for future in as_completed([pool.submit(work, index) for index in indices]):
                 yield future.result()
         finally:
+            stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             for host in hosts:
                 host.kill()
 
-    def _draw_one(self, host: HostProcess, index: int) -> Drawn:
+    def _draw_one(self, host: HostProcess, index: int, stopped: threading.Event) -> Drawn:
         take = self._episodes[index]
         problem = ""
         for attempt in range(1, _ATTEMPTS + 1):
+            if stopped.is_set():  # its host was killed; a retry would only hold the command up
+                break
             with tempfile.TemporaryDirectory(prefix="vlm4vla-") as frames:
                 recording = Recording(
                     take.actions,
