@@ -182,6 +182,6 @@ def test_imports_nothing_heavy(emoji, verb):
         [sys.executable, "-c", script, *words, "--store", str(emoji.path)],
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=60,
     )
     assert done.stdout.splitlines()[-1] == "heavy: []", done.stdout + done.stderr
