@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from vlm4vla.reports.comparison import compare
     from vlm4vla.reports.correlation import correlate
     from vlm4vla.reports.leaderboard import leaderboard
+    from vlm4vla.reports.page import report
 
-__all__ = ["compare", "correlate", "leaderboard", "run"]
+__all__ = ["compare", "correlate", "leaderboard", "report", "run"]
 __version__ = "0.1.0"
 
 _VERBS = {
@@ -21,6 +22,7 @@ _VERBS = {
     "compare": "vlm4vla.reports.comparison",
     "correlate": "vlm4vla.reports.correlation",
     "leaderboard": "vlm4vla.reports.leaderboard",
+    "report": "vlm4vla.reports.page",
 }
 
 

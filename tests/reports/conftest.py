@@ -97,3 +97,36 @@ def emoji(store):
     fill(store, emoji_run("my_policy:Mine", code="3a1b2c3d"), 12, 6, errors=4)
     fill(store, emoji_run("replay", code="4a1b2c3d"), 6, 3, last=12)
     return store
+
+
+MARKED = {
+    "privileged": {"policy": "expert"},
+    "best of many": {"provenance": {"selected_from": 7}},
+    "stand-in assets": {"comparability": {**FACTS, "stand_in.robot": "panda for widowx"}},
+    "other comparability": {"comparability": {**FACTS, "renderer": "another"}},
+    "decided": {"last": 8, "status": RunStatus.DECIDED},
+    "incomplete": {"last": 8},
+    "errors": {"errors": 3},
+}
+"""Mark -> what makes a run bear it."""
+
+
+@pytest.fixture
+def marked(store):
+    """A store with a run for every mark."""
+    return fill_marked(store)
+
+
+def fill_marked(store):
+    """The best run bears no mark; every other run bears the one it is named after."""
+    fill(store, emoji_run("plain", code="00000000"), 24, 24)
+    for number, (name, changes) in enumerate(MARKED.items(), 1):
+        told = dict(changes)
+        errors, last, status = (told.pop(n, d) for n, d in
+                                (("errors", 0), ("last", None), ("status", None)))  # fmt: skip
+        policy = told.pop("policy", name.replace(" ", "-"))
+        run = emoji_run(policy, code=f"{number:08x}", **told)
+        fill(store, run, 8, 4, errors=errors, last=last)
+        if status:
+            store.set_status(run.id, status)
+    return store

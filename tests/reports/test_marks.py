@@ -9,45 +9,18 @@ from dataclasses import replace
 
 import pytest
 
-from tests.reports.conftest import FACTS, emoji_run, fill
+from tests.reports.conftest import FACTS, MARKED, emoji_run, fill
 from vlm4vla.reports import beside_grid, marks, tables
 from vlm4vla.reports.beside import beside
 from vlm4vla.reports.grid import grids
 from vlm4vla.reports.leaderboard import board
 from vlm4vla.reports.page import write_page
-from vlm4vla.store import RunStatus
-
-CASES = {
-    "privileged": {"policy": "expert"},
-    "best of many": {"provenance": {"selected_from": 7}},
-    "stand-in assets": {"comparability": {**FACTS, "stand_in.robot": "panda for widowx"}},
-    "other comparability": {"comparability": {**FACTS, "renderer": "another"}},
-    "decided": {"last": 8, "status": RunStatus.DECIDED},
-    "incomplete": {"last": 8},
-    "errors": {"errors": 3},
-}
-
-
-@pytest.fixture
-def marked(store):
-    """The best run bears no mark; every other run bears the one it is named after."""
-    fill(store, emoji_run("plain", code="00000000"), 24, 24)
-    for number, (name, changes) in enumerate(CASES.items(), 1):
-        told = dict(changes)
-        errors, last, status = (told.pop(n, d) for n, d in
-                                (("errors", 0), ("last", None), ("status", None)))  # fmt: skip
-        policy = told.pop("policy", name.replace(" ", "-"))
-        run = emoji_run(policy, code=f"{number:08x}", **told)
-        fill(store, run, 8, 4, errors=errors, last=last)
-        if status:
-            store.set_status(run.id, status)
-    return store
 
 
 def test_each_mark_holds_where_its_fact_does_and_nowhere_else(marked):
     found = {row.run[-8:]: set(row.marks) for row in board(marked).rows}
     assert found.pop("00000000") == set()
-    assert found == {f"{i:08x}": {name} for i, name in enumerate(CASES, 1)}
+    assert found == {f"{i:08x}": {name} for i, name in enumerate(MARKED, 1)}
 
 
 def test_the_looks_may_be_stated_later_and_the_most_count():
@@ -75,20 +48,20 @@ def test_every_written_format_carries_every_mark(marked, beside_others):
             beside_grid.grids(rows), beside_grid.csv_text(rows), beside_grid.json_text(rows)
         )  # fmt: skip
         # There every row says for itself what it may be compared with.
-        shown = set(CASES) - {"other comparability"}
+        shown = set(MARKED) - {"other comparability"}
     else:
-        grid, shown = grids(found), set(CASES)
+        grid, shown = grids(found), set(MARKED)
         as_csv, as_json = tables.csv_text(found.rows), tables.json_text(found.rows)
     (notes,) = ("; ".join(one.notes) for one in grid)
     for name in shown:
         assert marks.MARKS[name].meaning in notes
-        policy = CASES[name].get("policy", name.replace(" ", "-"))
+        policy = MARKED[name].get("policy", name.replace(" ", "-"))
         (line,) = (line for line in grid[0].body if line[0].text.startswith(policy))
         text = " ".join(part for cell in line for part in (cell.text, *cell.below))
         assert marks.MARKS[name].sign in text
-    assert set(CASES) <= {n for one in json.loads(as_json) for n in one["marks"]}
+    assert set(MARKED) <= {n for one in json.loads(as_json) for n in one["marks"]}
     listed = {n for one in csv.DictReader(io.StringIO(as_csv)) for n in one["marks"].split(";")}
-    assert set(CASES) <= listed
+    assert set(MARKED) <= listed
     for text in (tables.markdown(grid), tables.latex(grid)):
         assert "best of 7" in text or beside_others
     assert "panda for widowx" in notes or beside_others
@@ -97,7 +70,7 @@ def test_every_written_format_carries_every_mark(marked, beside_others):
 def test_the_page_carries_every_mark(marked, tmp_path):
     write_page(marked, tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text()
-    for mark in (marks.MARKS[name] for name in CASES):
+    for mark in (marks.MARKS[name] for name in MARKED):
         assert mark.meaning.replace("'", "&#x27;") in text
 
 

@@ -6,13 +6,12 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from tests.reports.conftest import emoji_run, fill, quarantined
+from tests.reports.conftest import emoji_run, fill, fill_marked, quarantined
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.figures.funnel import Bar, funnel
-from vlm4vla.reports.figures.intervals import Interval, intervals
 from vlm4vla.reports.page import Sheet, write_page
+from vlm4vla.store import Store
 
-VOID = {"meta", "img", "line", "circle", "rect", "br"}
+VOID = {"meta", "img", "br"}
 
 
 class Balanced(HTMLParser):
@@ -104,51 +103,98 @@ def test_what_cannot_be_read_or_written_is_named(emoji, tmp_path):
         write_page(emoji, tmp_path / "file" / "r.html")
 
 
-def test_intervals_are_drawn_to_scale():
-    drawing = intervals([Interval("a", 0.5, 0.25, 1.0)], rate=True, chance=0.5)
-    ticks = [float(x) for x in re.findall(r'class="tick" x="([\d.]+)"', drawing)]
-    assert len(ticks) == 5
-    (low, high), (dot,), (chance,) = (
-        re.findall(r'class="whisker" x1="([\d.]+)" x2="([\d.]+)"', drawing)[0],
-        re.findall(r'cx="([\d.]+)"', drawing),
-        re.findall(r'class="chance" x1="([\d.]+)"', drawing),
-    )
-    assert [float(low), float(high)] == [ticks[1], ticks[4]]
-    assert float(dot) == float(chance) == ticks[2]
+def chromium(tmp_path, *words):
+    """What the browser printed; with a profile of its own, so that nothing is remembered."""
+    return subprocess.run(
+        [
+            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+            "--disable-background-networking", "--allow-file-access-from-files",
+            f"--user-data-dir={tmp_path / 'profile'}", *words,
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize(("high", "top"), [(0.03, "0.04"), (1.0, "1"), (4.3, "5"), (0.0, "1")])
-def test_the_axis_of_means_ends_on_a_round_number(high, top):
-    drawing = intervals([Interval("a", high, high, high)], rate=False)
-    assert re.findall(r'class="tick"[^>]*>([^<]+)<', drawing)[-1] == top
-
-
-def test_the_funnel_is_drawn_to_scale():
-    drawing = funnel([Bar("all", 8, 8), Bar("half", 4, 8), Bar("none", 0, 0)])
-    widths = [float(w) for w in re.findall(r'class="bar"[^>]*width="([\d.]+)"', drawing)]
-    assert widths[1] == pytest.approx(widths[0] / 2, abs=0.1) and widths[2] == 0
-    assert ">4/8<" in drawing
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    """A page with every mark, a contact sheet, papers' rows and a correlation."""
+    folder = tmp_path_factory.mktemp("page")
+    picture, out = folder / "sheet.png", folder / "report.html"
+    Image.new("RGB", (1002, 360), "teal").save(picture)
+    vqa = ["VLM4VLA general capability (Fig. 3 x-axis)"]
+    with Store.open(folder / "bench.db", create=True) as store:
+        write_page(fill_marked(store), out, sheets=[Sheet("a", picture)], vqa=vqa, others=True)
+    return out
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1280, 390])
-def test_no_width_scrolls_sideways(emoji, tmp_path, picture, width):
-    """Measured by a browser, in a frame as wide as the device."""
-    out = tmp_path / "report.html"
-    write_page(emoji, out, sheets=[Sheet("a", picture)])
+def test_no_width_scrolls_sideways(full, tmp_path):
+    """Measured by a browser in frames as wide as a screen and a phone, everything unfolded."""
+    folded = full.read_text()
+    (tmp_path / "folded.html").write_text(folded)
+    (tmp_path / "open.html").write_text(folded.replace("<details>", "<details open>"))
     frame = tmp_path / "frame.html"
-    frame.write_text(
-        f'<iframe id=f width={width} height=3000 src="report.html"></iframe><script>'
-        "onload = () => { const d = f.contentDocument.documentElement;"
-        "document.title = d.scrollWidth + ' ' + d.clientWidth; }</script>"
-    )
-    done = subprocess.run(
-        [
-            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
-            "--disable-background-networking", "--allow-file-access-from-files",
-            f"--user-data-dir={tmp_path / 'profile'}", frame.as_uri(),
-        ],
-        capture_output=True, text=True, timeout=120,
+    frames = "".join(
+        f'<iframe width={width} height=3000 src="{name}.html"></iframe>'
+        for width in (1280, 390) for name in ("folded", "open")
     )  # fmt: skip
-    scroll, client = re.findall(r"<title>(\d+) (\d+)</title>", done.stdout)[0]
-    assert int(scroll) <= int(client)
+    frame.write_text(
+        f"{frames}<script>onload = () => {{ document.title = [...document.querySelectorAll("
+        "'iframe')].map(f => f.contentDocument.documentElement).map(d => d.scrollWidth + ' ' + "
+        "d.clientWidth + ' ' + d.scrollHeight).join(','); }</script>"
+    )
+    done = chromium(tmp_path, "--hide-scrollbars", "--dump-dom", frame.as_uri())
+    found = re.findall(r"<title>([\d ,]+)</title>", done.stdout)[0].split(",")
+    sizes = [tuple(map(int, one.split())) for one in found]
+    assert [client for _, client, _ in sizes] == [1280, 1280, 390, 390]
+    assert all(scroll <= client for scroll, client, _ in sizes)
+    assert sizes[1][2] > sizes[0][2] > 2000, "what is folded opens, and the page is not empty"
+
+
+HOME = re.compile(r"://[^/]*\b(google|googleapis|gstatic|gvt1)\.com")
+"""Where the browser itself calls, whatever page it shows."""
+
+
+def visited(tmp_path, page):
+    """What a browser says on its console, and the addresses it looks for on the network."""
+    log = tmp_path / "net.json"
+    done = chromium(tmp_path, f"--log-net-log={log}", "--dump-dom", page.as_uri())
+    found = re.findall(r'"url":"(\w+://[^"]*)', log.read_text())
+    kinds = ("file:", "data:", "chrome", "about:")
+    urls = {url for url in found if not url.startswith(kinds) and not HOME.search(url)}
+    return [line for line in done.stderr.splitlines() if "CONSOLE" in line], urls
+
+
+@pytest.mark.browser
+def test_a_browser_finds_nothing_to_fetch_and_nothing_to_complain_of(full, tmp_path):
+    bad = tmp_path / "bad.html"
+    bad.write_text("<img src='http://127.0.0.1:9/x.png'><script>console.error('no')</script>")
+    said, urls = visited(tmp_path, bad)
+    assert len(said) == 1 and urls == {"http://127.0.0.1:9/x.png"}, (
+        "the test sees what it looks for"
+    )
+    assert visited(tmp_path, full) == ([], set())
+
+
+@pytest.mark.browser
+def test_a_browser_lets_nothing_in_that_a_run_might_smuggle(full, tmp_path):
+    page = tmp_path / "evil.html"
+    evil = "<script>console.error('ran')</script><img src='http://127.0.0.1:9/x.png'></main>"
+    page.write_text(full.read_text().replace("</main>", evil))
+    said, urls = visited(tmp_path, page)
+    assert urls == set() and said and not any('"ran"' in line for line in said)
+
+
+@pytest.mark.browser
+def test_print_unfolds_everything(full, tmp_path):
+    """Folded parts take up pages; without them there are fewer."""
+    bare = tmp_path / "bare.html"
+    bare.write_text(re.sub(r"<details>.*?</details>", "", full.read_text(), flags=re.DOTALL))
+    pages = {}
+    for page in (full, bare):
+        pdf = page.with_suffix(".pdf")
+        chromium(tmp_path, f"--print-to-pdf={pdf}", page.as_uri())
+        content = pdf.read_bytes()
+        assert content.startswith(b"%PDF")
+        pages[page] = len(re.findall(rb"/Type\s*/Page\b", content))
+    assert pages[full] >= pages[bare] + 3

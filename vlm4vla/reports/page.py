@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +69,49 @@ def write_page(
             f"The report cannot be made: {error.filename or out}: {error.strerror}.",
             "Name a file that you may write to with --out.",
         ) from error
+
+
+def report(
+    out: str | Path = "results/report.html",
+    store: Store | str | Path | None = None,
+    *,
+    suite: str | Collection[str] = (),
+    policy: str | Collection[str] = (),
+    all_runs: bool = False,
+    sheets: Mapping[str, str | Path] | None = None,
+    vqa: str | Sequence[str] = (),
+    others: bool = False,
+) -> Path:
+    """The page of a store, as `bench report` writes it.
+
+    Args:
+        out: the file; its folder is made.
+        store: an open store or its file; by default `VLM4VLA_STORE` or ./results/bench.db.
+        suite: only this suite, or these.
+        policy: only this policy, or these.
+        all_runs: every run, not only the latest of its kind.
+        sheets: title -> picture, embedded.
+        vqa: benchmarks to correlate the policies' scores with.
+        others: add what papers print and what was imported; correlate the papers' policies.
+
+    Returns:
+        The file.
+
+    Raises:
+        StoreError: the store cannot be read.
+        UnknownName: the store holds no such suite or policy, or there is no such benchmark.
+        BadInput: too few backbones to correlate, the file cannot be written, a picture not read.
+    """
+    pictures = [Sheet(title, Path(path)) for title, path in (sheets or {}).items()]
+    suites, policies, benchmarks = (
+        [given] if isinstance(given, str) else given for given in (suite, policy, vqa)
+    )
+    with ExitStack() as stack:
+        opened = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
+        write_page(
+            opened, Path(out), suites, policies, all_runs, pictures, tuple(benchmarks), others
+        )
+    return Path(out)
 
 
 def page(content: Content, sheets: Sequence[Sheet] = ()) -> str:

@@ -66,7 +66,7 @@ def _differing(part: SuitePart) -> str:
         for name, value in entry.run.comparability.items():
             if name not in part.differing:
                 shared.setdefault(name, value)
-    same = folded("What they share", facts(shared))
+    same = folded("What else is stated", facts(shared))
     if not part.differing:
         return f"<p>All runs of this suite may be compared.</p>{same}"
     header = ("differs", *(entry.label for entry in part.entries))

@@ -47,6 +47,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
   .board thead { display: none; }
   .board tr { display: block; border-bottom: 2px solid var(--rule); padding: 8px 0; }
   .board td { display: flex; justify-content: space-between; gap: 16px; border: 0; padding: 1px 0; }
+  .board td:has(span:empty) { display: none; }
   .board td::before { content: attr(data-name); color: var(--soft); font-weight: 400; }
   .board td:first-child { font-size: 17px; } .board td:first-child::before { content: none; }
   .board td > span, .board .number { text-align: right; }
@@ -59,7 +60,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
   details::details-content { content-visibility: visible; block-size: auto; }
   nav { display: none; } .wide { overflow: visible; }
   h2, h3, figcaption { break-after: avoid; }
-  pre { max-height: none; } article, tr, svg { break-inside: avoid; }
+  pre { max-height: none; } tr, svg, pre, dl { break-inside: avoid; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }
 """

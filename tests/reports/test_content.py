@@ -1,0 +1,124 @@
+"""What the page is made of: chains, differences, names, tasks, commands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.reports.conftest import FACTS, emoji_result, emoji_run, fill, quarantined
+from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.errors import UnknownName
+from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.reports.commands import environment, repeat, replay
+from vlm4vla.reports.content import collect
+from vlm4vla.stats.multiplicity import holm
+from vlm4vla.store import RunRecord
+from vlm4vla.suites.schema import Metric
+
+LENGTH = Metric(name="length", kind="mean", of="solved", headline=True)
+
+
+def chain_run(store, policy, solved):
+    keys = tuple(EpisodeKey("calvin_abcd", "chain", i) for i in range(len(solved)))
+    run = store.begin(RunRecord(f"c-{policy}", policy, "calvin_abcd", "calvin", keys, (LENGTH,)))
+    for key, count in zip(keys, solved, strict=True):
+        if count is None:
+            store.record(run.id, quarantined(key))
+            continue
+        stages = {f"solved_{k}": count >= k for k in range(1, 6)}
+        measures = {"solved": float(count)}
+        won = Outcome.SUCCESS if count == 5 else Outcome.FAILURE
+        store.record(run.id, EpisodeResult(key, won, stages=stages, measures=measures))
+
+
+def test_chains_are_counted_by_length(store):
+    chain_run(store, "a", [5, 5, 0, 2, None])
+    chain_run(store, "b", [0, 0, 0, 1, 0])
+    (part,) = collect(store).suites
+    assert [entry.chains.counts for entry in part.entries] == [
+        (1, 0, 1, 0, 0, 2),
+        (4, 1, 0, 0, 0, 0),
+    ]
+    assert part.entries[0].successes == 2 and part.tasks is None
+
+
+def test_other_suites_have_no_chains(emoji):
+    assert all(entry.chains is None for entry in collect(emoji).entries)
+
+
+def test_every_run_is_set_against_the_first_with_holm_over_all(emoji):
+    (part,) = collect(emoji).suites
+    assert part.entries[0].label == "expert†"
+    found = {one.label: one for one in part.contrasts}
+    assert set(found) == {entry.label for entry in part.entries[1:]}
+    heads = [one.found.headline for one in part.contrasts]
+    assert [one.p_holm for one in part.contrasts] == pytest.approx(list(holm([h.p for h in heads])))
+    blind = found["expert-blind†"].found.headline
+    assert (blind.n, blind.discordant, blind.difference) == (24, 16, pytest.approx(-16 / 24))
+
+
+def test_what_may_not_be_compared_is_said_not_shown(store):
+    fill(store, emoji_run("a", code="00000000"), 24, 24)
+    fill(store, emoji_run("b", code="00000001", comparability={**FACTS, "renderer": "x"}), 24, 8)
+    (part,) = collect(store).suites
+    (one,) = part.contrasts
+    assert one.found is None and "differs in renderer" in one.refusal
+    assert part.differing == {"renderer": ("lavapipe 25.0", "x")}
+
+
+def test_runs_of_one_name_are_told_apart(store):
+    for code, options in (("00000000", {"k": 1}), ("00000001", {"k": 2})):
+        fill(store, emoji_run("a", code=code, policy_options=options), 24, 24)
+    fill(store, emoji_run("b", code="00000002"), 24, 24)
+    labels = sorted(entry.label for entry in collect(store).entries)
+    assert labels == ["a 00000000", "a 00000001", "b"]
+
+
+def test_tasks_are_set_against_runs(store):
+    keys = tuple(EpisodeKey("s", task, i) for task in ("far", "near") for i in range(4))
+    metric = Metric(name="success", kind="rate", of="success", headline=True)
+    for policy, good in (("a", "far"), ("b", "near")):
+        run = store.begin(RunRecord(policy, policy, "s", "toy", keys, (metric,)))
+        for key in keys:
+            store.record(run.id, emoji_result(key, key.task == good, key.task == good))
+    (part,) = collect(store).suites
+    assert part.tasks.header == ("task", "a", "b")
+    table = {line[0].text: [cell.text[:5] for cell in line[1:]] for line in part.tasks.body}
+    assert table == {"far": ["100.0", "0.0 ["], "near": ["0.0 [", "100.0"]}
+
+
+def test_a_filter_without_runs_is_refused(emoji):
+    with pytest.raises(UnknownName, match="grinningface_val"):
+        collect(emoji, suites=["grinningface_vall"])
+    with pytest.raises(UnknownName):
+        collect(emoji, vqa=["no such benchmark"])
+
+
+def test_papers_rows_are_beside_only_where_papers_have_the_suite(emoji):
+    (part,) = collect(emoji, others=True).suites
+    assert any("GrinningFace" in cell.text for line in part.beside.body for cell in line)
+    assert collect(emoji).suites[0].beside is None
+
+
+def test_a_command_is_repeated_as_typed_or_put_together():
+    run = emoji_run("expert", seed=3, policy_options={"mood": "very bad"}, protocol="paper")
+    assert repeat(run).startswith("bench run --policy expert --suite grinningface_val")
+    keys = tuple(EpisodeKey("grinningface_val", "place", i) for i in (0, 1, 2, 5))
+    script = {"command": "study.py", "suite_file": "mine.yaml"}
+    assert repeat(replace(run, provenance=script, plan=keys)) == (
+        "bench run --policy expert --suite mine.yaml --protocol paper --task place --init 0-2,5 "
+        "--seed 3 --set robot=panda --policy-option 'mood=very bad' --execute chunk"
+    )
+
+
+def test_version_and_commit_stand_above_the_command():
+    run = emoji_run("a", provenance={"harness": "0.1.0", "commit": "abc+"})
+    assert environment(run) == "# vlm4vla 0.1.0 at commit abc with changes of its own"
+    assert environment(emoji_run("a", provenance={})) == ""
+
+
+def test_an_error_is_replayed_by_its_place(emoji):
+    run = next(run for run in emoji.runs() if run.policy == "expert")
+    row = emoji.episodes(run.id)[3]
+    assert replay(run, row) == f"bench replay {run.id} --episode place/3"
