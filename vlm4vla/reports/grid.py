@@ -191,9 +191,19 @@ def _count(row: Row) -> Cell:
     return Cell(f"{row.finished}/{row.planned}", (word, *errors))
 
 
+def _whole(percent: str) -> str:
+    """Without its tenth, but never quite 0 or 100 for something that is not."""
+    text = f"{float(percent):.0f}"
+    return percent if text in ("0", "100") and float(percent) != float(text) else text
+
+
 def _interval_below(cell: Cell) -> Cell:
     value, opens, interval = cell.text.partition(" [")
-    return Cell(value, (opens.strip() + interval, *cell.below)) if opens else cell
+    if not opens:
+        return cell
+    # Tenths of a percent do not fit into eighty columns; the other formats have all digits.
+    rounded = re.sub(r"\d+\.\d(?!\d)", lambda limit: _whole(limit[0]), interval)
+    return Cell(value, (opens.strip() + rounded, *cell.below))
 
 
 def _by_task(board: Board, run: str, metrics: Sequence[str]) -> list[list[Row]]:
