@@ -12,9 +12,15 @@ import pytest
 from tests.reports.conftest import FACTS, MARKED, emoji_run, fill
 from vlm4vla.reports import beside_grid, marks, tables
 from vlm4vla.reports.beside import beside
+from vlm4vla.reports.correlation import correlations
+from vlm4vla.reports.correlation_text import sentences
+from vlm4vla.reports.figures.correlation import scatter
 from vlm4vla.reports.grid import grids
 from vlm4vla.reports.leaderboard import board
 from vlm4vla.reports.page import write_page
+from vlm4vla.store.library import Library, Score, Source
+
+SCORES = {"qwen3vl-2b": 0.5, "qwen3vl-4b": 0.6, "qwen3vl-8b": 0.8}
 
 
 def test_each_mark_holds_where_its_fact_does_and_nowhere_else(marked):
@@ -72,6 +78,21 @@ def test_the_page_carries_every_mark(marked, tmp_path):
     text = (tmp_path / "r.html").read_text()
     for mark in (marks.MARKS[name] for name in MARKED):
         assert mark.meaning.replace("'", "&#x27;") in text
+
+
+def test_a_correlation_carries_the_marks_of_its_policies(store):
+    scores = [Score(n, n, "my VQA", "accuracy", v, n=100) for n, v in SCORES.items()]
+    with Library.open(store.path, create=True) as library:
+        library.add(Source("s1", "imported", "csv", "scores.csv", "00"), scores=scores)
+    for number, policy in enumerate(SCORES):
+        told = {"provenance": {"selected_from": 3}} if policy == "qwen3vl-4b" else {}
+        fill(store, emoji_run(policy, code=f"{number:08x}", **told), 24, 8 * (number + 1))
+    (found,) = correlations(["my VQA"], store=store)
+    labels = [point.label for point in found.points]
+    assert labels == ["qwen3vl-2b", "qwen3vl-4b‡", "qwen3vl-8b"]
+    assert f"! ‡ {marks.BEST.meaning}" in sentences(found)
+    drawing = scatter(found)
+    assert "qwen3vl-4b‡<" in drawing and "qwen3vl-8b‡" not in drawing
 
 
 def test_no_mark_no_legend(store):

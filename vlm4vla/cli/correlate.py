@@ -128,7 +128,7 @@ def _show(console: Console, one: Correlation) -> None:
         if point.y_error is not None:
             y += f" ± {1.96 * factor * point.y_error:.{digits}f}"
         table.add_row(
-            chr(ord("a") + index % 26), point.backbone, point.family, f"{point.x:.5g}", y,
+            chr(ord("a") + index % 26), point.label, point.family, f"{point.x:.5g}", y,
             "" if point.n is None else str(point.n), f"{point.without:.2f}",
         )  # fmt: skip
     console.print(table)

@@ -111,6 +111,7 @@ def measured_axis(store: Store, suite: str, named: Mapping[str, str]) -> Axis:
     """
     shown = board(store, [suite])
     grouped: dict[str, list[tuple[float, float, int]]] = {}
+    marks: dict[str, dict[str, None]] = {}
     notes, metric = list(shown.warnings), ""
     options = {run.id: run.policy_options for run in store.runs()}
     for rows in shown.of_suite(suite):
@@ -125,6 +126,7 @@ def measured_axis(store: Store, suite: str, named: Mapping[str, str]) -> Axis:
         elif row.value is not None and row.low is not None and row.high is not None:
             error = (row.high - row.low) / (2 * _Z)
             grouped.setdefault(backbone, []).append((row.value, error, row.n))
+            marks.setdefault(backbone, {}).update(dict.fromkeys(row.marks))
     values = {}
     for backbone, found in grouped.items():
         m = len(found)
@@ -133,6 +135,7 @@ def measured_axis(store: Store, suite: str, named: Mapping[str, str]) -> Axis:
             standard_error=sum(error**2 for _, error, _ in found) ** 0.5 / m,
             n=sum(n for _, _, n in found),
             origin="measured" if m == 1 else f"mean of {m} runs",
+            marks=tuple(marks[backbone]),
         )
     return Axis(suite, metric, values, ours=True, notes=tuple(notes))
 

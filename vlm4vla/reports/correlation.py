@@ -19,6 +19,7 @@ from vlm4vla.reports.capability import (
     published_axis,
     vqa_axis,
 )
+from vlm4vla.reports.marks import signs
 from vlm4vla.stats import correlation as stats
 from vlm4vla.stats.measurement_error import disattenuated, noise_spread
 from vlm4vla.stats.multiplicity import holm
@@ -50,6 +51,11 @@ class Point:
     without: float
     """Pearson's r of the other backbones."""
     marks: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The backbone with the signs of its policy's marks."""
+        return self.backbone + signs(self.marks)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vlm4vla.reports.correlation import Correlation
+from vlm4vla.reports.marks import legend
 
 
 def sentences(one: Correlation) -> list[str]:
@@ -35,6 +36,7 @@ def sentences(one: Correlation) -> list[str]:
             f"{one.n} backbones show an |r| of {one.detectable:.2f} in 4 of 5 studies (power 80 %)"
         )
     lines += [f"! {note}" for note in one.notes]
+    lines += [f"! {text}" for text in legend({mark for p in one.points for mark in p.marks})]
     if one.lacking_x:
         lines.append(f"! no score on {one.vqa}: {', '.join(one.lacking_x)}")
     if one.lacking_y:

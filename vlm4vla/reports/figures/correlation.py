@@ -40,7 +40,7 @@ def scatter(found: Correlation) -> str:
             f'stroke="{COLOURS[index % len(COLOURS)]}" stroke-opacity=".5" stroke-width="1.5"/>'
         )
         parts.append(shape(index, px, py, _said(point, factor)))
-    names = [point.backbone for point in found.points]
+    names = [point.label for point in found.points]
     for name, (px, py, anchor) in zip(
         names, place(names, marks, (_LEFT, _TOP, WIDTH, HEIGHT - _BOTTOM)), strict=True
     ):
