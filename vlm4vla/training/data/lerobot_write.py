@@ -2,7 +2,8 @@
 
 One Parquet file an episode, one row a step. The pictures of a camera are the column
 `observation.images.CAMERA` of `{bytes, path}` with PNG bytes, null at the steps that were not
-rendered; every action is there, for an action chunk needs those between the pictures too. `meta/vlm4vla.json` adds what LeRobot has no words for: the action convention and the provenance.
+rendered; every action is there, for an action chunk needs those between the pictures too.
+`meta/vlm4vla.json` adds what LeRobot has no words for: the action convention and the provenance.
 
 Layout: huggingface/lerobot, `lerobot/datasets` at v2.1.
 """
