@@ -14,6 +14,7 @@ from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.reports import tables
 from vlm4vla.reports.grid import grids
 from vlm4vla.reports.leaderboard import board
+from vlm4vla.reports.pairing import Terms, shared_metrics
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.suites.schema import Metric
 
@@ -120,3 +121,22 @@ def test_runs_of_other_renderers_are_not_compared(store):
     fill(store, tiny)
     fill(store, egl)
     assert any("renderer (EGL / TinyRenderer)" in warning for warning in board(store).warnings)
+
+
+def test_a_comparison_is_about_columns_not_about_subtasks():
+    found = shared_metrics((record(), record("other")), Terms())
+    assert [metric.name for metric in found] == ["length", "sr1", "sr2"]
+
+
+def test_one_runs_page_has_both_tables(store):
+    from typer.testing import CliRunner
+
+    from vlm4vla.cli.app import app
+
+    fill(store, record())
+    done = CliRunner().invoke(app, ["show", "calvin_debug-vla", "--store", str(store.path)])
+    assert done.exit_code == 0, done.output
+    lines = {line.split()[0]: line.split() for line in done.output.splitlines() if line.split()}
+    assert lines["open"][-1] == "3"
+    assert lines["close"][1] == "50.0"
+    assert lines["lift"][1:] == ["n/a", "0"]
