@@ -23,6 +23,18 @@ def test_from_a_file_to_a_marked_row_and_out_again(tmp_path):
     assert json.loads(bench("import", "--list", "--json", cwd=tmp_path)) == []
 
 
+def test_the_best_of_many_is_marked(tmp_path):
+    recording = VLA_EVAL / "recording.sqlite"
+    assert "at least 1" in bench(
+        "import", recording, "--selected-from", 0, cwd=tmp_path, code=2
+    )  # fmt: skip
+    bench("import", recording, "--selected-from", 7, cwd=tmp_path)
+    (source,) = json.loads(bench("import", "--list", "--json", cwd=tmp_path))
+    assert source["provenance"]["selected_from"] == 7
+    shown = bench("leaderboard", "--imported", cwd=tmp_path)
+    assert "their-vla‡¶" in shown and "‡ best of several" in shown
+
+
 def test_scores_become_an_axis(emoji, tmp_path):
     table = tmp_path / "scores.csv"
     models = ("mine-a", "mine-b", "mine-c")

@@ -20,6 +20,10 @@ def import_(
     policy: Annotated[str, typer.Option(help="Whose result, where the file does not say.")] = "",
     suite: Annotated[str, typer.Option(help="On which suite, where the file does not say.")] = "",
     model: Annotated[str, typer.Option(help="Whose score, where the file does not say.")] = "",
+    selected_from: Annotated[
+        int,
+        typer.Option(metavar="K", help="Results are the best of K tried on the same episodes."),
+    ] = 1,
     list_: Annotated[bool, typer.Option("--list", help="What has been imported.")] = False,
     remove: Annotated[
         str | None, typer.Option(metavar="ID", help="Take an import out again.")
@@ -28,7 +32,7 @@ def import_(
     store: StoreOption = None,
 ) -> None:
     """Import results of vla-eval, VLM4VLA, RoboVLMs, VLMEvalKit, or plain CSV."""
-    from vlm4vla.core.errors import BadInput
+    from vlm4vla.core.errors import BadInput, OutOfRange
     from vlm4vla.store.importers import Asked, enter, read
     from vlm4vla.store.library import Library
 
@@ -42,12 +46,14 @@ def import_(
         return
     if not files:
         raise BadInput("No file was named.", "bench import FILE, or --list, or --remove ID")
+    if selected_from < 1:
+        raise OutOfRange(f"--selected-from {selected_from} must be at least 1.")
     # All are read before any is entered: a mistake in the third leaves nothing half done.
     found = [(path, read(path, Asked(policy, suite, model), format_)) for path in files]
     command = "bench " + " ".join(sys.argv[1:])
     with Library.open(store, create=True) as library:
         for path, content in found:
-            source = enter(library, path, content, command)
+            source = enter(library, path, content, command, selected_from)
             if source is None:
                 typer.echo(
                     f"{path}: imported before, nothing changed (--list shows it, --remove ID "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from vlm4vla.core.errors import UnknownName
+from vlm4vla.reports import marks
 from vlm4vla.reports.leaderboard import Board, board
 from vlm4vla.reports.printed import with_interval
 from vlm4vla.reports.scores import ALL, Row
@@ -209,7 +210,8 @@ def _of_papers(papers: Collection[str]) -> list[BesideRow]:
 
 def _of_paper(row: PublishedRow, table: Sequence[PublishedRow]) -> BesideRow:
     found = with_interval(row, table)
-    marks = ["best of many"] * (row.selection == "best") + ["n not stated"] * (row.n is None)
+    own = [marks.BEST.name] * (row.selection == "best")
+    own += [marks.UNSTATED.name] * (row.n is None)
     return BesideRow(
         origin="paper",
         suite=row.suite,
@@ -233,7 +235,7 @@ def _of_paper(row: PublishedRow, table: Sequence[PublishedRow]) -> BesideRow:
         protocol={"best": "best over checkpoints or settings, on the episodes reported",
                   "last": "last checkpoint"}.get(row.selection, "selection not stated"),
         comparability=difference(row.suite),
-        marks=(*marks, *row.flags),
+        marks=(*own, *row.flags),
         source=f"{row.source}, {row.table}",
         note=row.note,
     )  # fmt: skip
@@ -246,6 +248,7 @@ def _of_import(row: ImportedResult, source: Source) -> BesideRow:
         low, high = float(limits[0]), float(limits[1])
     whole = (row.n or 0) + row.errors
     bounded = row.errors and row.k is not None
+    looks = marks.looks_of([source.provenance])
     return BesideRow(
         origin="imported",
         suite=row.suite,
@@ -269,9 +272,11 @@ def _of_import(row: ImportedResult, source: Source) -> BesideRow:
         protocol=row.protocol,
         comparability=f"imported from {source.format}: another harness",
         marks=(
-            "imported",
-            *["n not stated"] * (row.n is None),
-            *["unfinished"] * bool(source.note),
+            marks.IMPORTED.name,
+            *[marks.UNSTATED.name] * (row.n is None),
+            *[marks.UNFINISHED.name] * bool(source.note),
+            *[marks.BEST.name] * (looks > 1),
+            *[marks.ERRORS.name] * (row.errors > 0),
         ),
         source=f"{source.id} ({source.file})",
         note="; ".join(part for part in (source.note, row.note) if part),

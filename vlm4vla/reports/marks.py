@@ -5,10 +5,11 @@ Every report takes them from here, so that a run carries the same signs wherever
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from vlm4vla.core import comparability
+from vlm4vla.core.episode import JSON
 from vlm4vla.store.records import RunRecord, RunStatus
 
 
@@ -48,7 +49,7 @@ MARKS = {
 """All of them by name, in the order of their signs."""
 
 SELECTED = "selected_from"
-"""The fact of a run's provenance that counts the looks (`bench run --selected-from`)."""
+"""The fact of provenance that counts the looks (`bench run` and `import` `--selected-from`)."""
 
 
 def of_run(run: RunRecord, status: str, errors: int) -> tuple[str, ...]:
@@ -72,7 +73,12 @@ def of_run(run: RunRecord, status: str, errors: int) -> tuple[str, ...]:
 
 def looks(run: RunRecord) -> int:
     """Among how many checkpoints or settings it was chosen by its score on the same episodes."""
-    stated = [facts.get(SELECTED) for facts in (run.provenance, *run.continued)]
+    return looks_of([run.provenance, *run.continued])
+
+
+def looks_of(provenances: Iterable[Mapping[str, JSON]]) -> int:
+    """The most looks that any of these says; 1 if none does."""
+    stated = [facts.get(SELECTED) for facts in provenances]
     return max((count for count in stated if isinstance(count, int)), default=1)
 
 

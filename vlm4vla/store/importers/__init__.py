@@ -57,8 +57,17 @@ def read(path: Path, asked: Asked | None = None, format: str | None = None) -> F
     raise InvalidFile(f"{path} cannot be read{kind}: no known result file.", RESULTS_README)
 
 
-def enter(library: Library, path: Path, found: Found, command: str = "") -> Source | None:
+def enter(
+    library: Library, path: Path, found: Found, command: str = "", selected_from: int = 1
+) -> Source | None:
     """Put what was found into the library, with where it comes from.
+
+    Args:
+        library: where to.
+        path: the file that was read.
+        found: its content.
+        command: what was typed.
+        selected_from: the results are the best of so many, chosen on the same episodes.
 
     Returns:
         The new source, or None if the same file was entered before.
@@ -76,6 +85,7 @@ def enter(library: Library, path: Path, found: Found, command: str = "") -> Sour
             "path": str(path.absolute()),
             "command": command,
             "imported by": f"vlm4vla {__version__} on {platform.node()}",
+            **({"selected_from": selected_from} if selected_from > 1 else {}),
         },
     )
     return source if library.add(source, found.results, found.scores) else None
