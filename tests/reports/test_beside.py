@@ -81,7 +81,7 @@ def test_imported_rows_are_shown_only_when_asked_for_and_marked(mixed):
     assert not [r for r in rows(mixed) if r.origin == "imported"]
     assert "their-policy" not in set(leaderboard(mixed).policy)
     one = row(rows(mixed, printed=False, imported=True), origin="imported")
-    assert one.marks == ("imported",) and one.n == 20 and one.errors == 4
+    assert one.marks == ("imported", "errors") and one.n == 20 and one.errors == 4
     assert (one.bound_low, one.bound_high) == (10 / 24, 14 / 24)
     assert "another harness" in one.comparability and one.source == "a1b2 (their.csv)"
 
