@@ -2,9 +2,9 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -28,6 +28,12 @@ def bench(*words, store=None, cwd=None, code=0, timeout=60):
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr if code else done.stdout
+
+
+def processor_s():
+    """CPU seconds of the processes that were waited for."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def test_leaderboard(emoji):
@@ -92,6 +98,8 @@ def test_show_run(emoji):
     ):
         assert expected in text
     assert "incomplete 12/24" in bench("show", "4a1b2c3d", store=emoji)
+    assert "! † reads the simulator" in bench("show", "1a1b2c3d", store=emoji)
+    assert "! †" not in text and "! err:" in text
 
 
 def test_show_run_json(emoji):
@@ -142,7 +150,7 @@ def test_list(emoji, tmp_path):
     for expected in ("toy", "grinningface_val", "expert-blind", "random", "12/24 incomplete"):
         assert expected in text
     facts = json.loads(bench("list", "--json", store=emoji))
-    assert list(facts) == ["suites", "policies", "simulators", "runs"]
+    assert list(facts) == ["suites", "policies", "backbones", "simulators", "runs"]
     assert len(facts["runs"]) == 5
     assert {"policy": "random", "for": "every simulator"} in facts["policies"]
     assert list(json.loads(bench("list", "suites", "--json", cwd=tmp_path))) == ["suites"]
@@ -152,18 +160,18 @@ def test_list(emoji, tmp_path):
 def test_report(emoji, tmp_path):
     out = tmp_path / "page.html"
     bench("report", "--out", out, "--suite", "grinningface_val", store=emoji)
-    assert "33.3 [18, 53]" in out.read_text(encoding="utf-8")
+    assert "33.3 <i>[18, 53]</i>" in out.read_text(encoding="utf-8")
     assert "no picture" in bench("report", "--out", out, "--sheet", "a=b.png", store=emoji, code=2)
 
 
 @pytest.mark.parametrize("verb", ["list", "leaderboard"])
 def test_answers_in_well_under_a_second(emoji, verb):
-    """The best of three: other work on the machine is not the tool's."""
+    """The least CPU of three: other work on the machine is not the tool's."""
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = processor_s()
         bench(verb, store=emoji)
-        times.append(time.perf_counter() - start)
+        times.append(processor_s() - start)
     assert min(times) < 0.9
 
 

@@ -45,6 +45,7 @@ def show(
 
 def _show_run(summary: Summary, episodes: list[EpisodeRow], as_json: bool) -> None:
     from vlm4vla.cli.screen import screen
+    from vlm4vla.reports.marks import legend
     from vlm4vla.reports.summary import configuration
 
     run = summary.run
@@ -54,7 +55,10 @@ def _show_run(summary: Summary, episodes: list[EpisodeRow], as_json: bool) -> No
     console = screen()
     console.print(f"{run.id}   {summary.status}", style="bold")
     console.print(_pairs(configuration(run)), "")
-    console.print(_scores(summary), "")
+    console.print(_scores(summary))
+    for text in legend({name for row in summary.rows for name in row.marks}):
+        console.print(f"! {text}", style="yellow")
+    console.print()
     for table in _further(summary):
         console.print(table, "")
     if summary.stages:
