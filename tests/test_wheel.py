@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-LIST_LIMIT_S = 1.0
+LIST_LIMIT_S = 0.9
 
 
 def run(*command, cwd, **settings):
@@ -97,12 +97,13 @@ def test_toy_runs_from_suite_to_leaderboard(installed, tmp_path):
 def test_list_answers_in_well_under_a_second(installed, tmp_path):
     times = []
     for _ in range(4):
-        started = time.perf_counter()
+        started = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = run(installed / "bench", "list", cwd=tmp_path)
-        times.append(time.perf_counter() - started)
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(spent.ru_utime + spent.ru_stime - started.ru_utime - started.ru_stime)
         assert done.returncode == 0 and "grinningface_val" in done.stdout, done.stderr
     print(f"bench list: {times}")
-    # The first call compiles; the least disturbed of the rest is the command's own time.
+    # CPU seconds, for other work on the machine is not the tool's. The first call compiles.
     assert statistics.median(times[1:]) < LIST_LIMIT_S
 
 
