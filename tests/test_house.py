@@ -26,7 +26,7 @@ ALLOWED = {
     "stats": set(),
     "reports": {"core", "store", "stats", "suites"},
     "runs": {"core", "suites", "simulators", "policies", "rollout", "store"},
-    "training": {"core", "models", "rollout", "runs", "store"},
+    "training": {"core", "models", "rollout", "runs", "simulators", "store", "suites"},
 }
 """Package -> packages it may import; `cli` and the top level may import all."""
 
