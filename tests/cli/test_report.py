@@ -51,7 +51,7 @@ def test_frames_are_what_the_policy_would_have_seen(folder):
     assert "No frames" not in said
     text = (folder / "results" / "report.html").read_text()
     (title, data) = re.findall(r'<img alt="([^"]+)" src="data:image/webp;base64,([^"]+)"', text)[0]
-    assert re.fullmatch(r"random, (far|near)/\d: failure", title)
+    assert re.fullmatch(r"random \w{8}, (far|near)/\d: failure", title)
     with Image.open(io.BytesIO(base64.b64decode(data))) as sheet:
         assert sheet.width == 6 * 166 + 6, "six pictures a row"
     section = text[text.index('id="toy"') : text.index('id="errors"')]

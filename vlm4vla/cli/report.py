@@ -73,6 +73,7 @@ def report(
 
 def _contact_sheets(store: Store, run: str, count: int, folder: Path) -> list[Sheet]:
     """Replay `count` episodes of a run, failures first: they are what one wants to see."""
+    from vlm4vla.reports.grid import short_run
     from vlm4vla.reports.page import Sheet
     from vlm4vla.reports.sheet import write_sheet
     from vlm4vla.runs.replay import Pictures, replay_stored
@@ -84,7 +85,10 @@ def _contact_sheets(store: Store, run: str, count: int, folder: Path) -> list[Sh
         name = f"{record.id}-{row.key.task}-{row.key.init}"
         pictures = Pictures(frames=folder / name, most=CELLS)
         replay_stored(store, record.id, row.key.task, row.key.init, pictures)
-        title = f"{record.policy}, {row.key.task}/{row.key.init}: {row.outcome.value}"
+        place = f"{row.key.task}/{row.key.init}"
+        title = f"{record.policy} {short_run(record.id)}, {place}: {row.outcome.value}"
+        if record.privileged:
+            title += " (it read the simulator's state instead)"
         path = folder / f"{name}.webp"  # a tenth of a PNG
         files = sorted((folder / name).glob("*/*.png"))
         write_sheet(files, path, f"{row.key}: {row.instruction}", most=CELLS)
