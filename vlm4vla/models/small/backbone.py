@@ -15,6 +15,7 @@ from typing import ClassVar, Self, cast
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vlm4vla.core.errors import MissingAsset
 from vlm4vla.models import images as pictures
@@ -25,8 +26,10 @@ from vlm4vla.models.small.mobilenet import DEVIATION, MEAN, Trunk
 from vlm4vla.models.small.text import SentenceEncoder
 
 MODEL_TYPE = "vlm4vla_mobilenet_minilm"
+STRIDE = 8
+"""Of the fine feature map, pixels."""
 WEIGHTS, _TEXT = "model.safetensors", "text"
-_FIX = "Make it: bench align --out FOLDER. Then: --source FOLDER"
+_FIX = "Make it: bench learn --out FOLDER. Then: --source FOLDER/aligned"
 
 
 class MobileNetMiniLM(Backbone):
@@ -53,7 +56,7 @@ class MobileNetMiniLM(Backbone):
         self.vision = Trunk()
         self.align = Alignment(Trunk.COARSE, text.width)
         self.fusion = Fusion(
-            Trunk.FINE, self.hidden_size, int(self.options["seen"]), int(self.options["meant"]),
+            Trunk.FINE + 3, self.hidden_size, int(self.options["seen"]), int(self.options["meant"]),
             int(self.options["layers"]), 4,
         )  # fmt: skip
 
@@ -116,15 +119,17 @@ class MobileNetMiniLM(Backbone):
         """The part of the frames (B, H, W, 3) that is looked at.
 
         Returns:
-            The feature map of stride 8 (B, 32, h, w) and patches of stride 16 (B, h/2, w/2, 576).
+            The feature map of stride 8 with each cell's mean colour, (B, 35, h, w), and patches of
+            stride 16, (B, h/2, w/2, 576).
         """
         height, width = images.shape[1:3]
         top, bottom = (round(height * float(self.options[k])) for k in ("top", "bottom"))
         left, right = (round(width * float(self.options[k])) for k in ("left", "right"))
         pixels = pictures.standardise(images[:, top:bottom, left:right], MEAN, DEVIATION)
-        dtype = self.align.patch.weight.dtype
-        fine, coarse = self.vision(pixels.to(dtype).contiguous(memory_format=torch.channels_last))
-        return fine, self.align.neighbourhoods(coarse)
+        pixels = pixels.to(self.align.patch.weight.dtype)
+        fine, coarse = self.vision(pixels.contiguous(memory_format=torch.channels_last))
+        colours = functional.avg_pool2d(pixels, STRIDE)
+        return torch.cat([fine, colours], 1), self.align.neighbourhoods(coarse)
 
     def part(self, part: Part) -> Iterable[nn.Parameter]:
         """Vision is MobileNet and its alignment, word embeddings all of MiniLM, language the rest.

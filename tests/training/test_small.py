@@ -1,0 +1,195 @@
+"""The small VLA, end to end on a tiny sentence encoder: learn, save, load, and drive the robot."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from tests.cli.test_replay import bench
+from tests.models import tiny
+from vlm4vla.core.errors import BadInput, MissingAsset, OutOfRange
+from vlm4vla.models import checkpoint
+from vlm4vla.models.config import Setup
+from vlm4vla.models.small.backbone import MobileNetMiniLM
+from vlm4vla.models.small.text import SentenceEncoder
+from vlm4vla.training import small
+
+STEPS = 4
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory):
+    """An aligned folder whose sentence encoder has two layers and whose trunk is random."""
+    folder = tmp_path_factory.mktemp("aligned")
+    tokenizer: PreTrainedTokenizerFast = tiny.tokenizer()
+    tokenizer.save_pretrained(folder / "text")
+    config = BertConfig(vocab_size=tiny.VOCABULARY, hidden_size=32, num_hidden_layers=2,
+                        num_attention_heads=2, intermediate_size=32)  # fmt: skip
+    torch.manual_seed(0)
+    BertModel(config).save_pretrained(folder / "text")
+    MobileNetMiniLM(Setup(), SentenceEncoder(folder / "text")).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demos(tmp_path_factory):
+    """Three real demonstrations, drawn at their first step."""
+    out = tmp_path_factory.mktemp("demos")
+    bench("demos", "--suite", "grinningface_demos", "--set", "robot=panda", "--episodes", "4",
+          "--frames", "1", "--size", "448", "--slots", "1", "--out", out, cwd=out)  # fmt: skip
+    return out
+
+
+def settings(source, demos, out, **more):
+    return small.SmallSettings(
+        demos, source, out, steps=STEPS, batch=2, warmup=1, held_out=0.25, **more
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(source, demos, tmp_path_factory):
+    """Both networks, and what was told."""
+    made = {}
+    for scratch in (False, True):
+        out = tmp_path_factory.mktemp("scratch" if scratch else "pretrained")
+        told = []
+        small.train(settings(source, demos, out, scratch=scratch), told.append)
+        made[scratch] = out, told
+    return made
+
+
+def test_the_pieces_of_a_source_are_what_is_loaded(source):
+    first = MobileNetMiniLM.load(source, Setup())
+    again = MobileNetMiniLM.load(source, Setup())
+    scratch = MobileNetMiniLM.load(source, Setup(), scratch=True)
+    own, same, other = (m.state_dict() for m in (first, again, scratch))
+    assert all(torch.equal(own[name], same[name]) for name in own)
+    assert not torch.equal(own["vision.fine.0.0.weight"], other["vision.fine.0.0.weight"])
+
+
+def test_a_source_without_a_tensor_is_refused(source, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    (tmp_path / "config.json").write_text((source / "config.json").read_text())
+    (tmp_path / "text").symlink_to(source / "text")
+    state = load_file(source / "model.safetensors")
+    state.pop("align.patch.weight")
+    save_file(state, tmp_path / "model.safetensors")
+    with pytest.raises(MissingAsset, match=r"align\.patch\.weight"):
+        MobileNetMiniLM.load(tmp_path, Setup())
+
+
+def test_an_empty_folder_names_the_command(tmp_path):
+    with pytest.raises(MissingAsset) as caught:
+        MobileNetMiniLM.load(tmp_path, Setup())
+    assert "bench learn" in caught.value.fix
+
+
+def test_a_long_prompt_in_the_batch_changes_no_action(source):
+    backbone = MobileNetMiniLM.load(source, Setup()).eval()
+    frames = np.random.default_rng(0).integers(0, 255, (2, 112, 112, 3), dtype=np.uint8)
+    texts = ["Pick the cube", "Pick the cube and place it on a very long name of an emoji"]
+    query = torch.zeros(backbone.hidden_size)
+    with torch.no_grad():
+        both = backbone(backbone.prepare(frames, texts), query)
+        alone = torch.cat(
+            [backbone(backbone.prepare(frames[k : k + 1], texts[k : k + 1]), query) for k in (0, 1)]
+        )
+    assert torch.allclose(both, alone, atol=1e-5)
+    assert not torch.allclose(both[0], both[1], atol=1e-3)
+
+
+def test_the_words_reach_the_action_only_through_the_comparison(source):
+    """With nothing compared, any two instructions give the same action bit for bit."""
+    backbone = MobileNetMiniLM.load(source, Setup()).eval()
+    frames = np.random.default_rng(1).integers(0, 255, (1, 112, 112, 3), dtype=np.uint8)
+    query = torch.zeros(backbone.hidden_size)
+    with torch.no_grad():
+        backbone.fusion.match.weight.zero_()
+        one, other = (
+            backbone(backbone.prepare(frames, [text]), query) for text in ("a fox", "a pear tree")
+        )
+    assert torch.equal(one, other)
+
+
+@pytest.mark.grinningface
+def test_only_what_should_train_has_trained(source, trained):
+    """Pretrained: fusion, query and head. From scratch: the comparison too. Never trunk or text."""
+    start = MobileNetMiniLM.load(source, Setup()).state_dict()
+    for scratch, (out, _) in trained.items():
+        state = checkpoint.load(out).backbone.state_dict()
+        if not scratch:
+            frozen = [name for name in start if not name.startswith("fusion.")]
+            assert all(torch.equal(state[name], start[name]) for name in frozen)
+        else:
+            assert not torch.equal(state["vision.fine.0.0.weight"], start["vision.fine.0.0.weight"])
+    assert checkpoint.load(trained[True][0]).config.scratch
+
+
+@pytest.mark.grinningface
+def test_it_learns_the_same_again_from_the_same_seed(source, demos, trained, tmp_path):
+    out, told = trained[False]
+    again = []
+    small.train(settings(source, demos, tmp_path), again.append)
+    assert [moment.values for moment in again] == [moment.values for moment in told]
+    first, second = checkpoint.load(out), checkpoint.load(tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(),
+                                                 strict=True))  # fmt: skip
+
+
+@pytest.mark.grinningface
+def test_remembered_features_give_the_action_that_the_policy_computes(source, demos, trained):
+    """Training sees what evaluation will see: no second preprocessing to get out of step."""
+    out, _ = trained[False]
+    model = checkpoint.load(out)
+    samples, camera = small._samples(settings(source, demos, out))
+    memory = small.remember(model, samples, False)
+    sample = samples[1]
+    with torch.no_grad():
+        hidden = model.backbone.fusion(
+            memory.fine[1:2].float(), memory.patches[1:2].float(), model.query
+        )
+        remembered = model.normaliser.decode(*model.head(hidden))[0]
+    asked = model.predict(sample.images[camera.name][None], [sample.instruction])[0]
+    assert torch.allclose(remembered[:, :6], asked[:, :6], atol=2e-3)  # features are kept in half
+    assert asked.shape == (48, 7)
+
+
+@pytest.mark.grinningface
+def test_metrics_tell_every_line(trained):
+    out, told = trained[True]
+    with (out / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(float(row["step"])) for row in rows] == [moment.step for moment in told]
+    assert {"loss", "path", "held_out_loss"} <= set(rows[0])
+    assert json.loads((out / "vla.json").read_text())["whole"] is True
+
+
+@pytest.mark.grinningface
+def test_bench_run_takes_the_checkpoint(trained, tmp_path):
+    out, _ = trained[False]
+    shown = bench("run", "--policy", "mobilenet-minilm", "--checkpoint", out, "--suite",
+                  "grinningface_val", "--set", "robot=panda", "--episodes", "1", "--slots", "1",
+                  "--store", tmp_path / "bench.db", cwd=tmp_path)  # fmt: skip
+    assert "mobilenet-minilm" in shown
+
+
+def test_numbers_out_of_range_are_refused(tmp_path):
+    with pytest.raises(OutOfRange, match="batch"):
+        small.SmallSettings(tmp_path, tmp_path, tmp_path, batch=1)
+
+
+def test_learn_refuses_before_it_begins(tmp_path):
+    said = bench("learn", "--out", tmp_path / "o", "--episodes", "501", cwd=tmp_path, code=2)
+    assert "--episodes 501" in said
+    assert not (tmp_path / "o").exists()
+
+
+def test_pictures_that_are_not_square_are_refused(source, tmp_path):
+    with pytest.raises(BadInput, match="square"):
+        small._square_side(480, 640)
