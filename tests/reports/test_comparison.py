@@ -217,3 +217,20 @@ def test_from_python_a_frame(emoji):
     assert table.metric.tolist()[0] == "overall" and table.discordant[0] == 16
     assert "better" in table.attrs["verdict"] and table.attrs["notes"]
     assert set(table.first_run) == {"grinningface_val-expert-0a1b2c3d"}
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "said"),
+    [
+        (("5f5f", "6a6a"), True),
+        (("5f5f", "code 123"), False),
+        (("run toy-1", "run toy-2"), False),
+        (("", ""), False),
+    ],
+)
+def test_one_checkpoint_each_is_said_in_the_verdict(store, checkpoints, said):
+    for name, solved, checkpoint in zip(("one", "two"), (24, 2), checkpoints, strict=True):
+        fill(store, emoji_run(name, checkpoint=checkpoint), 24, solved)
+    found = compared(store, "one", "two")
+    assert found.verdict.text.endswith("a comparison of checkpoints, not of methods.") is said
+    assert not any("checkpoints" in note for note in found.notes), "once is enough"

@@ -20,6 +20,12 @@ def differing(runs: Sequence[RunRecord]) -> str:
     return ", ".join(f"{name} ({' / '.join(values)})" for name, values in found.items())
 
 
+def of_checkpoints(runs: Sequence[RunRecord]) -> bool:
+    """Whether all runs are of learned policies: a run has one checkpoint and no training seeds."""
+    # What `RunRecord.checkpoint` says of a policy without weights: its code, or a replayed run.
+    return all(run.checkpoint and not run.checkpoint.startswith(("code ", "run ")) for run in runs)
+
+
 def caveats(
     runs: Sequence[RunRecord], rows: Sequence[Rows], headline: Contrast, others: Sequence[Contrast]
 ) -> list[str]:
@@ -61,8 +67,6 @@ def caveats(
             notes.append(f"{name.replace('_', ' ')} differs: {' / '.join(values)}.")
     own = {name for run in runs for name in marks.of_run(run, "", 0)}
     notes += [f"{sentence}." for sentence in marks.legend(own)]
-    if all(_weights(run) for run in runs):
-        notes.append("One checkpoint each: this compares checkpoints, not the methods behind them.")
     return notes
 
 
@@ -78,10 +82,6 @@ def _of_run(run: RunRecord, done: Rows) -> list[str]:
     if (looks := marks.looks(run)) > 1:
         notes.append(f"Run {run.id} is the best of {looks}, chosen on these episodes: too good.")
     return notes
-
-
-def _weights(run: RunRecord) -> bool:
-    return bool(run.checkpoint) and not run.checkpoint.startswith("code ")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
-from vlm4vla.reports.caveats import caveats
+from vlm4vla.reports.caveats import caveats, of_checkpoints
 from vlm4vla.reports.contrast import Contrast, Rows, anytime, paired, unpaired
 from vlm4vla.reports.pairing import ALPHA, Terms, find_run, pair_order, shared_metrics
 from vlm4vla.reports.scores import ALL, Row, rows_of, short_hash, status_of
@@ -165,7 +165,14 @@ def comparison(
         contrasts=contrasts,
         by_task=by_task,
         notes=tuple(caveats(runs, rows, contrasts[0], contrasts[1:])),
-        verdict=verdict(contrasts[0], sides[0].label, sides[1].label, terms.alpha, terms.margin),
+        verdict=verdict(
+            contrasts[0],
+            sides[0].label,
+            sides[1].label,
+            terms.alpha,
+            terms.margin,
+            of_checkpoints(runs),
+        ),
         alpha=terms.alpha,
         margin=terms.margin,
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vlm4vla.reports.contrast import Contrast
+
+CHECKPOINTS = "One checkpoint each: a comparison of checkpoints, not of methods."
+"""Without several training seeds a method's luck in training cannot be told from its merit."""
 
 Winner = Literal["first", "second", "equivalent", "none"]
 
@@ -33,7 +36,12 @@ def p_text(p: float) -> str:
 
 
 def verdict(
-    found: Contrast, first: str, second: str, alpha: float, margin: float | None = None
+    found: Contrast,
+    first: str,
+    second: str,
+    alpha: float,
+    margin: float | None = None,
+    of_checkpoints: bool = False,
 ) -> Verdict:
     """Put the headline into words.
 
@@ -43,9 +51,17 @@ def verdict(
         second: what to call the second run.
         alpha: two-sided level.
         margin: greatest difference that is still called none, if equivalence was asked for.
+        of_checkpoints: whether both are learned policies, of one checkpoint each.
     """
     if found.difference is None:
         return Verdict("none", f"No episode counts in both runs, so {found.metric} says nothing.")
+    judged = _judged(found, first, second, alpha, margin)
+    return replace(judged, text=f"{judged.text} {CHECKPOINTS}") if of_checkpoints else judged
+
+
+def _judged(
+    found: Contrast, first: str, second: str, alpha: float, margin: float | None
+) -> Verdict:
     if found.decided or (found.decided is None and _below(found.p, alpha) and found.difference):
         return _separable(found, first, second)
     if margin is not None and found.p_equivalent is not None and found.p_equivalent < alpha:
