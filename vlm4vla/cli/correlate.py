@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from vlm4vla.reports.correlation import Correlation
+    from vlm4vla.reports.mixed import Mixed
 
 
 def correlate(
@@ -34,6 +35,9 @@ def correlate(
         list[str] | None,
         typer.Option(metavar="POLICY=NAME", help="Whose backbone, where its name does not tell."),
     ] = None,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Also a mixed logit over the store's episodes.")
+    ] = False,
     svg: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the drawings there.")
     ] = None,
@@ -45,6 +49,12 @@ def correlate(
     from vlm4vla.reports.correlation import correlations
     from vlm4vla.reports.strict_json import json_text
 
+    if mixed and (screen or published):
+        raise BadInput(
+            f"--mixed needs a named benchmark and stored episodes; "
+            f"{'--screen names none' if screen else 'published tables hold no episodes'}.",
+            "Drop --mixed, or correlate runs of your own: --vqa NAME --mixed",
+        )
     named = assignments("--backbone", backbone)
     if screen:
         _screen(suite or [], published, store, named, json_)
@@ -52,16 +62,19 @@ def correlate(
     if not vqa:
         raise BadInput("No benchmark was named.", "--vqa NAME; `bench vqa list` shows all")
     found = correlations(vqa, suite or (), published, store, named)
+    models = _mixed(vqa, suite or [], store, named) if mixed else []
     if svg is not None:
         written = _draw(found, svg)
     if json_:
-        sys.stdout.write(json_text(found))
+        sys.stdout.write(_with_models(found, models) if mixed else json_text(found))
         return
     from vlm4vla.cli.screen import screen as page
 
     console = page()
     for one in found:
         _show(console, one)
+    for model in models:
+        _show_model(console, model)
     if len(found) > 1:
         console.print(
             f"p (Holm) is adjusted for the {len(found)} correlations asked for together.",
@@ -132,6 +145,36 @@ def _show(console: Console, one: Correlation) -> None:
             "" if point.n is None else str(point.n), f"{point.without:.2f}",
         )  # fmt: skip
     console.print(table)
+    console.print(Text("\n".join(sentences(one)) + "\n"))
+
+
+def _mixed(
+    vqa: list[str], suites: list[str], store: Path | None, named: dict[str, str]
+) -> list[Mixed]:
+    from vlm4vla.reports.mixed import mixed_model
+    from vlm4vla.store import Store
+
+    with Store.open(store) as opened:
+        return [mixed_model(name, opened, suites, named) for name in vqa]
+
+
+def _with_models(found: list[Correlation], models: list[Mixed]) -> str:
+    from dataclasses import asdict
+
+    from vlm4vla.reports.strict_json import text
+
+    return text({
+        "correlations": [asdict(one) for one in found],
+        "mixed": [asdict(one) for one in models],
+    })  # fmt: skip
+
+
+def _show_model(console: Console, one: Mixed) -> None:
+    from rich.text import Text
+
+    from vlm4vla.reports.mixed import sentences
+
+    console.print(Text(f"success in {', '.join(one.suites)} against {one.vqa}", style="bold"))
     console.print(Text("\n".join(sentences(one)) + "\n"))
 
 

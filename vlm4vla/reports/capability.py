@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports.leaderboard import board
 from vlm4vla.reports.printed import with_interval
@@ -117,8 +118,7 @@ def measured_axis(store: Store, suite: str, named: Mapping[str, str]) -> Axis:
     for rows in shown.of_suite(suite):
         row = next((one for one in rows if one.headline), rows[0])
         metric = row.metric
-        stated = str(options[row.run].get("backbone", ""))
-        backbone = named.get(row.policy) or backbone_of(stated or row.policy) or stated
+        backbone = backbone_behind(row.policy, options[row.run], named)
         if not backbone:
             notes.append(f"{row.policy} has no backbone: --backbone {row.policy}=NAME gives it one")
         elif not row.complete:
@@ -138,6 +138,12 @@ def measured_axis(store: Store, suite: str, named: Mapping[str, str]) -> Axis:
             marks=tuple(marks[backbone]),
         )
     return Axis(suite, metric, values, ours=True, notes=tuple(notes))
+
+
+def backbone_behind(policy: str, options: Mapping[str, JSON], named: Mapping[str, str]) -> str:
+    """The backbone of a policy: what `named` says, or its option `backbone`, or its name."""
+    stated = str(options.get("backbone", ""))
+    return named.get(policy) or backbone_of(stated or policy) or stated
 
 
 def measured_suites(store: Store) -> Collection[str]:

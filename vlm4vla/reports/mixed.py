@@ -1,0 +1,144 @@
+"""The mixed model over the store's episodes: b1 of the benchmark, and what to say of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+
+from vlm4vla.core.errors import BadInput, MissingDependency
+from vlm4vla.core.result import Outcome
+from vlm4vla.reports.capability import backbone_behind, measured_suites, vqa_axis
+from vlm4vla.reports.leaderboard import board
+from vlm4vla.stats.mixed import FEWEST, Slope, Trials, mixed_logit
+from vlm4vla.store import EpisodeRow, Store
+from vlm4vla.store.published import backbones, family_of
+
+_TOGETHER = 0.9
+"""The error of b1 is then more than twice what it were without log params."""
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """One benchmark against success in all suites together."""
+
+    vqa: str
+    suites: tuple[str, ...]
+    slope: Slope
+    notes: tuple[str, ...]
+
+
+def mixed_model(
+    vqa: str, store: Store, suites: Sequence[str] = (), named: Mapping[str, str] | None = None
+) -> Mixed:
+    """Fit the mixed model of one benchmark to the episodes of complete runs.
+
+    Success is the episode's, also where a suite's headline is a mean (a chain then succeeds if it
+    is solved to its end). Episodes that ended in an error are left out.
+
+    Args:
+        vqa: the benchmark.
+        store: where the runs are.
+        suites: of which; all by default.
+        named: policy -> backbone, where the policy's name does not tell.
+
+    Raises:
+        UnknownName: no such benchmark or suite.
+        BadInput: no episodes, or of fewer than 6 backbones that have a score.
+        MissingDependency: statsmodels is not installed.
+    """
+    scores = vqa_axis(vqa, store).values
+    found = _episodes(store, suites or list(measured_suites(store)), named or {})
+    rows = [(backbone, suite, row) for backbone, suite, row in found if backbone in scores]
+    if not rows:
+        raise BadInput(
+            f"The store holds no episodes of a complete run whose backbone has '{vqa}'.",
+            "`bench run` makes episodes; `bench vqa import FILE` adds scores.",
+        )
+    known = {one.key: one.params_b for one in backbones()}
+    used = list(dict.fromkeys(backbone for backbone, _, _ in rows))
+    unsized = [backbone for backbone in used if known.get(backbone) is None]
+    sizes = np.array([known.get(backbone) or math.nan for backbone, _, _ in rows])
+    trials = Trials(
+        success=np.array([float(row.outcome is Outcome.SUCCESS) for _, _, row in rows]),
+        vqa=np.array([scores[backbone].value for backbone, _, _ in rows]),
+        params=None if unsized else sizes,
+        backbone=[backbone for backbone, _, _ in rows],
+        family=[family_of(backbone) for backbone, _, _ in rows],
+        suite=[suite for _, suite, _ in rows],
+        task=[f"{suite}:{row.key.task}" for _, suite, row in rows],
+        init=[str(row.key) for _, _, row in rows],
+    )
+    check(trials)
+    slope = mixed_logit(trials)
+    notes = []
+    if unsized:
+        notes.append(f"without log params, which are unknown of {', '.join(unsized)}")
+    if abs(slope.r_params or 0.0) > _TOGETHER:
+        notes.append(
+            f"over these backbones score and size go together (r = {slope.r_params:.2f}): "
+            "which of them matters cannot be told"
+        )
+    if not slope.converged:
+        notes.append("the fit stopped before it converged: do not rely on it")
+    shown = tuple(dict.fromkeys(suite for _, suite, _ in rows))
+    return Mixed(vqa, shown, slope, tuple(notes))
+
+
+def check(trials: Trials) -> None:
+    """Whether the model can be fitted. Raises BadInput, MissingDependency."""
+    n = len(set(trials.backbone))
+    if n < FEWEST:
+        raise BadInput(
+            f"{n} backbones with episodes are too few for the mixed model; {FEWEST} are needed, "
+            "however many episodes each has.",
+            "Leave --mixed out, or run policies of more backbones.",
+        )
+    if len(np.unique(trials.vqa)) < 2:
+        raise BadInput("All backbones have the same score.", "Name another benchmark with --vqa.")
+    if len(np.unique(trials.success)) < 2:
+        raise BadInput(
+            "All episodes ended alike: there is nothing to explain.",
+            "Name suites with --suite on which policies both succeed and fail.",
+        )
+    if find_spec("statsmodels") is None:
+        raise MissingDependency(
+            "The mixed model is fitted by statsmodels, which is not installed.",
+            'pip install "vlm4vla[mixed]"',
+        )
+
+
+def sentences(one: Mixed) -> list[str]:
+    """The block of output: b1, its interval, and by how many backbones it is carried."""
+    slope = one.slope
+    odds = [math.exp(value) for value in (slope.b1, slope.low, slope.high)]
+    spread = ", ".join(f"{name} {sd:.2f}" for name, sd in slope.spread.items())
+    return [
+        f"Mixed logit: b1 = {slope.b1:.2f}, 95 % [{slope.low:.2f}, {slope.high:.2f}], "
+        f"for one standard deviation of {one.vqa}",
+        f"  odds of success times {odds[0]:.2f} [{odds[1]:.2f}, {odds[2]:.2f}]",
+        f"  effective n = {slope.n} backbones ({slope.degrees} degrees of freedom), not the "
+        f"{slope.episodes} episodes",
+        f"  random effects, sd in log-odds: {spread}",
+        *(f"! {note}" for note in one.notes),
+    ]
+
+
+def _episodes(
+    store: Store, suites: Sequence[str], named: Mapping[str, str]
+) -> list[tuple[str, str, EpisodeRow]]:
+    """Backbone, suite and row of every finished episode of the runs that a correlation shows."""
+    shown = board(store, suites)
+    options = {run.id: run.policy_options for run in store.runs()}
+    found = []
+    for suite in suites:
+        for lines in shown.of_suite(suite):
+            head = lines[0]
+            backbone = backbone_behind(head.policy, options[head.run], named)
+            if backbone and head.complete:
+                rows = store.episodes(head.run)
+                found += [(backbone, suite, r) for r in rows if r.outcome is not Outcome.ERROR]
+    return found
