@@ -30,6 +30,7 @@ from vlm4vla.models import checkpoint
 from vlm4vla.models.config import ARM, Scalar, Setup, VLAConfig
 from vlm4vla.models.normalisation import of_actions
 from vlm4vla.models.small.backbone import MobileNetMiniLM
+from vlm4vla.models.small.mobilenet import Trunk
 from vlm4vla.models.vla import VLA
 from vlm4vla.training.data.open import open_demonstrations
 from vlm4vla.training.data.samples import Chunks
@@ -227,6 +228,8 @@ def learn(
     assert isinstance(backbone, MobileNetMiniLM)
     for frozen in (backbone.vision, backbone.text):
         frozen.requires_grad_(False)
+    if settings.scratch:
+        _colours_only(backbone)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=0.0)
     rng = np.random.default_rng(settings.seed)
@@ -263,6 +266,19 @@ def learn(
             tell(moment)
     _write(settings.out / "metrics.csv", rows)
     model.eval()
+
+
+def _colours_only(backbone: MobileNetMiniLM) -> None:
+    """Take a random trunk's channels out of the search for places; the mean colours stay.
+
+    Random features tell 450 pictures apart better than they tell where a cube is: with them the
+    demonstrations are learned by heart (28 mm off at the cube on held-out ones, 10 mm without).
+    """
+    weight = backbone.fusion.channels.weight
+    kept = (torch.arange(len(weight)) >= Trunk.FINE).float()
+    with torch.no_grad():
+        weight.mul_(kept)
+    weight.register_hook(lambda gradient: gradient * kept)
 
 
 def losses(

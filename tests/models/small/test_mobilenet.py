@@ -45,18 +45,19 @@ def test_a_missing_tensor_is_refused(tmp_path, monkeypatch, pretrained):
 
 
 def test_pretrained_weights_know_an_emoji_for_what_it_shows(pretrained):
-    """ImageNet classes 948 and 953: `Granny Smith` and `pineapple`; random weights know neither."""
+    """Each among the ten likeliest of ImageNet's thousand classes: a wrong layer loses them all."""
     from vlm4vla.simulators.grinningface import art
 
-    frames = []
-    for code in ("1F34F", "1F34D"):
-        face = Image.fromarray(art.face(code, "noto")).resize((224, 224))
-        frames.append(np.asarray(face))
+    shown = {"1F69C": 866, "1F34F": 948, "1F941": 541, "1F3B8": 402}
+    """Tractor, Granny Smith, drum, acoustic guitar."""
+    frames = [
+        np.asarray(Image.fromarray(art.face(code, "noto")).resize((224, 224))) for code in shown
+    ]
     images = pictures.standardise(torch.from_numpy(np.stack(frames)), MEAN, DEVIATION)
     with torch.no_grad():
         logits = pretrained(images)
-    assert logits[0, 948] > logits[1, 948]
-    assert logits[1].argmax() == 953
+    ranks = [int((row > row[k]).sum()) for row, k in zip(logits, shown.values(), strict=True)]
+    assert max(ranks) < 10, ranks
 
 
 def test_the_trunk_is_the_networks_own_beginning(pretrained):

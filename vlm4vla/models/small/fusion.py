@@ -88,13 +88,14 @@ class Fusion(nn.Module):
         """
         super().__init__()
         self.look = nn.Sequential(
-            nn.BatchNorm2d(channels),
+            norm := nn.BatchNorm2d(channels),
             nn.Conv2d(channels, 64, 1),
             nn.BatchNorm2d(64),
             nn.ReLU(),
             last := nn.Conv2d(64, seen + meant, 1),
         )
         nn.init.normal_(last.weight, std=0.3)
+        self._channels = [norm]  # in a list: `look` owns its weights
         self.match = nn.Conv2d(2, meant, 1, bias=False)
         nn.init.constant_(self.match.weight, 10.0)
         self.seen = seen
@@ -108,6 +109,11 @@ class Fusion(nn.Module):
         )  # fmt: skip
         self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(hidden)
+
+    @property
+    def channels(self) -> nn.BatchNorm2d:
+        """The norm that weighs the feature map's channels."""
+        return self._channels[0]
 
     def forward(self, features: Tensor, fit: Tensor, query: Tensor) -> Tensor:
         """(B, hidden) at the ActionQuery.
