@@ -278,7 +278,7 @@ def _colours_only(backbone: MobileNetMiniLM) -> None:
     kept = (torch.arange(len(weight)) >= Trunk.FINE).float()
     with torch.no_grad():
         weight.mul_(kept)
-    weight.register_hook(lambda gradient: gradient * kept)
+    weight.register_hook(lambda gradient: gradient * kept)  # type: ignore[no-untyped-call]
 
 
 def losses(

@@ -26,8 +26,6 @@ from vlm4vla.models.small.mobilenet import DEVIATION, MEAN, Trunk
 from vlm4vla.models.small.text import SentenceEncoder
 
 MODEL_TYPE = "vlm4vla_mobilenet_minilm"
-STRIDE = 8
-"""Of the fine feature map, pixels."""
 WEIGHTS, _TEXT = "model.safetensors", "text"
 _FIX = "Make it: bench learn --out FOLDER. Then: --source FOLDER/aligned"
 
@@ -128,7 +126,7 @@ class MobileNetMiniLM(Backbone):
         pixels = pictures.standardise(images[:, top:bottom, left:right], MEAN, DEVIATION)
         pixels = pixels.to(self.align.patch.weight.dtype)
         fine, coarse = self.vision(pixels.contiguous(memory_format=torch.channels_last))
-        colours = functional.avg_pool2d(pixels, STRIDE)
+        colours = functional.adaptive_avg_pool2d(pixels, (fine.shape[-2], fine.shape[-1]))
         return torch.cat([fine, colours], 1), self.align.neighbourhoods(coarse)
 
     def part(self, part: Part) -> Iterable[nn.Parameter]:

@@ -125,7 +125,7 @@ class Fusion(nn.Module):
         """
         maps = self.look(features)
         seen = self.places(maps[:, : self.seen])
-        cards = functional.avg_pool2d(maps[:, self.seen :], 2)
+        cards = functional.adaptive_avg_pool2d(maps[:, self.seen :], (fit.shape[-2], fit.shape[-1]))
         meant = self.places(cards.float() + self.match(fit).float())
         places = torch.cat([seen, meant], 1)
         tokens = torch.einsum("bkc,kch->bkh", places, self.embed) + self.names
