@@ -332,9 +332,11 @@ def test_errors_end_with_1_and_are_tried_again_only_on_request(folder):
 def test_plain_lines_where_there_is_no_terminal(folder):
     done = bench("run", *TOY, "--init", "0", cwd=folder)
     lines = done.stdout.splitlines()
-    assert len(lines) == 2 and "\x1b" not in done.stdout and done.stderr == ""
+    assert "\x1b" not in done.stdout and done.stderr == ""
     assert re.fullmatch(r"run toy-expert-[0-9a-f]{8}: 2 episodes, [12] slots?", lines[0])
-    assert lines[1].startswith("2/2 episodes, success 100.0% [34.2, 100.0], ")
+    assert lines[-1].startswith("2/2 episodes, success 100.0% [34.2, 100.0], ")
+    # A machine under load may need more than one line's time.
+    assert all(re.match("[01]/2 episodes, success ", line) for line in lines[1:-1])
 
 
 def test_a_live_panel_on_a_terminal(folder):
