@@ -272,7 +272,8 @@ def _colours_only(backbone: MobileNetMiniLM) -> None:
     """Take a random trunk's channels out of the search for places; the mean colours stay.
 
     Random features tell 450 pictures apart better than they tell where a cube is: with them the
-    demonstrations are learned by heart (28 mm off at the cube on held-out ones, 10 mm without).
+    demonstrations are learned by heart: on held-out ones the cube was missed by 17 and 29 mm (x, y)
+    with them, by 5 and 7 mm without.
     """
     weight = backbone.fusion.channels.weight
     kept = (torch.arange(len(weight)) >= Trunk.FINE).float()
