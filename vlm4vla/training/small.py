@@ -34,12 +34,9 @@ from vlm4vla.models.small.mobilenet import Trunk
 from vlm4vla.models.vla import VLA
 from vlm4vla.training.data.open import open_demonstrations
 from vlm4vla.training.data.samples import Chunks
+from vlm4vla.training.path import PATH_UNIT, masked_mean, path_error, reach_steps, robust
 
 BACKBONE = "mobilenet-minilm"
-PATH_UNIT = 0.02
-"""Metres that count as 1 in the loss of the path."""
-_GRASP = 3
-"""Steps with a closed gripper that still count as reaching."""
 _PICTURES = 16
 """Frames that the frozen parts see at once."""
 
@@ -234,7 +231,7 @@ def learn(
     optimiser = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=0.0)
     rng = np.random.default_rng(settings.seed)
     measured, used = _split(len(memory), settings.held_out, rng)
-    reaching = replace(memory, mask=memory.mask & _reaching(model, memory.actions))
+    reaching = replace(memory, mask=memory.mask & reach_steps(model, memory.actions))
     every = max(1, settings.steps // 30)
     began = time.monotonic()
     rows: list[dict[str, float]] = []
@@ -301,42 +298,13 @@ def losses(
     arm, logits = model.head(hidden)
     wanted, opens = model.normaliser.encode(memory.actions[index])
     kept = memory.mask[index].float()
-    arm_loss = _mean(functional.huber_loss(arm, wanted, reduction="none").mean(-1), kept)
+    arm_loss = masked_mean(functional.huber_loss(arm, wanted, reduction="none").mean(-1), kept)
     gripper = functional.binary_cross_entropy_with_logits(logits, opens, reduction="none")
-    off = _path_error(model, arm - wanted, kept) / PATH_UNIT
-    path = _mean(robust(off).mean(-1), kept)
-    gripper_loss = _mean(gripper, kept)
+    off = path_error(model, arm - wanted, kept) / PATH_UNIT
+    path = masked_mean(robust(off).mean(-1), kept)
+    gripper_loss = masked_mean(gripper, kept)
     total = arm_loss + settings.gripper_weight * gripper_loss + settings.path_weight * path
     return {"loss": total, "arm": arm_loss, "gripper": gripper_loss, "path": path}
-
-
-def _reaching(model: VLA, actions: Tensor) -> Tensor:
-    """Steps up to a moment after the gripper first closes, (N, chunk) bool."""
-    gripper = model.config.action.gripper
-    assert gripper is not None
-    closed = (actions[..., ARM] - gripper.closed).abs() < (actions[..., ARM] - gripper.open).abs()
-    return closed.cumsum(1) <= _GRASP
-
-
-def robust(off: Tensor) -> Tensor:
-    """Cauchy's loss: a hand 2 mm off counts as with squares, one over the wrong card hardly more.
-
-    With Huber's the 20 cm to the wrong card outweigh every centimetre at the cube.
-    """
-    return 0.5 * torch.log1p(off.square())
-
-
-def _path_error(model: VLA, error: Tensor, kept: Tensor) -> Tensor:
-    """How far the commanded hand is off after each action, metres (B, chunk, 3)."""
-    statistics, action = model.config.statistics, model.config.action
-    assert statistics is not None
-    metres = [
-        (high - low) / 2 * model.config.clip_norm * scale
-        for low, high, scale in zip(
-            statistics.q01, statistics.q99, action.translation_scale, strict=False
-        )
-    ]
-    return (error[..., :3] * torch.tensor(metres) * kept[..., None]).cumsum(1)
 
 
 @torch.no_grad()
@@ -368,10 +336,6 @@ def _pace(step: int, settings: SmallSettings) -> float:
         return (step + 1) / settings.warmup
     done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
     return 0.5 + 0.5 * math.cos(math.pi * done)
-
-
-def _mean(values: Tensor, kept: Tensor) -> Tensor:
-    return (values * kept).sum() / kept.sum().clamp(min=1)
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
