@@ -37,7 +37,7 @@ demo: setup  ## Run three policies on the emoji task, print the leaderboard, wri
 	$(BENCH) report --store $(DEMO)/bench.db --out $(DEMO)/report.html --frames 1
 
 test: setup  ## Run every test; say which folders to set for those that need fetched data.
-	$(PYTHON) -m pytest --durations=10 -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(PYTHON) -m pytest --durations=10 -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: setup  ## Check style and types.
 	$(VENV)/bin/ruff check .

@@ -60,16 +60,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
-    for item in items:
-        _group(item)
-
-
-def _group(item: pytest.Item) -> None:
-    """With several workers (`-n`): one of them has the Ray, a module's tests stay together."""
-    if item.get_closest_marker("xdist_group"):
-        return
-    shared = "ray_session" in getattr(item, "fixturenames", ())
-    item.add_marker(pytest.mark.xdist_group("ray" if shared else item.nodeid.split("::")[0]))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -92,7 +82,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    """One Ray for the whole session: starting it takes seconds."""
+    """One Ray for the whole session (of each process, with `-n`): starting it takes seconds."""
     from vlm4vla.rollout.cluster import cluster
 
     with cluster():
