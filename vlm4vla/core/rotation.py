@@ -107,7 +107,8 @@ def _rotvec_from_matrix(m: Array) -> Array:
 def _euler_xyz_from_matrix(m: Array) -> Array:
     """Extrinsic x, y, z; in gimbal lock x carries the whole turn and z is 0."""
     cos_y = np.hypot(m[..., 0, 0], m[..., 1, 0])
-    locked = cos_y < 1e-9
+    # The square root of the rounding: above it the angles keep 3e-8, below it no more is lost.
+    locked = cos_y < 1.5e-8
     y = np.arctan2(-m[..., 2, 0], cos_y)
     x = np.where(
         locked, np.arctan2(-m[..., 1, 2], m[..., 1, 1]), np.arctan2(m[..., 2, 1], m[..., 2, 2])
