@@ -56,7 +56,7 @@ def emoji_result(key, executed, recognised, **changes):
             "success_paper": float(success),
         },
         steps=120 + key.init,
-        queries=12,
+        query_steps=tuple(range(0, 120, 10)),
         renders=12,
         timing=Timing(0.5, 1.5, 2.0, 0.25),
         actions=np.zeros((3, 7)),

@@ -23,7 +23,7 @@ from vlm4vla.simulators import plugin
 from vlm4vla.suites.suite import load
 
 EPISODES = load("toy").episodes
-IDLE = Recording(np.zeros((60, 7)), horizon=10)
+IDLE = Recording(np.zeros((60, 7)), range(0, 60, 10))
 
 
 def host(limits=None, **options):

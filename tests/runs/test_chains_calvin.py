@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,8 +15,10 @@ from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.policy import ActionChunk, Session
 from vlm4vla.core.result import Outcome
 from vlm4vla.core.simulator import Observation
+from vlm4vla.rollout.recording import INSTRUCTIONS
 from vlm4vla.runs.execute import execute
 from vlm4vla.runs.plan import resolve
+from vlm4vla.runs.replay import Pictures, replay_stored
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.simulators.calvin.expert import Expert, Script
 from vlm4vla.simulators.calvin.oracle import TASKS
@@ -68,6 +71,22 @@ def test_every_instruction_reaches_a_policy_that_has_forgotten_the_last(referenc
         assert sum(v == 1.0 for name, v in row.measures.items() if name in TASKS) == 5
         assert sum(v is None for name, v in row.measures.items() if name in TASKS) == 29
         assert row.renders == 0
+
+
+def test_a_replay_shows_the_frames_of_the_steps_that_were_asked_at(tmp_path):
+    """Chunks are dropped where an instruction ends: the steps are not evenly spaced."""
+    run(tmp_path, inits=(0,), execute="chunk")
+    with Store.open(tmp_path / "bench.db") as store:
+        (record,) = store.runs()
+        (row,) = store.episodes(record.id)
+        asked = store.trace(record.id, row.key).query_steps
+        replay = replay_stored(store, record.id, None, 0, Pictures(frames=tmp_path / "frames"))
+    assert len(asked) == row.queries and len(set(np.diff(asked))) > 2
+    assert not replay.differences
+    shown = sorted(int(file.stem) for file in (tmp_path / "frames").glob("*/*.png"))
+    assert shown == list(asked)
+    lines = (tmp_path / "frames" / INSTRUCTIONS).read_text().splitlines()
+    assert len(lines) == 5 and {json.loads(line)[0] for line in lines} <= set(asked)
 
 
 def test_slots_and_how_much_of_a_chunk_is_executed_change_no_action(reference, tmp_path):

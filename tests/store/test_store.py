@@ -39,7 +39,7 @@ def results(draw, keys=KEYS):
         stages=draw(st.dictionaries(WORDS, st.booleans(), max_size=5)),
         measures=draw(st.dictionaries(WORDS, NUMBERS | st.none(), max_size=5)),
         steps=draw(st.integers(0, 10**6)),
-        queries=draw(st.integers(0, 10**6)),
+        query_steps=tuple(sorted(draw(st.sets(st.integers(0, 2**31 - 1), max_size=20)))),
         renders=draw(st.integers(0, 10**6)),
         timing=Timing(draw(SECONDS), draw(SECONDS), draw(SECONDS), draw(SECONDS)),
         error=draw(st.sampled_from(ErrorKind)) if outcome is Outcome.ERROR else None,
@@ -95,7 +95,8 @@ def test_episodes_and_actions_come_back_bit_for_bit(store, several):
     assert store.episodes(run) == expected
     assert store.finished(run) == {r.key: r.outcome for r in several}
     for result in several:
-        actions = store.actions(run, result.key)
+        actions, asked = store.actions(run, result.key), store.trace(run, result.key).query_steps
+        assert asked == (result.query_steps if result.actions.size else ())
         assert actions.dtype == np.float64
         assert actions.tobytes() == result.actions.tobytes()
 

@@ -46,7 +46,8 @@ class EpisodeResult:
     stages: Mapping[str, bool] = field(default_factory=dict)
     measures: Mapping[str, float | None] = field(default_factory=dict)
     steps: int = 0
-    queries: int = 0
+    query_steps: tuple[int, ...] = ()
+    """Steps taken when the policy was asked, ascending from 0."""
     renders: int = 0
     timing: Timing = field(default_factory=Timing)
     error: ErrorKind | None = None
@@ -57,3 +58,8 @@ class EpisodeResult:
     video: str = ""
     memory_mb: float = 0.0
     """Peak resident memory of the simulator host so far."""
+
+    @property
+    def queries(self) -> int:
+        """How often the policy was asked."""
+        return len(self.query_steps)

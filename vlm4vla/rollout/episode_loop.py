@@ -58,7 +58,7 @@ class _Tally:
     progress: Progress = field(default_factory=Progress)
     success_any: bool = False
     actions: list[Floats] = field(default_factory=list)
-    queries: int = 0
+    query_steps: list[int] = field(default_factory=list)
     renders: int = 0
 
 
@@ -101,7 +101,7 @@ def run_episode(
             for name, value in tally.progress.measures.items()
         },
         steps=len(tally.actions),
-        queries=tally.queries,
+        query_steps=tuple(tally.query_steps),
         renders=tally.renders,
         timing=Timing(clock.reset, clock.simulate, clock.render, clock.policy),
         error=error[0] if error else None,
@@ -156,7 +156,7 @@ class _Rollout:
         """Observe, ask the policy, load its chunk."""
         observation = self._observe(self.config.policy.request)
         self._history.add(step, observation)
-        self.tally.queries += 1
+        self.tally.query_steps.append(step)
         if self.video is not None:
             self._film_query(observation)
         started = time.perf_counter()

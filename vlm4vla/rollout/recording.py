@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +21,10 @@ class Recording:
 
     actions: Floats
     """(T, A) in the simulator's own convention."""
-    horizon: int
-    """Actions per query: as many as the recorded policy executed."""
+    query_steps: Sequence[int] = (0,)
+    """When to look again, ascending from 0."""
     frames: str = ""
     """Folder for the pictures, `CAMERA/STEP.png`, a query each; nothing is written if empty."""
-    queries: tuple[int, ...] = ()
-    """Steps, ascending and from 0, to query at in place of every `horizon`."""
 
 
 class Player:
@@ -47,14 +46,9 @@ class Player:
                 _save(frames[-1], Path(self._recording.frames) / camera / name)
             self._note(observation)
         rest = self._recording.actions[observation.step :]
-        chunk = rest[: self._horizon(observation.step)]
+        until = (q for q in self._recording.query_steps if q > observation.step)
+        chunk = rest[: next(until, len(self._recording.actions)) - observation.step]
         return ActionChunk(chunk, len(chunk) if len(chunk) == len(rest) else None)
-
-    def _horizon(self, step: int) -> int:
-        recording = self._recording
-        if not recording.queries:
-            return recording.horizon
-        return next((q - step for q in recording.queries if q > step), len(recording.actions))
 
     def _note(self, observation: Observation) -> None:
         """Write down from which step on an instruction holds."""

@@ -20,7 +20,7 @@ from vlm4vla.rollout.host_process import HostProcess
 from vlm4vla.rollout.recording import Recording
 from vlm4vla.runs.plan import RunPlan, resolve
 from vlm4vla.runs.request import RunRequest
-from vlm4vla.store import EpisodeRow, RunRecord, Store
+from vlm4vla.store import EpisodeRow, RunRecord, Store, Trace
 from vlm4vla.suites.suite import Scalar
 
 
@@ -92,13 +92,12 @@ def replay_stored(
     seeing = request_of(record, (row.key.task,), (init,), as_played=bool(pictures.frames))
     video = pictures.video or pictures.frames
     plan = resolve(replace(seeing, video="all" if video else "none"))
-    actions = store.actions(record.id, row.key)
-    horizon = max(1, round(row.steps / max(1, row.queries)))
+    trace = store.trace(record.id, row.key)
     changed = tuple(
         f"{name}: {' / '.join(values)}"
         for name, values in conflicts([record.comparability, plan.comparability]).items()
     )
-    return Replay(_replay(plan, actions, pictures, horizon), row, changed)
+    return Replay(_replay(plan, trace, pictures), row, changed)
 
 
 def request_of(
@@ -133,7 +132,8 @@ def replay_file(request: RunRequest, actions: Path, pictures: Pictures = _NONE) 
             f"{len(plan.suite.episodes)} episodes are meant, one is needed.",
             "Say which with --task and --init.",
         )
-    return Replay(_replay(plan, _load(actions, plan.simulator_spec.action.size), pictures, 1))
+    loaded = _load(actions, plan.simulator_spec.action.size)
+    return Replay(_replay(plan, Trace(loaded, tuple(range(len(loaded)))), pictures))
 
 
 def _load(path: Path, size: int) -> Floats:
@@ -151,7 +151,7 @@ def _load(path: Path, size: int) -> Floats:
     return actions
 
 
-def _replay(plan: RunPlan, actions: Floats, pictures: Pictures, horizon: int) -> EpisodeResult:
+def _replay(plan: RunPlan, trace: Trace, pictures: Pictures) -> EpisodeResult:
     """Run the actions in a simulator host of its own: a crash there is an error result here."""
     cameras = plan.policy_spec.request.cameras or tuple(
         CameraRequest(camera.name) for camera in plan.simulator_spec.observation.cameras
@@ -170,10 +170,9 @@ def _replay(plan: RunPlan, actions: Floats, pictures: Pictures, horizon: int) ->
             Assignment(
                 plan.suite.episodes[0],
                 recording=Recording(
-                    actions,
-                    horizon,
+                    trace.actions,
+                    _spaced(trace.query_steps, pictures.most),
                     str(pictures.frames or ""),
-                    _spaced(len(actions), horizon, pictures.most),
                 ),
                 video=str(pictures.video or ""),
             )
@@ -182,11 +181,10 @@ def _replay(plan: RunPlan, actions: Floats, pictures: Pictures, horizon: int) ->
         host.kill()
 
 
-def _spaced(steps: int, horizon: int, most: int | None) -> tuple[int, ...]:
-    """At most so many of the steps 0, horizon, ...; empty for all of them."""
-    asked = range(0, steps, horizon)
+def _spaced(asked: tuple[int, ...], most: int | None) -> tuple[int, ...]:
+    """At most so many of the steps, the first and the last among them."""
     if most is None or len(asked) <= most:
-        return ()
+        return asked
     last = max(1, most - 1)
     return tuple(asked[round(i * (len(asked) - 1) / last)] for i in range(most))
 

@@ -12,8 +12,7 @@ import numpy as np
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import EpisodeResult, Outcome, Timing
-from vlm4vla.core.simulator import Floats
-from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, now
+from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace, now
 from vlm4vla.suites.schema import Metric
 
 Columns = dict[str, Any]
@@ -177,21 +176,24 @@ def fault_record(row: Mapping[str, Any]) -> Fault:
     )
 
 
-def trace_columns(episode: int, actions: Floats) -> Columns:
-    """Actions (steps, A) as a row of `traces`: float64, little-endian, deflated, bit for bit."""
-    array = np.ascontiguousarray(actions, dtype="<f8")
+def trace_columns(episode: int, result: EpisodeResult) -> Columns:
+    """A row of `traces`: actions as float64, steps as int32, little-endian, deflated."""
+    array = np.ascontiguousarray(result.actions, dtype="<f8")
     return {
         "episode": episode,
         "steps": array.shape[0],
         "width": array.shape[1],
         "actions": zlib.compress(array.tobytes(), 1),
+        "query_steps": zlib.compress(np.asarray(result.query_steps, "<i4").tobytes(), 1),
     }
 
 
-def trace(row: Mapping[str, Any]) -> Floats:
-    """The actions of a row of `traces`, (steps, A)."""
+def trace(row: Mapping[str, Any]) -> Trace:
+    """A row of `traces` as a record."""
     flat = np.frombuffer(zlib.decompress(row["actions"]), dtype="<f8")
-    return flat.reshape(row["steps"], row["width"]).astype(np.float64)
+    actions = flat.reshape(row["steps"], row["width"]).astype(np.float64)
+    asked = np.frombuffer(zlib.decompress(row["query_steps"]), dtype="<i4")
+    return Trace(actions, tuple(asked.tolist()))
 
 
 def _key(row: Mapping[str, Any]) -> EpisodeKey:

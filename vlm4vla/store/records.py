@@ -11,6 +11,7 @@ from typing import Literal, cast
 from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import Outcome, Timing
+from vlm4vla.core.simulator import Floats
 from vlm4vla.suites.schema import Metric
 
 
@@ -87,6 +88,15 @@ class EpisodeRow:
     attempt: int = 1
     video: str = ""
     memory_mb: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What was done in an episode, and when the policy was asked."""
+
+    actions: Floats
+    """(steps, A) as the simulator received them."""
+    query_steps: tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 
@@ -112,6 +112,7 @@ traces = Table(
     _integer("steps"),
     _integer("width"),
     Column("actions", LargeBinary, nullable=False),
+    Column("query_steps", LargeBinary, nullable=False),
 )
 """Apart from `episodes`, so that reading outcomes does not read megabytes of actions."""
 

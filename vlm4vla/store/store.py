@@ -20,7 +20,7 @@ from vlm4vla.store import encode
 from vlm4vla.store.connect import connect, sentences, writing
 from vlm4vla.store.files import default_path
 from vlm4vla.store.lock import run_lock
-from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus
+from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace
 from vlm4vla.store.schema import episodes, faults, runs, traces
 
 
@@ -107,9 +107,7 @@ class Store:
                 connection.execute(update(episodes).where(episodes.c.id == number).values(columns))
                 connection.execute(traces.delete().where(traces.c.episode == number))
             if np.size(result.actions):
-                connection.execute(
-                    insert(traces).values(encode.trace_columns(number, result.actions))
-                )
+                connection.execute(insert(traces).values(encode.trace_columns(number, result)))
         return True
 
     def fault(self, run: str, result: EpisodeResult) -> None:
@@ -187,11 +185,15 @@ class Store:
         Raises:
             UnknownName: the run has no such episode.
         """
+        return self.trace(run, key).actions
+
+    def trace(self, run: str, key: EpisodeKey) -> Trace:
+        """What `actions` gives, and when the policy was asked. Raises UnknownName."""
         row = self._read(_episode(run, key))
         if not row:
             raise UnknownName(f"episode in run {run}", str(key), map(str, self.finished(run)))
         found = self._read(select(traces).where(traces.c.episode == row[0]["id"]))
-        return encode.trace(found[0]) if found else np.zeros((0, 0))
+        return encode.trace(found[0]) if found else Trace(np.zeros((0, 0)), ())
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:

@@ -160,9 +160,8 @@ class Recorder:
             with tempfile.TemporaryDirectory(prefix="vlm4vla-") as frames:
                 recording = Recording(
                     take.actions,
-                    horizon=1,
-                    frames=frames,
-                    queries=steps_to_draw(take.row.steps, self._look.frames, take.episode),
+                    steps_to_draw(take.row.steps, self._look.frames, take.episode),
+                    frames,
                 )
                 result = host.run(Assignment(take.episode, attempt, recording=recording))
                 problem = _difference(take.row, result)
