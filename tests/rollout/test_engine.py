@@ -174,6 +174,33 @@ def test_an_engine_that_is_left_early_stops_its_actors():
         assert not any(_answers(actor) for actor in actors)
 
 
+@pytest.mark.parametrize(("step_ms", "most"), [(0.0, 2), (60.0, 1)])
+def test_only_a_slot_whose_episodes_are_short_has_a_second_at_hand(step_ms, most):
+    options = {"step_ms": step_ms}
+    plan = resolve(RunRequest("expert", "toy", tasks=("near",), episodes=4, options=options))
+    with cluster() as here:
+        engine = Engine(Job(plan.host, plan.limits, plan.suite.episodes, plan.policy), here)
+        given = [len(place.given) for _ in engine.run() for place in engine._places]
+    assert max(given) == most
+
+
+def test_what_a_dead_slot_had_at_hand_is_run_elsewhere():
+    plan = resolve(RunRequest("expert", "toy", tasks=("near",)))
+    events, killed = [], False
+    with cluster() as here:
+        engine = Engine(Job(plan.host, plan.limits, plan.suite.episodes, plan.policy), here)
+        for event in engine.run():
+            events.append(event)
+            (place,) = engine._places
+            if not killed and len(place.given) == 2:
+                killed = True
+                ray.kill(place.actor)
+    assert killed and any(isinstance(e, Retried) for e in events)
+    results = outcomes(events)
+    assert len(results) == 10
+    assert all(r.outcome is Outcome.SUCCESS for r in results.values())
+
+
 def _answers(actor):
     try:
         ray.get(actor.__ray_ready__.remote(), timeout=1)

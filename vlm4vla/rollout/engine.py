@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from vlm4vla.rollout.schedule import Ordered, Schedule
 
 _TICK_S = 0.25
 _LOAD_TIMEOUT_S = 1800.0  # a 30B checkpoint from a slow disk
+_BRISK_S = 0.5
 _HARNESS_RETRIES = 20  # the harness's own deaths are nobody's fault, but must not loop for ever
 
 
@@ -52,15 +53,28 @@ class Job:
     video_folder: Path | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class _Place:
     """One slot's seat: the actor may change, the seat stays."""
 
     actor: ActorHandle | None = None
     loaded: str | None = None
-    episode: Episode | None = None
-    attempt: int = 1
+    given: deque[_Given] = field(default_factory=deque)
+    """What its actor has to do, in this order."""
+    brisk: bool = False
+    """Its last episode was over so soon that fetching the next took a fair share of the time."""
     since: float = 0.0
+    """When the first of `given` was begun."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """An episode that an actor was given."""
+
+    place: _Place
+    actor: ActorHandle
+    episode: Episode
+    attempt: int
 
 
 class Engine:
@@ -76,7 +90,7 @@ class Engine:
         self._faults: Counter[EpisodeKey] = Counter()
         self._losses: Counter[EpisodeKey] = Counter()
         self._places = [_Place() for _ in range(min(job.slots, max(1, len(job.episodes))))]
-        self._running: dict[ray.ObjectRef[EpisodeResult], _Place] = {}
+        self._running: dict[ray.ObjectRef[EpisodeResult], _Given] = {}
         self._policy: ActorHandle | None = None
         self._address: Address | None = None
         self.stop_requested = False
@@ -125,22 +139,29 @@ class Engine:
             raise HarnessFault(f"The policy's process died while loading it: {error}") from error
 
     def _fill(self) -> None:
-        """Give every idle seat an episode."""
-        for place in self._places:
-            if place.episode is not None or self.stop_requested:
-                continue
-            episode = self._schedule.take(place.loaded)
-            if episode is None:
-                return
-            if place.actor is None:
-                place.actor = self._cluster.slot().remote(self._job.host, self._job.limits)
-            place.episode, place.loaded = episode, episode.key.task
-            place.attempt = 1 + self._faults[episode.key] + self._losses[episode.key]
+        """Give every idle seat an episode; then every brisk one a second, to begin at once."""
+        for depth in (1, 2):
+            for place in self._places:
+                if self.stop_requested or len(place.given) >= depth:
+                    continue
+                if depth > 1 and not place.brisk:
+                    continue
+                episode = self._schedule.take(place.loaded)
+                if episode is None:
+                    return
+                self._give(place, episode)
+
+    def _give(self, place: _Place, episode: Episode) -> None:
+        if place.actor is None:
+            place.actor = self._cluster.slot().remote(self._job.host, self._job.limits)
+        if not place.given:
             place.since = time.monotonic()
-            assignment = Assignment(
-                episode, place.attempt, self._address, video=self._video(episode.key)
-            )
-            self._running[place.actor.run.remote(assignment)] = place
+        place.loaded = episode.key.task
+        attempt = 1 + self._faults[episode.key] + self._losses[episode.key]
+        assignment = Assignment(episode, attempt, self._address, video=self._video(episode.key))
+        given = _Given(place, place.actor, episode, attempt)
+        place.given.append(given)
+        self._running[place.actor.run.remote(assignment)] = given
 
     def _collect(self, timeout_s: float) -> list[tuple[Episode, EpisodeResult]]:
         """Wait a moment for results; free their seats."""
@@ -151,16 +172,19 @@ class Engine:
         if ready:  # whatever else is already there comes along
             ready, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
         for reference in ready:
-            place = self._running.pop(reference)
-            episode, place.episode = place.episode, None
-            assert episode is not None
+            given = self._running.pop(reference)
+            place, episode = given.place, given.episode
+            place.given.remove(given)
+            now = time.monotonic()
+            place.brisk, place.since = now - place.since < _BRISK_S, now
             try:
                 result: EpisodeResult = ray.get(reference)
             except RayError as error:
-                if isinstance(error, RayActorError):
+                place.brisk = False
+                if isinstance(error, RayActorError) and place.actor is given.actor:
                     place.actor = place.loaded = None
                 text = f"The slot's worker process failed: {error}"
-                result = replace(failed(episode, ErrorKind.HARNESS, text), attempt=place.attempt)
+                result = replace(failed(episode, ErrorKind.HARNESS, text), attempt=given.attempt)
             ended.append((episode, result))
         return ended
 
@@ -195,8 +219,8 @@ class Engine:
         now = time.monotonic()
         return Tick(
             [
-                (p.episode.key, now - p.since) if p.episode is not None else None
-                for p in self._places
+                (place.given[0].episode.key, now - place.since) if place.given else None
+                for place in self._places
             ]
         )
 
