@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -98,4 +99,12 @@ def test_a_stranger_is_recognised_by_an_absurd_length():
 def test_wait_gives_up_after_its_time():
     left, right = socket.socketpair()
     with left, right:
-        assert Reader(right).wait(0.05) is None
+        reader = Reader(right)
+        assert reader.wait(0.05) is None
+        send(left, Message("prompt"))
+        send(left, Message("prompt"))
+        assert [reader.wait(1).kind, reader.wait(1).kind] == ["prompt", "prompt"]
+        for _ in range(2):  # after prompt answers it waits awake at first
+            began = time.monotonic()
+            assert reader.wait(0.05) is None
+            assert time.monotonic() - began >= 0.05

@@ -15,6 +15,7 @@ import selectors
 import shutil
 import socket
 import tempfile
+import time
 import traceback
 from collections import deque
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Observation
 from vlm4vla.rollout.address import PROTOCOL, Address
 from vlm4vla.rollout.arena import SHARED, Arena
-from vlm4vla.rollout.wire import ENDLESS, Closed, Message, Reader, send
+from vlm4vla.rollout.wire import ENDLESS, PROMPT_S, Closed, Message, Reader, send
 
 
 @dataclass
@@ -67,6 +68,7 @@ class PolicyServer:
         self._selector = selectors.DefaultSelector()
         self._queue: deque[_Connection] = deque()
         self._connections = 0
+        self._prompt = False  # the last request did not keep us waiting
         self._wake, self._woken = os.pipe()[::-1]
         self._selector.register(self._woken, selectors.EVENT_READ, None)
         token = secrets.token_hex(16)
@@ -99,7 +101,7 @@ class PolicyServer:
 
     def _gather(self) -> bool:
         """Take in all that is there, once something is; False at the signal to stop."""
-        events = self._selector.select(0 if self._queue else None)
+        events = self._selector.select(0) if self._queue else self._await()
         while events:
             moved = False
             for key, _ in events:
@@ -112,6 +114,17 @@ class PolicyServer:
             # connection has at most one request under way.
             events = self._selector.select(0)
         return True
+
+    def _await(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait until something is there: at first awake, as `Reader.wait` does."""
+        began = time.perf_counter()
+        while self._prompt and time.perf_counter() - began < PROMPT_S:
+            if events := self._selector.select(0):
+                return events
+            os.sched_yield()
+        events = self._selector.select()
+        self._prompt = time.perf_counter() - began < PROMPT_S
+        return events
 
     def _listen(self, listener: socket.socket, trusted: bool) -> None:
         listener.listen(512)
