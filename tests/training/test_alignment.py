@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from vlm4vla.core.errors import OutOfRange
-from vlm4vla.models.small.fusion import SHARED, Alignment
+from vlm4vla.models.small.fusion import COLOURS, SHARED, Alignment
 from vlm4vla.training import alignment as a
 
 
-def _made_up(rng, emojis=120, channels=96, width=80, cards=3):
+def _made_up(rng, emojis=120, channels=COLOURS + 12, width=80, cards=3):
     """Patches that are a linear function of their sentence, with noise."""
     sentences = a._unit(rng.normal(size=(emojis, width)).astype(np.float32))
     mixing = rng.normal(size=(width, channels)).astype(np.float32)
@@ -59,7 +59,7 @@ def test_the_network_computes_what_was_fitted():
     rng = np.random.default_rng(2)
     sentences, patches = _made_up(rng)
     layer = a.fit(patches, sentences)
-    align = Alignment(patches.features.shape[1], sentences.shape[1])
+    align = Alignment(patches.features.shape[1] - COLOURS, sentences.shape[1])
     layer.write(align)
     grid = torch.from_numpy(patches.features[:6]).reshape(1, 2, 3, -1)
     with torch.no_grad():

@@ -16,8 +16,11 @@ from vlm4vla.core.errors import BadInput, MissingAsset, OutOfRange
 from vlm4vla.models import checkpoint
 from vlm4vla.models.config import Setup
 from vlm4vla.models.small.backbone import MobileNetMiniLM
+from vlm4vla.models.small.mobilenet import Trunk
 from vlm4vla.models.small.text import SentenceEncoder
-from vlm4vla.training import small
+from vlm4vla.suites.grinningface import episodes
+from vlm4vla.training import landing, memory, small
+from vlm4vla.training.projection import project
 
 STEPS = 4
 
@@ -128,6 +131,10 @@ def test_only_what_should_train_has_trained(source, trained):
             assert all(torch.equal(state[name], start[name]) for name in frozen)
         else:
             assert not torch.equal(state["vision.fine.0.0.weight"], start["vision.fine.0.0.weight"])
+            compared = state["align.patch.weight"]
+            assert not compared[:, : Trunk.COARSE].any()
+            assert compared[:, Trunk.COARSE :].any()
+            assert not state["fusion.look.0.weight"][: Trunk.FINE].any()
     assert checkpoint.load(trained[True][0]).config.scratch
 
 
@@ -148,16 +155,47 @@ def test_remembered_features_give_the_action_that_the_policy_computes(source, de
     out, _ = trained[False]
     model = checkpoint.load(out)
     samples, camera = small._samples(settings(source, demos, out))
-    memory = small.remember(model, samples, False)
+    kept = memory.remember(model, samples, False)
     sample = samples[1]
     with torch.no_grad():
         hidden = model.backbone.fusion(
-            memory.fine[1:2].float(), memory.patches[1:2].float(), model.query
+            kept.fine[1:2].float(), kept.patches[1:2].float(), model.query
         )
         remembered = model.normaliser.decode(*model.head(hidden))[0]
     asked = model.predict(sample.images[camera.name][None], [sample.instruction])[0]
     assert torch.allclose(remembered[:, :6], asked[:, :6], atol=2e-3)  # features are kept in half
     assert asked.shape == (48, 7)
+
+
+@pytest.mark.grinningface
+def test_the_actions_say_which_card_is_meant(source, demos, trained):
+    """The hand lets go over the named card, seen in the picture; the wanted map lies there."""
+    out, _ = trained[True]
+    model = checkpoint.load(out)
+    samples, _ = small._samples(settings(source, demos, out))
+    kept = memory.remember(model, samples, False)
+    places = landing.landings(model, kept.actions, kept.mask, 448)
+    suite = episodes("x", {"split": "demos", "count": 4, "seed": 1}, {"robot": "panda"})
+    setups = {episode.instruction: episode.setup for episode in suite}
+    cells = model.backbone.centres(kept.patches[:, 0, :, :, None], 448).flatten(0, 1)
+    for i in range(len(samples)):
+        setup = setups[samples[i].instruction]
+        cards = project(np.c_[np.array(setup["cards_xy"]), np.zeros(3)], 448)
+        assert np.linalg.norm(cards - places[i].numpy(), axis=1).argmin() == setup["target"]
+        assert np.linalg.norm(cards[setup["target"]] - places[i].numpy()) < 20
+        brightest = cells[kept.landed[i].flatten().argmax()]
+        assert (brightest - places[i]).abs().max() <= Trunk.STRIDE / 2
+        assert float(kept.landed[i].sum()) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.grinningface
+def test_pictures_of_later_steps_are_refused(source, tmp_path):
+    """The hand is not at rest in them."""
+    bench("demos", "--suite", "grinningface_demos", "--set", "robot=panda", "--episodes", "1",
+          "--frames", "2", "--size", "64", "--slots", "1", "--out", tmp_path / "demos",
+          cwd=tmp_path)  # fmt: skip
+    with pytest.raises(BadInput, match="other steps than the first"):
+        small.train(settings(source, tmp_path / "demos", tmp_path / "out"), lambda moment: None)
 
 
 @pytest.mark.grinningface

@@ -32,6 +32,7 @@ from vlm4vla.models.small.text import SentenceEncoder, minilm_folder
 from vlm4vla.simulators.registry import plugin
 from vlm4vla.suites.emojis import Emoji
 from vlm4vla.suites.grinningface import INSTRUCTIONS, episodes
+from vlm4vla.training.projection import project
 from vlm4vla.training.vocabulary import vocabulary
 
 ON_CARD, OFF_CARD = 14.0, 55.0
@@ -288,35 +289,15 @@ def _render(
         seen = world.observe(
             ObservationRequest((CameraRequest("view", SIZE, SIZE),), privileged=True)
         )
-        yield seen.image("view"), _project(seen.privileged["cards"][:, :3])
+        yield seen.image("view"), project(seen.privileged["cards"][:, :3], SIZE)
     world.close()
-
-
-def _project(points: Floats) -> Floats:
-    """Where points (N, 3) of the world are in the picture, (N, 2) pixels, column first."""
-    from vlm4vla.simulators.grinningface.view import EYE, FOV, LOOK_AT
-
-    forward = np.subtract(LOOK_AT, EYE) / np.linalg.norm(np.subtract(LOOK_AT, EYE))
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    down = np.cross(forward, right)
-    away = points - EYE
-    focal = SIZE / 2 / np.tan(FOV / 2)
-    seen: Floats = SIZE / 2 + focal * np.stack([away @ right, away @ down], 1) / (
-        away @ forward
-    ).reshape(-1, 1)
-    return seen
 
 
 @torch.no_grad()
 def _features(model: MobileNetMiniLM, frames: Frames) -> tuple[NDArray[np.float32], Floats]:
     """Patch features (B, P, C) and the patches' centres in the frame, pixels (P, 2)."""
     _, near = model.features(torch.from_numpy(frames))
-    height, width = near.shape[1:3]
-    left, top = float(model.options["left"]) * SIZE, float(model.options["top"]) * SIZE
-    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
-    places = np.stack([columns, rows], -1).reshape(-1, 2) * 16.0 + 8.0 + [left, top]
-    return near.flatten(1, 2).numpy(), places
+    return near.flatten(1, 2).numpy(), model.centres(near, SIZE).flatten(0, 1).numpy()
 
 
 def _facts(report: Report, views: int, seed: int) -> dict[str, object]:

@@ -6,7 +6,7 @@ milliseconds a sample, and a thousand steps a few minutes of one core.
 Two networks come out of here, alike in everything but their weights. `pretrained` starts from an
 aligned source folder and learns fusion, ActionQuery and head. `scratch` starts from random numbers:
 its convolutions and its sentence encoder stay random (random features, as in a reservoir), and it
-learns the comparison of patches and sentences beside the rest.
+learns the comparison of patches and sentences beside the rest, by the colours (`training.scratch`).
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from vlm4vla.models import checkpoint
 from vlm4vla.models.config import ARM, Scalar, Setup, VLAConfig
 from vlm4vla.models.normalisation import of_actions
 from vlm4vla.models.small.backbone import MobileNetMiniLM
-from vlm4vla.models.small.mobilenet import Trunk
 from vlm4vla.models.vla import VLA
 from vlm4vla.training.data.open import open_demonstrations
 from vlm4vla.training.data.samples import Chunks
+from vlm4vla.training.landing import place_error
+from vlm4vla.training.memory import Memory, remember
 from vlm4vla.training.path import PATH_UNIT, masked_mean, path_error, reach_steps, robust
+from vlm4vla.training.scratch import colours_only
 
 BACKBONE = "mobilenet-minilm"
-_PICTURES = 16
-"""Frames that the frozen parts see at once."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class SmallSettings:
     """Of the gripper's cross-entropy beside the arm's Huber loss."""
     path_weight: float = 0.05
     """Of the path: the sum of all translations so far, hence where the hand is."""
+    place_weight: float = 0.02
+    """Of the place where the cube is put down, found in the picture by the words."""
+    decay: float = 5.0
+    """Of the comparison's weights, where it is learned (decoupled: AdamW)."""
     held_out: float = 0.1
     """Share of the demonstrations that is only measured on."""
     seed: int = 123
@@ -74,31 +78,11 @@ class SmallSettings:
         """Refuse numbers that no training can have. Raises OutOfRange."""
         for name, low, high in (
             ("chunk", 1, 1000), ("steps", 1, 10**7), ("batch", 2, 10**5), ("lr", 0.0, 10.0),
-            ("warmup", 0, 10**6), ("reach", 0.0, 1.0), ("held_out", 0.0, 0.9),
-            ("seed", 0, 2**31 - 1),
+            ("warmup", 0, 10**6), ("reach", 0.0, 1.0), ("decay", 0.0, 100.0),
+            ("held_out", 0.0, 0.9), ("seed", 0, 2**31 - 1),
         ):  # fmt: skip
             if not low <= getattr(self, name) <= high:
                 raise OutOfRange(f"{name} {getattr(self, name):g} is outside {low:g}..{high:g}.")
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the frozen parts make of every sample, and what is wanted there."""
-
-    fine: Tensor
-    """(N, 35, h, w) float16."""
-    patches: Tensor
-    """(N, h/2, w/2, 576) float16; (N, 2, h/2, w/2) once compared with the sentence."""
-    sentences: Tensor
-    """(N, 384)."""
-    actions: Tensor
-    """(N, chunk, 7)."""
-    mask: Tensor
-    """(N, chunk) bool."""
-
-    def __len__(self) -> int:
-        """Samples."""
-        return len(self.fine)
 
 
 @dataclass(frozen=True)
@@ -134,6 +118,12 @@ def train(settings: SmallSettings, tell: Callable[[Moment], None]) -> VLA:
 
 def _samples(settings: SmallSettings) -> tuple[Chunks, CameraRequest]:
     data = open_demonstrations(settings.data, None)
+    if any(tuple(t.pictured) != (0,) for t in data.trajectories):
+        # The hand's place is the sum of all movements since it was at rest.
+        raise BadInput(
+            f"{settings.data} has pictures of other steps than the first.",
+            "bench demos ... --frames 1",
+        )
     first = Chunks([data], settings.chunk, [CameraRequest(data.cameras[0])], None)
     height, width = first[0].images[data.cameras[0]].shape[:2]
     camera = CameraRequest(data.cameras[0], height, width, data.flip)
@@ -171,52 +161,6 @@ def _square_side(height: int | None, width: int | None) -> int:
     return height
 
 
-@torch.no_grad()
-def remember(model: VLA, samples: Chunks, scratch: bool) -> Memory:
-    """Show every sample to the frozen parts, once."""
-    backbone = model.backbone
-    assert isinstance(backbone, MobileNetMiniLM)
-    if scratch:
-        settle(backbone, samples)
-    backbone.eval()
-    camera = model.config.camera.name
-    meant: dict[str, Tensor] = {}
-    fine, patches, sentences, actions, masks = [], [], [], [], []
-    for start in range(0, len(samples), _PICTURES):
-        some = [samples[i] for i in range(start, min(start + _PICTURES, len(samples)))]
-        frames = torch.from_numpy(np.stack([sample.images[camera] for sample in some]))
-        seen, near = backbone.features(frames)
-        for text in {sample.instruction for sample in some} - set(meant):
-            meant[text] = backbone.sentence(backbone.text.tokens([text]))[0]
-        sentence = torch.stack([meant[sample.instruction] for sample in some])
-        fine.append(seen.half())
-        patches.append((near if scratch else backbone.align(near, sentence)).half())
-        sentences.append(sentence)
-        actions.append(torch.from_numpy(np.stack([sample.actions for sample in some])).float())
-        masks.append(torch.from_numpy(np.stack([sample.mask for sample in some])))
-    if scratch:
-        backbone.align.middle.copy_(torch.stack([meant[text] for text in sorted(meant)]).mean(0))
-    return Memory(*(torch.cat(part) for part in (fine, patches, sentences, actions, masks)))
-
-
-def settle(backbone: MobileNetMiniLM, samples: Chunks, count: int = 96) -> None:
-    """Give the batch norms of a random trunk the statistics of the first demonstrations.
-
-    Without them a random network's activations grow from layer to layer.
-    """
-    norms = [m for m in backbone.vision.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    for norm in norms:
-        norm.momentum = None  # the plain mean over all batches
-    backbone.vision.train()
-    for start in range(0, min(count, len(samples)), 32):
-        some = [samples[i] for i in range(start, min(start + 32, len(samples)))]
-        backbone.features(
-            torch.from_numpy(np.stack([next(iter(sample.images.values())) for sample in some]))
-        )
-    for norm in norms:
-        norm.momentum = 0.1
-
-
 def learn(
     model: VLA, memory: Memory, settings: SmallSettings, tell: Callable[[Moment], None]
 ) -> None:
@@ -226,9 +170,16 @@ def learn(
     for frozen in (backbone.vision, backbone.text):
         frozen.requires_grad_(False)
     if settings.scratch:
-        _colours_only(backbone)
+        colours_only(backbone)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=0.0)
+    compared = set(backbone.align.parameters())
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": [p for p in parameters if p not in compared], "weight_decay": 0.0},
+            {"params": [p for p in parameters if p in compared], "weight_decay": settings.decay},
+        ],
+        lr=settings.lr,
+    )
     rng = np.random.default_rng(settings.seed)
     measured, used = _split(len(memory), settings.held_out, rng)
     reaching = replace(memory, mask=memory.mask & reach_steps(model, memory.actions))
@@ -245,10 +196,7 @@ def learn(
         chosen, queue = queue[: settings.batch], queue[settings.batch :]
         for group in optimiser.param_groups:
             group["lr"] = settings.lr * _pace(step, settings)
-        early = step < settings.reach * settings.steps
-        part = reaching if early else memory
-        # What is said has nothing to do with where the cube is, and would only be learned by heart.
-        backbone.align.requires_grad_(settings.scratch and not early)
+        part = reaching if step < settings.reach * settings.steps else memory
         found = losses(model, part, chosen, settings)
         optimiser.zero_grad()
         found["loss"].backward()  # type: ignore[no-untyped-call]
@@ -265,20 +213,6 @@ def learn(
     model.eval()
 
 
-def _colours_only(backbone: MobileNetMiniLM) -> None:
-    """Take a random trunk's channels out of the search for places; the mean colours stay.
-
-    Random features tell 450 pictures apart better than they tell where a cube is: with them the
-    demonstrations are learned by heart: on held-out ones the cube was missed by 17 and 29 mm (x, y)
-    with them, by 5 and 7 mm without.
-    """
-    weight = backbone.fusion.channels.weight
-    kept = (torch.arange(len(weight)) >= Trunk.FINE).float()
-    with torch.no_grad():
-        weight.mul_(kept)
-    weight.register_hook(lambda gradient: gradient * kept)  # type: ignore[no-untyped-call]
-
-
 def losses(
     model: VLA, memory: Memory, chosen: NDArray[np.int64], settings: SmallSettings
 ) -> dict[str, Tensor]:
@@ -286,15 +220,15 @@ def losses(
 
     Huber on the normalised chunk and cross-entropy on the gripper are VLM4VLA's. The path is ours:
     an error that repeats adds up over the chunk, so the distance of the hand from where the
-    demonstration had it counts too.
+    demonstration had it counts too. So is the place: the heat maps that compare picture and words
+    are to lie where the hand lets go.
     """
     backbone, index = model.backbone, torch.from_numpy(chosen)
     assert isinstance(backbone, MobileNetMiniLM)
     fine, near = memory.fine[index].float(), memory.patches[index].float()
-    if settings.scratch:
-        hidden = backbone.read(fine, near, memory.sentences[index], model.query)
-    else:
-        hidden = backbone.fusion(fine, near, model.query)
+    fit = backbone.align(near, memory.sentences[index]) if settings.scratch else near
+    seen, meant = backbone.fusion.maps(fine, fit)
+    hidden = backbone.fusion.act(seen, meant, model.query)
     arm, logits = model.head(hidden)
     wanted, opens = model.normaliser.encode(memory.actions[index])
     kept = memory.mask[index].float()
@@ -303,8 +237,11 @@ def losses(
     off = path_error(model, arm - wanted, kept) / PATH_UNIT
     path = masked_mean(robust(off).mean(-1), kept)
     gripper_loss = masked_mean(gripper, kept)
+    place = place_error(meant, memory.landed[index])
     total = arm_loss + settings.gripper_weight * gripper_loss + settings.path_weight * path
-    return {"loss": total, "arm": arm_loss, "gripper": gripper_loss, "path": path}
+    if settings.scratch:
+        total = total + settings.place_weight * place
+    return {"loss": total, "arm": arm_loss, "gripper": gripper_loss, "path": path, "place": place}
 
 
 @torch.no_grad()

@@ -118,7 +118,7 @@ class MobileNetMiniLM(Backbone):
 
         Returns:
             The feature map of stride 8 with each cell's mean colour, (B, 35, h, w), and patches of
-            stride 16, (B, h/2, w/2, 576).
+            stride 16, (B, h/2, w/2, 684).
         """
         height, width = images.shape[1:3]
         top, bottom = (round(height * float(self.options[k])) for k in ("top", "bottom"))
@@ -127,7 +127,19 @@ class MobileNetMiniLM(Backbone):
         pixels = pixels.to(self.align.patch.weight.dtype)
         fine, coarse = self.vision(pixels.contiguous(memory_format=torch.channels_last))
         colours = functional.adaptive_avg_pool2d(pixels, (fine.shape[-2], fine.shape[-1]))
-        return torch.cat([fine, colours], 1), self.align.neighbourhoods(coarse)
+        return torch.cat([fine, colours], 1), self.align.neighbourhoods(coarse, pixels)
+
+    def centres(self, patches: Tensor, side: int) -> Tensor:
+        """Where the middles of patches (B, h, w, C) are in a square picture: (h, w, 2) pixels.
+
+        Column first; `side` is the picture's, in pixels.
+        """
+        top, left = (round(side * float(self.options[k])) for k in ("top", "left"))
+        rows, columns = (
+            torch.arange(count) * Trunk.STRIDE + Trunk.STRIDE / 2 + first
+            for count, first in zip(patches.shape[1:3], (top, left), strict=True)
+        )
+        return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
 
     def part(self, part: Part) -> Iterable[nn.Parameter]:
         """Vision is MobileNet and its alignment, word embeddings all of MiniLM, language the rest.

@@ -20,11 +20,16 @@ SHARED = 64
 three-way choices on emojis held out of the alignment)."""
 
 
+COLOURS = 6 * 6 * 3
+"""Numbers that say how a patch is coloured: 3 in each of 6 x 6 cells of stride 8."""
+
+
 class Alignment(nn.Module):
     """Patches and sentences in one space, where they are compared.
 
-    A patch is a 3 x 3 neighbourhood of the feature map. One linear layer carries patches over, one
-    sentences. The alignment stage sets both; from scratch they are learned with the rest.
+    A patch is a 3 x 3 neighbourhood of the feature map: its mean, and how it is coloured. One
+    linear layer carries patches over, one sentences. The alignment stage sets both; from scratch
+    they are learned with the rest.
     """
 
     middle: Tensor
@@ -33,21 +38,30 @@ class Alignment(nn.Module):
     def __init__(self, channels: int, width: int, shared: int = SHARED) -> None:
         """Widths of the feature map, of a sentence, and of the space they share."""
         super().__init__()
-        self.patch = nn.Linear(channels, shared)
+        self.patch = nn.Linear(channels + COLOURS, shared)
         self.sentence = nn.Linear(width, shared, bias=False)
         self.register_buffer("middle", torch.zeros(width))
 
     @staticmethod
-    def neighbourhoods(features: Tensor) -> Tensor:
-        """(B, C, h, w) -> the mean of each 3 x 3 neighbourhood, (B, h, w, C)."""
+    def neighbourhoods(features: Tensor, pixels: Tensor) -> Tensor:
+        """What is in each 3 x 3 neighbourhood of the feature map: (B, h, w, C + 108).
+
+        Args:
+            features: (B, C, h, w) of stride 16; their mean is taken.
+            pixels: (B, 3, H, W), the standardised picture; its colours are taken cell by cell.
+        """
+        height, width = features.shape[-2:]
         mean = functional.avg_pool2d(features, 3, 1, 1, count_include_pad=False)
-        return mean.permute(0, 2, 3, 1)
+        cells = functional.adaptive_avg_pool2d(pixels, (2 * height, 2 * width))
+        colours = functional.unfold(cells, 6, padding=2, stride=2)
+        colours = colours.reshape(len(cells), COLOURS, height, width)
+        return torch.cat([mean, colours], 1).permute(0, 2, 3, 1)
 
     def forward(self, patches: Tensor, sentence: Tensor) -> Tensor:
         """How well each patch fits the sentence: (B, 2, h, w), by angle and by projection.
 
         Args:
-            patches: (B, h, w, C) from `neighbourhoods`.
+            patches: (B, h, w, C + 108) from `neighbourhoods`.
             sentence: (B, width), of length 1.
         """
         seen = self.patch(patches).float()
@@ -123,11 +137,17 @@ class Fusion(nn.Module):
             fit: (B, 2, h, w) from Alignment.
             query: (hidden,).
         """
+        return self.act(*self.maps(features, fit), query)
+
+    def maps(self, features: Tensor, fit: Tensor) -> tuple[Tensor, Tensor]:
+        """Heat maps, before the softmax: (B, seen, 2h, 2w), and with the words (B, meant, h, w)."""
         maps = self.look(features)
-        seen = self.places(maps[:, : self.seen])
         cards = functional.adaptive_avg_pool2d(maps[:, self.seen :], (fit.shape[-2], fit.shape[-1]))
-        meant = self.places(cards.float() + self.match(fit).float())
-        places = torch.cat([seen, meant], 1)
+        return maps[:, : self.seen], cards.float() + self.match(fit).float()
+
+    def act(self, seen: Tensor, meant: Tensor, query: Tensor) -> Tensor:
+        """From heat maps to (B, hidden) at the ActionQuery."""
+        places = torch.cat([self.places(seen), self.places(meant)], 1)
         tokens = torch.einsum("bkc,kch->bkh", places, self.embed) + self.names
         tokens = torch.cat([tokens, query.expand(len(tokens), 1, -1)], 1)
         return cast(Tensor, self.norm(self.transformer(tokens)[:, -1]))

@@ -100,6 +100,8 @@ class Trunk(nn.Module):
     """
 
     FINE, COARSE = 32, 576
+    STRIDE = 16
+    """Pixels, of the coarse map; the fine map has half of it."""
 
     def __init__(self, network: MobileNetV2 | None = None) -> None:
         """The layers of `network`, or of one with random weights."""
