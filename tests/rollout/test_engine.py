@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import socket
 import time
 from collections import Counter
 
+import psutil
 import pytest
 import ray
 from ray.exceptions import RayError
@@ -79,6 +81,19 @@ def test_results_depend_on_neither_slots_nor_batch_nor_order_nor_wire(
     assert essence(events) == reference
     shared = 1 < engine.statistics.largest <= min(slots, max_batch)
     assert shared or min(slots, max_batch) == 1  # batches really were formed
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_the_wire_is_the_one_that_was_asked_for(tcp):
+    plan = resolve(RunRequest("expert", "toy", tasks=("near",)))
+    job = Job(plan.host, plan.limits, plan.suite.episodes, plan.policy, tcp=tcp)
+    with cluster() as here:
+        engine = Engine(job, here)
+        next(events := engine.run())
+        asked = engine._places[0].actor.__ray_call__.remote(lambda slot: slot._host.pid)
+        used = {c.family for c in psutil.Process(ray.get(asked)).net_connections("all")}
+        assert (socket.AF_INET in used) is tcp
+        assert {e.result.outcome for e in events if isinstance(e, Finished)} == {Outcome.SUCCESS}
 
 
 def test_another_seed_gives_other_actions(reference):

@@ -131,12 +131,13 @@ class Engine:
         if self.stop_requested:
             return
         try:
-            self._address = ray.get(answer)
+            address: Address = ray.get(answer)
         except RayError as error:
             cause = getattr(error, "cause", None)
             if isinstance(cause, BenchError):
                 raise cause from None
             raise HarnessFault(f"The policy's process died while loading it: {error}") from error
+        self._address = replace(address, path="") if job.tcp else address
 
     def _fill(self) -> None:
         """Give every idle seat an episode; then every brisk one a second, to begin at once."""
