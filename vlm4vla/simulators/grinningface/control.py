@@ -58,7 +58,7 @@ class Controller:
 
     def reset(self) -> None:
         """The commanded target is the measured pose."""
-        pose = self._root.pose.inv() * self._tcp.pose
+        pose = self._root.entity_pose.inv() * self._tcp.entity_pose
         self.target_p = np.asarray(pose.p, np.float64)
         self._target_q = np.asarray(pose.q, np.float64)
 

@@ -65,9 +65,11 @@ class World:
             cube=_numbers(self._cube.entity_pose),
             cube_speed=float(np.linalg.norm(self._cube.linear_velocity)),
             cards=np.stack([_numbers(card.entity_pose) for card in self._cards]),
-            tcp=_numbers(self._tcp.pose),
+            tcp=_numbers(self._tcp.entity_pose),
             command=np.asarray(self._robot.base) + self._controller.target_p,
-            finger_distance=float(np.linalg.norm(self._left.pose.p - self._right.pose.p)),
+            finger_distance=float(
+                np.linalg.norm(self._left.entity_pose.p - self._right.entity_pose.p)
+            ),
             arm_speed=float(np.abs(self.articulation.qvel[: len(self._robot.arm)]).max()),
             grasped=_presses(self._left, left, 1) and _presses(self._right, right, -1),
             touched=bool(ours),
@@ -110,7 +112,8 @@ def _presses(link: object, push: Floats | None, side: int) -> bool:
     if push is None:
         return False
     force = float(np.linalg.norm(push))
-    opening = side * link.pose.to_transformation_matrix()[:3, 1]  # type: ignore[attr-defined]
+    pose = link.entity_pose.to_transformation_matrix()  # type: ignore[attr-defined]
+    opening = side * pose[:3, 1]
     # ManiSkill3 takes the force on the finger, which points opposite to the one on the cube.
     cosine = float(np.dot(opening, -push)) / max(force, 1e-9)
     return force >= 0.5 and cosine >= float(np.cos(np.radians(85)))
