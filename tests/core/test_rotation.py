@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation as Reference
 
 from vlm4vla.core import rotation
 
+pytestmark = pytest.mark.filterwarnings("ignore:Gimbal lock")  # met on purpose
 KINDS = [kind for kind in rotation.SIZES if kind != "none"]
 TO_REFERENCE = {
     "euler_xyz": lambda v: Reference.from_euler("xyz", v),

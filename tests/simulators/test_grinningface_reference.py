@@ -7,7 +7,10 @@ import pytest
 
 from tests.simulators.emoji_task import STATE, episode, rollout, simulator
 
-pytestmark = pytest.mark.grinningface
+pytestmark = [
+    pytest.mark.grinningface,
+    pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning"),  # ManiSkill3's own
+]
 ROBOTS = ["panda", pytest.param("widowx", marks=pytest.mark.assets)]
 
 
