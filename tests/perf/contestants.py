@@ -166,10 +166,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _check_wire(cell: Cell, folder: Path) -> None:
     """A simulator host has one connection, to the policy: is it TCP where TCP was wanted?"""
+    living = 0
     for file in (folder / "steps").iterdir():
-        found = psutil.Process(int(file.name)).net_connections(kind="tcp")
-        if bool(found) != (cell.wire == "tcp"):
-            raise RuntimeError(f"the wire is not {cell.wire}: TCP connections {found}")
+        with contextlib.suppress(psutil.NoSuchProcess):  # hosts are renewed after 1000 episodes
+            found = psutil.Process(int(file.name)).net_connections(kind="tcp")
+            living += 1
+            if bool(found) != (cell.wire == "tcp"):
+                raise RuntimeError(f"the wire is not {cell.wire}: TCP connections {found}")
+    if not living:
+        raise RuntimeError("no simulator host is alive")
 
 
 def _check_store(cell: Cell, folder: Path) -> None:
