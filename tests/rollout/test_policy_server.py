@@ -89,6 +89,28 @@ def test_over_tcp_the_token_opens_the_door_and_nothing_else_does():
             bad.act(observation())
 
 
+class Forgetful(Echo):
+    """Cannot begin an episode."""
+
+    def reset(self, sessions):
+        raise RuntimeError("what was I to do?")
+
+
+def test_who_hangs_up_after_a_failed_reset_is_let_go():
+    with serving(Forgetful(SPEC)) as server:
+        client = connect(server)
+        with pytest.raises(PolicyFault, match="what was I to do"):
+            client.act(observation())
+        client.close()
+        deadline = time.monotonic() + 10
+        while server._connections and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert server._connections == 0
+        spent = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - spent < 0.25  # it sleeps: nobody is there
+
+
 def test_a_server_that_is_gone_is_a_harness_fault():
     with serving(Echo(SPEC)) as server:
         client = connect(server)

@@ -175,14 +175,15 @@ class PolicyServer:
                 connection.reader.arena = Arena.attach(self._arenas, name, size)
             except (OSError, ValueError) as error:
                 raise Closed(f"The shared memory cannot be used: {error}") from error
-        elif message.kind == "act":
+        elif message.kind == "act" and connection.session is not None:
+            # Without a session its reset failed, and it has been told so.
             connection.waiting = _observation(message)
             self._queue.append(connection)
 
     def _answer(self) -> None:
         count = min(self.max_batch, len(self._queue))
         batch = [self._queue.popleft() for _ in range(count)]
-        batch = [c for c in batch if c.session is not None and c.waiting is not None]
+        batch = [c for c in batch if c.waiting is not None]  # the others have gone
         if not batch:
             return
         self.statistics.queries += len(batch)
