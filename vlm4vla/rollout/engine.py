@@ -31,7 +31,7 @@ from vlm4vla.rollout.schedule import Ordered, Schedule
 
 _TICK_S = 0.25
 _LOAD_TIMEOUT_S = 1800.0  # a 30B checkpoint from a slow disk
-_BRISK_S = 0.5
+_BRISK_S = 0.5  # handing over the next episode takes 5 ms: beyond this nobody would notice
 _HARNESS_RETRIES = 20  # the harness's own deaths are nobody's fault, but must not loop for ever
 
 
@@ -145,8 +145,8 @@ class Engine:
             for place in self._places:
                 if self.stop_requested or len(place.given) >= depth:
                     continue
-                if depth > 1 and not place.brisk:
-                    continue
+                if depth > 1 and (not place.brisk or len(self._schedule) < len(self._places)):
+                    continue  # at the end of a run nobody is to wait behind another
                 episode = self._schedule.take(place.loaded)
                 if episode is None:
                     return
@@ -172,20 +172,25 @@ class Engine:
         ready, _ = ray.wait(list(self._running), num_returns=1, timeout=timeout_s)
         if ready:  # whatever else is already there comes along
             ready, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
-        for reference in ready:
+        arrived = set(ready)
+        for reference in [r for r in self._running if r in arrived]:  # as they were given
             given = self._running.pop(reference)
             place, episode = given.place, given.episode
+            begun = place.given[0] is given and place.actor is given.actor
             place.given.remove(given)
-            now = time.monotonic()
-            place.brisk, place.since = now - place.since < _BRISK_S, now
             try:
                 result: EpisodeResult = ray.get(reference)
             except RayError as error:
-                place.brisk = False
-                if isinstance(error, RayActorError) and place.actor is given.actor:
+                if isinstance(error, RayActorError):
+                    if not begun:  # its turn had not come when the actor died
+                        self._schedule.put_back(episode)
+                        continue
                     place.actor = place.loaded = None
                 text = f"The slot's worker process failed: {error}"
                 result = replace(failed(episode, ErrorKind.HARNESS, text), attempt=given.attempt)
+            now = time.monotonic()
+            place.brisk = result.error is None and now - place.since < _BRISK_S
+            place.since = now
             ended.append((episode, result))
         return ended
 
