@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vlm4vla.reports.page import report
 
 __all__ = ["compare", "correlate", "leaderboard", "report", "run"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _VERBS = {
     "run": "vlm4vla.api",
