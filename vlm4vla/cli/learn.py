@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from vlm4vla.core.errors import MissingDependency, OutOfRange
+from vlm4vla.core.errors import BadInput, MissingAsset, MissingDependency, OutOfRange
+
+if TYPE_CHECKING:
+    from vlm4vla.training.small import SmallSettings
 
 _FRAMES, _SIZE = 1, 448
 _NAMES: tuple[Literal["pretrained", "scratch"], ...] = ("pretrained", "scratch")
@@ -47,7 +51,6 @@ def learn(
     from vlm4vla.models.small.text import minilm_folder
     from vlm4vla.training.small import BACKBONE, SmallSettings
 
-    imagenet_weights(), minilm_folder()  # say what is missing before anything long begins
     chosen = [
         SmallSettings(
             out / "demos", out / "aligned", out / name, name == "scratch", steps=steps,
@@ -56,6 +59,9 @@ def learn(
         for name in _NAMES
         if only in (None, name)
     ]  # fmt: skip
+    # Say what is in the way, or missing, before anything long begins.
+    _check_what_is_there(chosen)
+    imagenet_weights(), minilm_folder()
     console = Console(highlight=False)
     torch.set_num_threads(threads)
     _demonstrate(out / "demos", episodes, slots)
@@ -68,6 +74,24 @@ def learn(
             "--suite grinningface_val --set robot=panda",
             soft_wrap=True,
         )
+
+
+def _check_what_is_there(chosen: Sequence[SmallSettings]) -> None:
+    """Refuse weights of another design, which would not be made again. Raises BadInput."""
+    from vlm4vla.models.config import Setup
+    from vlm4vla.models.manifest import BACKBONE, FILE
+    from vlm4vla.models.small.backbone import MobileNetMiniLM
+    from vlm4vla.training.alignment import FACTS
+
+    done = [(s.source, s.source) for s in chosen[:1] if (s.source / FACTS).is_file()]
+    done += [(s.out, s.out / BACKBONE) for s in chosen if (s.out / FILE).is_file()]
+    for folder, weights in done:
+        try:
+            MobileNetMiniLM.load(weights, Setup())
+        except MissingAsset as error:
+            raise BadInput(
+                error.message, f"Choose another --out, or remove what is there: rm -r {folder}"
+            ) from error
 
 
 def _demonstrate(out: Path, episodes: int, slots: int | None) -> None:

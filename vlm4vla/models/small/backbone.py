@@ -78,12 +78,9 @@ class MobileNetMiniLM(Backbone):
             if not (folder / WEIGHTS).is_file():
                 raise MissingAsset(f"{folder} holds no weights.", _FIX)
             state = load_file(folder / WEIGHTS)
-            own = {name for name in model.state_dict() if not name.startswith("fusion.")}
-            found = {name for name in state if not name.startswith("fusion.")}
-            if own != found:
-                raise MissingAsset(f"{folder} holds other tensors: {sorted(own ^ found)[0]}.", _FIX)
-            # The fusion is there if a whole checkpoint was saved, not if only aligned.
-            model.load_state_dict(state, strict=len(state) > len(found))
+            _check_shapes(folder, state, model.state_dict())
+            # Without the fusion's tensors where the folder is only aligned.
+            model.load_state_dict(state, strict=False)
         return model.to(dtype)
 
     def save(self, folder: Path, *, weights: bool = True) -> None:
@@ -156,3 +153,23 @@ class MobileNetMiniLM(Backbone):
         for module in (self.vision, self.text):
             module.train(mode and any(p.requires_grad for p in module.parameters()))
         return self
+
+
+def _check_shapes(folder: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Refuse weights of another design, by name or by shape. Raises MissingAsset.
+
+    The fusion's tensors are there if a whole checkpoint was saved, not if only aligned.
+    """
+    whole = any(name.startswith("fusion.") for name in state)
+    kept = [name for name in wanted if whole or not name.startswith("fusion.")]
+    for name in sorted({*state, *kept}):
+        there, own = (
+            f"of shape {tuple(tensors[name].shape)}" if name in tensors else "missing"
+            for tensors in (state, wanted)
+        )
+        if there != own:
+            raise MissingAsset(
+                f"{folder} was made by another revision: its {name} is {there}, "
+                f"{'this network has none' if own == 'missing' else 'here it is ' + own}.",
+                _FIX,
+            )
