@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from tests.cli.test_replay import bench
@@ -20,6 +24,8 @@ from vlm4vla.models.small.mobilenet import Trunk
 from vlm4vla.models.small.text import SentenceEncoder
 from vlm4vla.suites.grinningface import episodes
 from vlm4vla.training import landing, memory, small
+from vlm4vla.training.alignment import FACTS
+from vlm4vla.training.data.open import open_demonstrations
 from vlm4vla.training.projection import project
 
 STEPS = 4
@@ -76,8 +82,6 @@ def test_the_pieces_of_a_source_are_what_is_loaded(source):
 
 
 def test_a_source_without_a_tensor_is_refused(source, tmp_path):
-    from safetensors.torch import load_file, save_file
-
     (tmp_path / "config.json").write_text((source / "config.json").read_text())
     (tmp_path / "text").symlink_to(source / "text")
     state = load_file(source / "model.safetensors")
@@ -85,6 +89,48 @@ def test_a_source_without_a_tensor_is_refused(source, tmp_path):
     save_file(state, tmp_path / "model.safetensors")
     with pytest.raises(MissingAsset, match=r"align\.patch\.weight"):
         MobileNetMiniLM.load(tmp_path, Setup())
+
+
+@pytest.fixture(scope="session")
+def older(source, tmp_path_factory):
+    """The aligned folder of the design before: a patch was its 576 features alone."""
+    folder = tmp_path_factory.mktemp("older")
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    state = load_file(source / "model.safetensors")
+    state["align.patch.weight"] = state["align.patch.weight"][:, : Trunk.COARSE].contiguous()
+    save_file(state, folder / "model.safetensors")
+    (folder / FACTS).write_text("{}")
+    return folder
+
+
+def test_a_source_of_another_shape_is_refused(older):
+    with pytest.raises(
+        MissingAsset, match=r"align\.patch\.weight.*\(64, 576\).*\(64, 684\)"
+    ) as caught:
+        MobileNetMiniLM.load(older, Setup())
+    assert "bench learn" in caught.value.fix
+
+
+def test_a_fusion_of_another_shape_is_refused(source):
+    """A whole checkpoint, read with options that it was not trained with."""
+    with pytest.raises(
+        MissingAsset, match=r"fusion\.transformer\.layers\.1.*this network has none"
+    ):
+        MobileNetMiniLM.load(source, Setup(options={"layers": 1}))
+
+
+@pytest.mark.parametrize("what", ["aligned", "pretrained"])
+def test_learn_refuses_what_an_older_revision_left(source, older, tmp_path, what):
+    """Before a demonstration is played: what is there would not be made again."""
+    out = tmp_path / "out"
+    shutil.copytree(older if what == "aligned" else source, out / "aligned")
+    if what == "pretrained":
+        (out / "aligned" / FACTS).write_text("{}")
+        shutil.copytree(older, out / what / "backbone")
+        (out / what / "vla.json").write_text("{}")
+    said = bench("learn", "--out", out, cwd=tmp_path, code=2)
+    assert "(64, 576)" in said and f"rm -r {out / what}" in " ".join(said.split())
+    assert not (out / "demos").exists()
 
 
 def test_an_empty_folder_names_the_command(tmp_path):
@@ -173,11 +219,11 @@ def test_the_actions_say_which_card_is_meant(source, demos, trained):
     out, _ = trained[True]
     model = checkpoint.load(out)
     samples, _ = small._samples(settings(source, demos, out))
-    kept = memory.remember(model, samples, False)
+    kept = memory.remember(model, samples, True)
     places = landing.landings(model, kept.actions, kept.mask, 448)
     suite = episodes("x", {"split": "demos", "count": 4, "seed": 1}, {"robot": "panda"})
     setups = {episode.instruction: episode.setup for episode in suite}
-    cells = model.backbone.centres(kept.patches[:, 0, :, :, None], 448).flatten(0, 1)
+    cells = model.backbone.centres(kept.patches, 448).flatten(0, 1)
     for i in range(len(samples)):
         setup = setups[samples[i].instruction]
         cards = project(np.c_[np.array(setup["cards_xy"]), np.zeros(3)], 448)
@@ -190,21 +236,66 @@ def test_the_actions_say_which_card_is_meant(source, demos, trained):
 
 @pytest.mark.grinningface
 def test_pictures_of_later_steps_are_refused(source, tmp_path):
-    """The hand is not at rest in them."""
+    """From scratch: the hand is not at rest in them. The aligned network does not ask."""
     bench("demos", "--suite", "grinningface_demos", "--set", "robot=panda", "--episodes", "1",
           "--frames", "2", "--size", "64", "--slots", "1", "--out", tmp_path / "demos",
           cwd=tmp_path)  # fmt: skip
     with pytest.raises(BadInput, match="other steps than the first"):
-        small.train(settings(source, tmp_path / "demos", tmp_path / "out"), lambda moment: None)
+        small.train(
+            settings(source, tmp_path / "demos", tmp_path / "out", scratch=True),
+            lambda moment: None,
+        )
+    assert len(small._samples(settings(source, tmp_path / "demos", tmp_path))[0]) == 2
+
+
+@pytest.mark.grinningface
+def test_what_would_be_misread_is_refused(source, demos, tmp_path):
+    """Before anything is shown to a network, and no checkpoint is left."""
+    data = open_demonstrations(demos)
+    assert data.robot == "panda"
+    landing.check_readable(data)
+    landing.check_readable(replace(data, robot=""))
+    for change, said in (
+        ({"robot": "widowx"}, "recorded on 'widowx'"),
+        ({"action": replace(data.action, frame="tcp")}, "frame 'tcp'"),
+        ({"action": replace(data.action, control="absolute")}, "absolute actions"),
+    ):
+        with pytest.raises(BadInput, match=said) as caught:
+            landing.check_readable(replace(data, **change))
+        assert "robot=panda" in caught.value.fix
+    longest = max(t.length for t in data.trajectories)
+    for scratch in (False, True):
+        short = settings(source, demos, tmp_path / "out", chunk=longest - 1, scratch=scratch)
+        with pytest.raises(BadInput, match=f"of {longest} actions") as caught:
+            small.train(short, lambda moment: None)
+        assert f"chunk={longest}" in caught.value.fix
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.grinningface
+def test_another_robots_demonstrations_are_refused_from_scratch_only(source, demos, tmp_path):
+    shutil.copytree(demos, tmp_path / "demos")
+    info = tmp_path / "demos" / "meta" / "info.json"
+    info.write_text(json.dumps({**json.loads(info.read_text()), "robot_type": "widowx"}))
+    with pytest.raises(BadInput, match="widowx"):
+        small.train(settings(source, tmp_path / "demos", tmp_path, scratch=True), print)
+    assert len(small._samples(settings(source, tmp_path / "demos", tmp_path))[0])
 
 
 @pytest.mark.grinningface
 def test_metrics_tell_every_line(trained):
-    out, told = trained[True]
-    with (out / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [int(float(row["step"])) for row in rows] == [moment.step for moment in told]
-    assert {"loss", "path", "held_out_loss"} <= set(rows[0])
+    hand = {f"{which}_{what}" for which in ("held_out", "fitted")
+            for what in ("card", "grasp_x_mm", "grasp_y_mm")}  # fmt: skip
+    for scratch, (out, told) in trained.items():
+        with (out / "metrics.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert [int(float(row["step"])) for row in rows] == [moment.step for moment in told]
+        assert {"loss", "path", "held_out_loss"} | hand <= set(rows[0])
+        # Only the scratch network is judged by the place.
+        assert ("place" in rows[0]) == ("held_out_place" in rows[0]) == scratch
+        assert all(0 <= float(row["held_out_card"]) <= 1 for row in rows)
+        assert all(math.isfinite(float(row["held_out_grasp_x_mm"])) for row in rows)
+    out = trained[True][0]
     assert json.loads((out / "vla.json").read_text())["whole"] is True
 
 
@@ -217,9 +308,13 @@ def test_bench_run_takes_the_checkpoint(trained, tmp_path):
     assert "mobilenet-minilm" in shown
 
 
-def test_numbers_out_of_range_are_refused(tmp_path):
-    with pytest.raises(OutOfRange, match="batch"):
-        small.SmallSettings(tmp_path, tmp_path, tmp_path, batch=1)
+@pytest.mark.parametrize(
+    ("name", "value"), [("batch", 1), ("place_weight", -1.0), ("place_weight", math.nan),
+                        ("path_weight", -0.1), ("gripper_weight", 101.0)],
+)  # fmt: skip
+def test_numbers_out_of_range_are_refused(tmp_path, name, value):
+    with pytest.raises(OutOfRange, match=name):
+        small.SmallSettings(tmp_path, tmp_path, tmp_path, **{name: value})
 
 
 def test_learn_refuses_before_it_begins(tmp_path):

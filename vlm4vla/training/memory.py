@@ -32,8 +32,9 @@ class Memory:
     """(N, chunk, 7)."""
     mask: Tensor
     """(N, chunk) bool."""
-    landed: Tensor
-    """(N, h, w): where in the picture the cube is put down, a map that sums to 1."""
+    landed: Tensor | None
+    """(N, h, w): where in the picture the cube is put down, a map that sums to 1. From scratch
+    only: an aligned comparison is not told where to look."""
 
     def __len__(self) -> int:
         """Samples."""
@@ -42,7 +43,10 @@ class Memory:
 
 @torch.no_grad()
 def remember(model: VLA, samples: Chunks, scratch: bool) -> Memory:
-    """Show every sample to the frozen parts, once."""
+    """Show every sample to the frozen parts, once.
+
+    From scratch the samples must be such as `landing.check_readable` lets pass.
+    """
     backbone = model.backbone
     assert isinstance(backbone, MobileNetMiniLM)
     if scratch:
@@ -65,7 +69,9 @@ def remember(model: VLA, samples: Chunks, scratch: bool) -> Memory:
         masks.append(torch.from_numpy(np.stack([sample.mask for sample in some])))
     if scratch:
         backbone.align.middle.copy_(torch.stack([meant[text] for text in sorted(meant)]).mean(0))
-    side = frames.shape[1]
-    wanted, mask = torch.cat(actions), torch.cat(masks)
-    landed = wanted_maps(landings(model, wanted, mask, side), backbone.centres(near, side), side)
+    wanted, mask, landed = torch.cat(actions), torch.cat(masks), None
+    if scratch:
+        side = frames.shape[1]
+        places = landings(model, wanted, mask, side)
+        landed = wanted_maps(places, backbone.centres(near, side), side)
     return Memory(torch.cat(fine), torch.cat(patches), torch.cat(sentences), wanted, mask, landed)

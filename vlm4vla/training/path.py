@@ -18,12 +18,25 @@ _GRASP = 3
 """Steps with a closed gripper that still count as reaching."""
 
 
-def reach_steps(model: VLA, actions: Tensor) -> Tensor:
-    """Steps up to a moment after the gripper first closes, (N, chunk) bool."""
+def closed(model: VLA, actions: Tensor) -> Tensor:
+    """Where the gripper is told to be closed, (N, chunk) bool, of actions (N, chunk, 7)."""
     gripper = model.config.action.gripper
     assert gripper is not None
-    closed = (actions[..., ARM] - gripper.closed).abs() < (actions[..., ARM] - gripper.open).abs()
-    return closed.cumsum(1) <= _GRASP
+    grips = actions[..., ARM]
+    return (grips - gripper.closed).abs() < (grips - gripper.open).abs()
+
+
+def hand_path(model: VLA, actions: Tensor) -> Tensor:
+    """How far the hand has been told to go by the end of each action: (N, chunk, 3) metres.
+
+    From where it was before the first of actions (N, chunk, 7), in the frame of these deltas.
+    """
+    return (actions[..., :3] * torch.tensor(model.config.action.translation_scale)).cumsum(1)
+
+
+def reach_steps(model: VLA, actions: Tensor) -> Tensor:
+    """Steps up to a moment after the gripper first closes, (N, chunk) bool."""
+    return closed(model, actions).cumsum(1) <= _GRASP
 
 
 def robust(off: Tensor) -> Tensor:

@@ -46,4 +46,4 @@ def colours_only(backbone: MobileNetMiniLM) -> None:
         kept = (torch.arange(weight.shape[-1]) >= features).float()
         with torch.no_grad():
             weight.mul_(kept)
-        weight.register_hook(lambda gradient, kept=kept: gradient * kept)  # type: ignore
+        weight.register_hook(lambda gradient, kept=kept: gradient * kept)  # type: ignore[no-untyped-call]

@@ -3,10 +3,11 @@
 The frozen parts see every frame once; only their features are kept. Each step then costs a few
 milliseconds a sample, and a thousand steps a few minutes of one core.
 
-Two networks come out of here, alike in everything but their weights. `pretrained` starts from an
-aligned source folder and learns fusion, ActionQuery and head. `scratch` starts from random numbers:
-its convolutions and its sentence encoder stay random (random features, as in a reservoir), and it
-learns the comparison of patches and sentences beside the rest, by the colours (`training.scratch`).
+Two networks of one architecture come out of here. `pretrained` starts from an aligned source folder
+and learns fusion, ActionQuery and head. `scratch` starts from random numbers: its convolutions and
+its sentence encoder stay random (random features, as in a reservoir), and it learns the comparison
+of patches and sentences beside the rest, by the colours (`training.scratch`). Only that comparison
+has weight decay and the loss of the place (`training.landing`): the aligned one is not trained.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from vlm4vla.models.small.backbone import MobileNetMiniLM
 from vlm4vla.models.vla import VLA
 from vlm4vla.training.data.open import open_demonstrations
 from vlm4vla.training.data.samples import Chunks
-from vlm4vla.training.landing import place_error
+from vlm4vla.training.hand_error import hand_errors
+from vlm4vla.training.landing import check_readable, place_error
 from vlm4vla.training.memory import Memory, remember
 from vlm4vla.training.path import PATH_UNIT, masked_mean, path_error, reach_steps, robust
 from vlm4vla.training.scratch import colours_only
@@ -58,16 +60,18 @@ class SmallSettings:
     """After a warm-up; falls to 0 along a cosine."""
     warmup: int = 50
     reach: float = 0.4
-    """Share of the steps that learn only the way to the cube: what comes after the first grasp is
-    masked. Otherwise the cards, which from scratch can only be learned by heart, drown the cube."""
+    """Share of the steps in which arm, gripper and path are judged up to the first grasp only.
+    Otherwise the cards, which from scratch can only be learned by heart, drown the cube. The loss
+    of the place, from scratch, counts from the first step: it trains the comparison, and what of
+    the heat maps that comparison shares with the others."""
     gripper_weight: float = 0.1
     """Of the gripper's cross-entropy beside the arm's Huber loss."""
     path_weight: float = 0.05
     """Of the path: the sum of all translations so far, hence where the hand is."""
     place_weight: float = 0.02
-    """Of the place where the cube is put down, found in the picture by the words."""
+    """Of the place where the cube is put down, found by the words; from scratch only."""
     decay: float = 5.0
-    """Of the comparison's weights, where it is learned (decoupled: AdamW)."""
+    """Of the comparison's weights (decoupled: AdamW); from scratch only, else they are frozen."""
     held_out: float = 0.1
     """Share of the demonstrations that is only measured on."""
     seed: int = 123
@@ -79,7 +83,8 @@ class SmallSettings:
         for name, low, high in (
             ("chunk", 1, 1000), ("steps", 1, 10**7), ("batch", 2, 10**5), ("lr", 0.0, 10.0),
             ("warmup", 0, 10**6), ("reach", 0.0, 1.0), ("decay", 0.0, 100.0),
-            ("held_out", 0.0, 0.9), ("seed", 0, 2**31 - 1),
+            ("gripper_weight", 0.0, 100.0), ("path_weight", 0.0, 100.0),
+            ("place_weight", 0.0, 100.0), ("held_out", 0.0, 0.9), ("seed", 0, 2**31 - 1),
         ):  # fmt: skip
             if not low <= getattr(self, name) <= high:
                 raise OutOfRange(f"{name} {getattr(self, name):g} is outside {low:g}..{high:g}.")
@@ -118,12 +123,15 @@ def train(settings: SmallSettings, tell: Callable[[Moment], None]) -> VLA:
 
 def _samples(settings: SmallSettings) -> tuple[Chunks, CameraRequest]:
     data = open_demonstrations(settings.data, None)
-    if any(tuple(t.pictured) != (0,) for t in data.trajectories):
-        # The hand's place is the sum of all movements since it was at rest.
+    longest = max(t.length for t in data.trajectories)
+    if longest > settings.chunk:
         raise BadInput(
-            f"{settings.data} has pictures of other steps than the first.",
-            "bench demos ... --frames 1",
+            f"{settings.data} has an episode of {longest} actions; a chunk of {settings.chunk} "
+            "would not reach its end.",
+            f"SmallSettings(..., chunk={longest})",
         )
+    if settings.scratch:
+        check_readable(data)
     first = Chunks([data], settings.chunk, [CameraRequest(data.cameras[0])], None)
     height, width = first[0].images[data.cameras[0]].shape[:2]
     camera = CameraRequest(data.cameras[0], height, width, data.flip)
@@ -204,7 +212,7 @@ def learn(
         optimiser.step()
         if (step + 1) % every == 0 or step + 1 == settings.steps:
             values = {name: float(value.detach()) for name, value in found.items()}
-            values |= _measure(model, memory, measured, settings)
+            values |= _measure(model, memory, measured, used, settings)
             backbone.fusion.train()
             moment = Moment(step + 1, values, time.monotonic() - began)
             rows.append({"step": step + 1, "seconds": moment.seconds, **values})
@@ -216,20 +224,18 @@ def learn(
 def losses(
     model: VLA, memory: Memory, chosen: NDArray[np.int64], settings: SmallSettings
 ) -> dict[str, Tensor]:
-    """The recipe's loss, and the path's.
+    """The recipe's loss, the path's and, from scratch, the place's.
 
     Huber on the normalised chunk and cross-entropy on the gripper are VLM4VLA's. The path is ours:
     an error that repeats adds up over the chunk, so the distance of the hand from where the
-    demonstration had it counts too. So is the place: the heat maps that compare picture and words
-    are to lie where the hand lets go.
+    demonstration had it counts too. So is the place, which only the scratch network has (`landed`):
+    the heat maps that compare picture and words are to lie where the hand lets go.
+
+    Returns:
+        Scalars `loss` (to minimise), `arm`, `gripper`, `path` and, from scratch, `place`.
     """
-    backbone, index = model.backbone, torch.from_numpy(chosen)
-    assert isinstance(backbone, MobileNetMiniLM)
-    fine, near = memory.fine[index].float(), memory.patches[index].float()
-    fit = backbone.align(near, memory.sentences[index]) if settings.scratch else near
-    seen, meant = backbone.fusion.maps(fine, fit)
-    hidden = backbone.fusion.act(seen, meant, model.query)
-    arm, logits = model.head(hidden)
+    index = torch.from_numpy(chosen)
+    arm, logits, meant = _predict(model, memory, index)
     wanted, opens = model.normaliser.encode(memory.actions[index])
     kept = memory.mask[index].float()
     arm_loss = masked_mean(functional.huber_loss(arm, wanted, reduction="none").mean(-1), kept)
@@ -237,25 +243,53 @@ def losses(
     off = path_error(model, arm - wanted, kept) / PATH_UNIT
     path = masked_mean(robust(off).mean(-1), kept)
     gripper_loss = masked_mean(gripper, kept)
-    place = place_error(meant, memory.landed[index])
     total = arm_loss + settings.gripper_weight * gripper_loss + settings.path_weight * path
-    if settings.scratch:
-        total = total + settings.place_weight * place
-    return {"loss": total, "arm": arm_loss, "gripper": gripper_loss, "path": path, "place": place}
+    found = {"loss": total, "arm": arm_loss, "gripper": gripper_loss, "path": path}
+    if memory.landed is not None:
+        found["place"] = place_error(meant, memory.landed[index])
+        found["loss"] = total + settings.place_weight * found["place"]
+    return found
+
+
+def _predict(model: VLA, memory: Memory, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What the head says, (B, chunk, 6) and (B, chunk), and the maps that see the words."""
+    backbone = model.backbone
+    assert isinstance(backbone, MobileNetMiniLM)
+    fine, near = memory.fine[index].float(), memory.patches[index].float()
+    fit = backbone.align(near, memory.sentences[index]) if model.config.scratch else near
+    seen, meant = backbone.fusion.maps(fine, fit)
+    arm, logits = model.head(backbone.fusion.act(seen, meant, model.query))
+    return arm, logits, meant
 
 
 @torch.no_grad()
 def _measure(
-    model: VLA, memory: Memory, measured: NDArray[np.int64], settings: SmallSettings
+    model: VLA,
+    memory: Memory,
+    measured: NDArray[np.int64],
+    used: NDArray[np.int64],
+    settings: SmallSettings,
 ) -> dict[str, float]:
-    """The losses on demonstrations that are not trained on."""
+    """Losses and the hand's errors on demonstrations that are not trained on.
+
+    The hand's errors on as many of those that are (`fitted`), to tell learning from learning by
+    heart. Whole episodes, whatever the step.
+    """
     if not len(measured):
         return {}
     backbone = model.backbone
     assert isinstance(backbone, MobileNetMiniLM)
     backbone.fusion.eval()
     found = losses(model, memory, measured, settings)
-    return {f"held_out_{name}": float(value) for name, value in found.items()}
+    values = {f"held_out_{name}": float(value) for name, value in found.items()}
+    for name, chosen in (("held_out", measured), ("fitted", used[: len(measured)])):
+        index = torch.from_numpy(chosen)
+        arm, logits, _ = _predict(model, memory, index)
+        errors = hand_errors(
+            model, model.normaliser.decode(arm, logits), memory.actions[index], memory.mask[index]
+        )
+        values |= {f"{name}_{error}": value for error, value in errors.items()}
+    return values
 
 
 def _split(

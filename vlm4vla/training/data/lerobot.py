@@ -118,6 +118,7 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
         cameras=cameras,
         trajectories=_read(folder, pieces, tasks, shown, fps),
         recipe=_recipe(folder),
+        robot=str(info.get("robot_type") or ""),
     )
 
 

@@ -63,6 +63,8 @@ class Demonstrations:
     """How published policies of this layout see its frames, relative to upright."""
     recipe: str = ""
     """The training recipe made for such data, where there is one."""
+    robot: str = ""
+    """The robot they were recorded on, by the name in the files; empty where these say nothing."""
 
 
 @dataclass(frozen=True)
