@@ -19,9 +19,6 @@ HOVER = 0.08
 """Height of the tool centre above the table for travelling, metres."""
 GRASP = 0.022
 """Height of the tool centre for grasping."""
-OFFSET = np.array([-0.008, 0.0, 0.0])
-"""Where the tool centre is from the cube's. Not nought: the WidowX's fingers meet in a ridge, from
-which a cube gripped dead centre is squeezed out (40 of 40 grasps hold at 8 mm, 24 at nought)."""
 DROP = 0.029
 """Height of the tool centre for letting go: the cube a few millimetres above the card."""
 STRIDE = 0.03
@@ -96,8 +93,8 @@ class BlindExpert(Expert):
 
 def _next(plan: Plan, state: Privileged) -> tuple[Floats, bool]:
     """Where the tool should be commanded to, and whether the fingers close; advances the plan."""
-    grip, tcp = state["cube"][:3] + OFFSET, state["tcp"][:3]
-    place = OFFSET[:2] + _within_reach(
+    grip, tcp = state["cube"][:3] + state["grip"], state["tcp"][:3]
+    place = state["grip"][:2] + _within_reach(
         state["cards"][plan.card][:2], state["base"], float(state["reach"][0])
     )
     plan.waited += 1

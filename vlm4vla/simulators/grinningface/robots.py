@@ -34,6 +34,8 @@ class Robot:
     """Finger joint position at the start (open), metres."""
     reach: float
     """Horizontal distance from the base, metres, at which the tool still points straight down."""
+    grip: Vector3 = (0.0, 0.0, 0.0)
+    """Where the tool centre is best, from the cube's, when the fingers close, metres."""
     finger_friction: float | None = None
     """Friction of the finger links, where it is not the default of 0.3."""
     finger_patch: float = 0.0
@@ -50,6 +52,9 @@ WIDOWX = Robot(
     rest=(0.0, 0.0, 0.0, 0.0, math.pi / 2, 0.0),
     finger_rest=0.037,
     reach=0.48,
+    # Its fingers meet in a ridge, from which a cube gripped dead centre is squeezed out: 40 of 40
+    # grasps hold at 8 mm, 24 at nought.
+    grip=(-0.008, 0.0, 0.0),
 )
 """GrinningFace widowx_v1.py and env_widowx_v8.py."""
 

@@ -129,6 +129,7 @@ class GrinningFaceSimulator:
             "touched": np.array([float(state.touched)]),
             "base": np.array(self._robot.base, np.float64),
             "reach": np.array([self._robot.reach]),
+            "grip": np.array(self._robot.grip, np.float64),
         }
 
 
