@@ -210,7 +210,7 @@ def test_remembered_features_give_the_action_that_the_policy_computes(source, de
         remembered = model.normaliser.decode(*model.head(hidden))[0]
     asked = model.predict(sample.images[camera.name][None], [sample.instruction])[0]
     assert torch.allclose(remembered[:, :6], asked[:, :6], atol=2e-3)  # features are kept in half
-    assert asked.shape == (48, 7)
+    assert asked.shape == (50, 7)
 
 
 @pytest.mark.grinningface

@@ -52,8 +52,8 @@ class SmallSettings:
     """The aligned folder; from scratch, only its tokenizer and architecture are used."""
     out: Path
     scratch: bool = False
-    chunk: int = 48
-    """Actions: a whole episode of the emoji task (42 to 48 steps) from one look."""
+    chunk: int = 50
+    """Actions: a whole episode of the emoji task (42 to 49 steps) from one look."""
     steps: int = 1500
     batch: int = 32
     lr: float = 2e-3
