@@ -122,14 +122,11 @@ def test_a_hopeless_episode_is_quarantined_and_the_others_finish(fault, kind, ti
 
 def test_while_one_slot_hangs_the_other_never_pauses():
     options = {"fault": "hang", "fault_inits": "0", "step_ms": 2.0}
-    began = time.monotonic()
     events, _ = roll_out(
         "expert", options=options, tasks=("near",), timeout_s=4.0, retries=0, slots=2
     )
-    took = time.monotonic() - began
     order = [e.result.key.init for e in events]
     assert order[-1] == 0  # nine episodes were finished before the watchdog struck
-    assert took < 4.0 + 8.0
 
 
 def test_a_fault_that_passes_leaves_no_trace_in_the_result(tmp_path):
