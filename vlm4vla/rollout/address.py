@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from vlm4vla.core.errors import HarnessFault
 
-PROTOCOL = 2
-
 
 @dataclass(frozen=True)
 class Address:

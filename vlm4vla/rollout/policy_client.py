@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-
-from vlm4vla.core.episode import JSON, EpisodeKey
-from vlm4vla.core.errors import PolicyFault
+from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.policy import ActionChunk
 from vlm4vla.core.simulator import Observation
-from vlm4vla.rollout.address import PROTOCOL, Address
+from vlm4vla.rollout import messages
+from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.arena import LEAST, Arena
-from vlm4vla.rollout.wire import ENDLESS, Array, Message, Reader, send
+from vlm4vla.rollout.wire import Reader, send
 
 _PATIENCE_S = 1.0  # how often a waiting host tells its supervisor that it waits
 
@@ -38,33 +36,20 @@ class PolicyClient:
         self._waiting = waiting
         self._arenas = address.arena if address.is_near(node) else ""
         self._arena: Arena | None = None
-        send(self._sock, Message("hello", {"token": address.token, "protocol": PROTOCOL}))
+        send(self._sock, messages.hello(address.token))
 
     def reset(self, key: EpisodeKey, fresh: bool) -> None:
         """Tell the server; it answers only if the policy's reset fails."""
-        fields: dict[str, JSON] = {"key": [key.suite, key.task, key.init, key.seed], "fresh": fresh}
-        send(self._sock, Message("reset", fields))
+        send(self._sock, messages.reset(key, fresh))
 
     def act(self, observation: Observation) -> ActionChunk:
         """Send one observation, wait for one chunk."""
-        arrays: list[Array] = [*observation.images.values()]
-        if observation.proprio is not None:
-            arrays.append(observation.proprio)
-        arrays += observation.privileged.values()
-        fields: dict[str, JSON] = {
-            "instruction": observation.instruction,
-            "cameras": list(observation.images),
-            "proprio": observation.proprio is not None,
-            "privileged": list(observation.privileged),
-        }
-        self._share(sum([array.nbytes for array in arrays]))
-        send(self._sock, Message("act", fields, arrays, observation.step), self._arena)
-        while (reply := self._reader.wait(_PATIENCE_S)) is None:
+        message = messages.act(observation)
+        self._share(sum([array.nbytes for array in message.arrays]))
+        send(self._sock, message, self._arena)
+        while (answer := self._reader.wait(_PATIENCE_S)) is None:
             self._waiting()
-        if reply.kind == "error":
-            raise PolicyFault(str(reply.fields["text"]))
-        actions = np.asarray(reply.arrays[0], np.float64)
-        return ActionChunk(actions, None if reply.number == ENDLESS else reply.number)
+        return messages.read_answer(answer)
 
     def _share(self, size: int) -> None:
         """See to it that observations of `size` bytes find shared memory, if they can."""
@@ -74,8 +59,7 @@ class PolicyClient:
         if self._arena is None:
             self._arenas = ""  # no room: the socket does it
         else:
-            fields: dict[str, JSON] = {"name": self._arena.name, "size": size}
-            send(self._sock, Message("arena", fields))
+            send(self._sock, messages.arena(self._arena))
 
     def close(self) -> None:
         """Hang up."""

@@ -23,16 +23,16 @@ from pathlib import Path
 
 import numpy as np
 
-from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Observation
-from vlm4vla.rollout.address import PROTOCOL, Address
-from vlm4vla.rollout.arena import SHARED, Arena
-from vlm4vla.rollout.wire import ENDLESS, PROMPT_S, Closed, Message, Reader, send
+from vlm4vla.rollout import messages
+from vlm4vla.rollout.address import Address
+from vlm4vla.rollout.arena import SHARED
+from vlm4vla.rollout.wire import PROMPT_S, Closed, Message, Reader, send
 
 
 @dataclass
-class Statistics:
+class QueryCounts:
     """What the server did so far."""
 
     queries: int = 0
@@ -60,7 +60,7 @@ class PolicyServer:
     max_batch: int = 64
     node: str = ""
     tcp: bool = False
-    statistics: Statistics = field(default_factory=Statistics)
+    statistics: QueryCounts = field(default_factory=QueryCounts)
 
     def __post_init__(self) -> None:
         """Open the listening sockets; connections wait in their backlog until `run`."""
@@ -149,19 +149,18 @@ class PolicyServer:
         return True
 
     def _handle(self, connection: _Connection, message: Message) -> None:
-        fields = message.fields
         if message.kind == "hello":
-            token = str(fields["token"])
+            token = messages.token_of(message)
             if not connection.trusted and not hmac.compare_digest(token, self.address.token):
                 raise Closed("wrong token")
-            if fields["protocol"] != PROTOCOL:
-                _complain(connection, f"The server speaks protocol {PROTOCOL}.")
+            if not messages.speaks_ours(message):
+                _complain(connection, f"The server speaks protocol {messages.PROTOCOL}.")
             connection.trusted = True
         elif not connection.trusted:
             raise Closed("no hello")
         elif message.kind == "reset":
-            key = _key(fields["key"])
-            if connection.session is None or connection.session.episode != key or fields["fresh"]:
+            key, fresh = messages.read_reset(message)
+            if connection.session is None or connection.session.episode != key or fresh:
                 connection.session = Session(key)
             try:
                 self.policy.reset([connection.session])
@@ -171,13 +170,12 @@ class PolicyServer:
                 _complain(connection, traceback.format_exc())
         elif message.kind == "arena":
             try:
-                name, size = str(fields["name"]), int(str(fields["size"]))
-                connection.reader.arena = Arena.attach(self._arenas, name, size)
+                connection.reader.arena = messages.attach(message, self._arenas)
             except (OSError, ValueError) as error:
                 raise Closed(f"The shared memory cannot be used: {error}") from error
         elif message.kind == "act" and connection.session is not None:
             # Without a session its reset failed, and it has been told so.
-            connection.waiting = _observation(message)
+            connection.waiting = messages.read_act(message)
             self._queue.append(connection)
 
     def _answer(self) -> None:
@@ -224,9 +222,8 @@ class PolicyServer:
         elif not np.isfinite(actions).all():
             _complain(connection, "The action chunk contains NaN or infinity.")
         else:
-            after = ENDLESS if chunk.terminate_after is None else chunk.terminate_after
             with contextlib.suppress(Closed):  # noticed and cleaned up at the next read
-                send(connection.sock, Message("chunk", arrays=[actions], number=after))
+                send(connection.sock, messages.chunk(actions, chunk.terminate_after))
 
     def _drop(self, connection: _Connection) -> None:
         self._connections -= 1
@@ -237,29 +234,7 @@ class PolicyServer:
 
 def _complain(connection: _Connection, text: str) -> None:
     with contextlib.suppress(Closed):
-        send(connection.sock, Message("error", {"text": text}))
-
-
-def _key(value: JSON) -> EpisodeKey:
-    assert isinstance(value, list)
-    suite, task, init, seed = value
-    return EpisodeKey(str(suite), str(task), int(str(init)), int(str(seed)))
-
-
-def _observation(message: Message) -> Observation:
-    fields, arrays = message.fields, list(message.arrays)
-    cameras, privileged = fields["cameras"], fields["privileged"]
-    assert isinstance(cameras, list) and isinstance(privileged, list)
-    images = {str(name): arrays.pop(0) for name in cameras}
-    proprio = arrays.pop(0) if fields["proprio"] else None
-    truth = {str(name): arrays.pop(0) for name in privileged}
-    return Observation(
-        str(fields["instruction"]),
-        message.number,
-        images,
-        proprio,
-        truth,
-    )
+        send(connection.sock, messages.error(text))
 
 
 def _private_memory() -> str:

@@ -42,9 +42,6 @@ PROMPT_S = 1e-4
 """Waiting for an answer that comes sooner than this is done awake: falling asleep and being woken
 costs about as much as a scripted policy or a simulator of no cost takes."""
 
-ENDLESS = -1
-"""The number of a chunk after which the policy does not end the episode."""
-
 Array = NDArray[Any]
 
 
