@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vlm4vla.core.version import __version__
+
 if TYPE_CHECKING:
     from vlm4vla.api import run
     from vlm4vla.reports.comparison import compare
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
     from vlm4vla.reports.leaderboard import leaderboard
     from vlm4vla.reports.page import report
 
-__all__ = ["compare", "correlate", "leaderboard", "report", "run"]
-__version__ = "0.2.0"
+__all__ = ["__version__", "compare", "correlate", "leaderboard", "report", "run"]
 
 _VERBS = {
     "run": "vlm4vla.api",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vlm4vla import __version__
 from vlm4vla.core.errors import BadInput
+from vlm4vla.core.version import __version__
 from vlm4vla.reports import page_runs, page_studies, page_suite
 from vlm4vla.reports.content import Content, collect
 from vlm4vla.reports.markup import anchor, escape, items

@@ -14,8 +14,8 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from vlm4vla import __version__
 from vlm4vla.core.errors import StoreError
+from vlm4vla.core.version import __version__
 from vlm4vla.store.files import ELSEWHERE, disk_full, on_network, prepare_folder, writable
 from vlm4vla.store.schema import VERSION, meta, metadata
 
