@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vlm4vla.core.episode import Episode, EpisodeKey
-from vlm4vla.rollout.schedule import Ordered, Schedule
+from vlm4vla.rollout.schedule import LongestFirst, Ordered
 
 
 def episode(task, init, steps=10):
@@ -14,7 +14,7 @@ def episode(task, init, steps=10):
 
 
 def test_a_slot_stays_on_the_task_it_has_loaded():
-    schedule = Schedule.of([episode(t, i) for t in "ab" for i in range(3)])
+    schedule = LongestFirst.of([episode(t, i) for t in "ab" for i in range(3)])
     loaded, tasks = None, []
     while (taken := schedule.take(loaded)) is not None:
         loaded = taken.key.task
@@ -23,18 +23,18 @@ def test_a_slot_stays_on_the_task_it_has_loaded():
 
 
 def test_the_task_with_most_work_left_goes_first_and_its_longest_episode_first():
-    schedule = Schedule.of([episode("short", i, 5) for i in range(3)])
-    schedule.pending |= Schedule.of([episode("long", 0, 10), episode("long", 1, 90)]).pending
+    schedule = LongestFirst.of([episode("short", i, 5) for i in range(3)])
+    schedule.pending |= LongestFirst.of([episode("long", 0, 10), episode("long", 1, 90)]).pending
     assert schedule.take(None).key == EpisodeKey("s", "long", 1)
 
 
 def test_equal_lengths_run_in_order_of_their_init():
-    schedule = Schedule.of([episode("a", i) for i in (2, 0, 1)])
+    schedule = LongestFirst.of([episode("a", i) for i in (2, 0, 1)])
     assert [schedule.take("a").key.init for _ in range(3)] == [0, 1, 2]
 
 
 def test_a_failed_episode_waits_for_the_others_of_its_task():
-    schedule = Schedule.of([episode("a", i) for i in range(3)])
+    schedule = LongestFirst.of([episode("a", i) for i in range(3)])
     failed = schedule.take(None)
     schedule.put_back(failed)
     rest = [schedule.take("a") for _ in range(3)]
@@ -46,7 +46,7 @@ def test_a_failed_episode_waits_for_the_others_of_its_task():
     st.randoms(use_true_random=False),
 )
 def test_every_episode_is_handed_out_exactly_once(pairs, random):
-    schedule = Schedule.of([episode(t, i, random.randint(1, 99)) for t, i in pairs])
+    schedule = LongestFirst.of([episode(t, i, random.randint(1, 99)) for t, i in pairs])
     taken = []
     while len(schedule):
         taken.append(schedule.take(random.choice(["a", "b", "c", None])).key)

@@ -12,7 +12,7 @@ from rich.text import Text
 from vlm4vla.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from vlm4vla.runs.campaign import Cell, CellResult
+    from vlm4vla.runs.campaign import CampaignCell, CellResult
     from vlm4vla.runs.execute import RunSummary
     from vlm4vla.runs.plan import RunPlan
     from vlm4vla.runs.request import RunRequest
@@ -54,7 +54,7 @@ def run_campaign(
             with Progress(plan, console) as progress:
                 return execute(plan, store, progress.observe)
 
-        def announce(number: int, cell: Cell, plan: RunPlan | None) -> None:
+        def announce(number: int, cell: CampaignCell, plan: RunPlan | None) -> None:
             if plan is not None:
                 console.print(Text(f"[{number + 1}/{len(found)}] {_name(cell)}", style="bold"))
 
@@ -87,5 +87,5 @@ def _lack(result: CellResult) -> str:
     return f"incomplete, {summary.finished} of {summary.planned} episodes{errors}"
 
 
-def _name(cell: Cell) -> str:
+def _name(cell: CampaignCell) -> str:
     return f"{cell.row.policy} on {cell.suite.suite}"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vlm4vla.reports.comparison import Comparison
     from vlm4vla.reports.pairing import Terms
     from vlm4vla.rollout.events import Event
-    from vlm4vla.runs.duel import DuelSummary, Look
+    from vlm4vla.runs.duel import DuelSummary, Standing
     from vlm4vla.runs.plan import RunPlan
     from vlm4vla.stats.rules import Betting, Step
     from vlm4vla.suites.schema import Metric
@@ -178,9 +178,9 @@ class _News:
 
     def __init__(self, contest: Contest, rule: Betting | Step, console: Console) -> None:
         self._names, self._rule, self._console = contest.policies, rule, console
-        self._last, self._look = time.monotonic(), None  # type: float, Look | None
+        self._last, self._look = time.monotonic(), None  # type: float, Standing | None
 
-    def observe(self, look: Look, event: Event | None) -> None:
+    def observe(self, look: Standing, event: Event | None) -> None:
         """Take in how it stands."""
         self._look = look
         if time.monotonic() - self._last > _LINE_EVERY_S:

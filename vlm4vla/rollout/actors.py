@@ -17,7 +17,7 @@ from vlm4vla.policies import registry
 from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.host import Assignment, HostConfig
 from vlm4vla.rollout.host_process import HostProcess, Limits
-from vlm4vla.rollout.policy_server import PolicyServer, Statistics
+from vlm4vla.rollout.policy_server import PolicyServer, QueryCounts
 
 
 class Slot:
@@ -80,7 +80,7 @@ class PolicyActor:
         """Whether the server still serves."""
         return self._thread.is_alive()
 
-    def statistics(self) -> Statistics:
+    def statistics(self) -> QueryCounts:
         """Queries and batches so far."""
         return self._server.statistics
 

@@ -26,8 +26,8 @@ from vlm4vla.rollout.cluster import Cluster
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
 from vlm4vla.rollout.host import Assignment, HostConfig, failed
 from vlm4vla.rollout.host_process import Limits
-from vlm4vla.rollout.policy_server import Statistics
-from vlm4vla.rollout.schedule import Ordered, Schedule
+from vlm4vla.rollout.policy_server import QueryCounts
+from vlm4vla.rollout.schedule import LongestFirst, Ordered
 
 _TICK_S = 0.25
 _LOAD_TIMEOUT_S = 1800.0  # a 30B checkpoint from a slow disk
@@ -86,7 +86,7 @@ class Engine:
         With a `schedule` its episodes are run, in its order, instead of the quickest one.
         """
         self._job, self._cluster = job, cluster
-        self._schedule = Schedule.of(job.episodes) if schedule is None else schedule
+        self._schedule = LongestFirst.of(job.episodes) if schedule is None else schedule
         self._faults: Counter[EpisodeKey] = Counter()
         self._losses: Counter[EpisodeKey] = Counter()
         self._places = [_Place() for _ in range(min(job.slots, max(1, len(job.episodes))))]
@@ -95,7 +95,7 @@ class Engine:
         self._address: Address | None = None
         self.stop_requested = False
         """Set it (from a signal handler, say) to end the run soon; finished episodes still come."""
-        self.statistics = Statistics()
+        self.statistics = QueryCounts()
         """Of the policy server, once the run has ended."""
 
     def run(self) -> Iterator[Event]:
@@ -108,9 +108,9 @@ class Engine:
                 ended = self._collect(_TICK_S)
                 if all(result.error is None for _, result in ended):
                     self._fill()  # before the events: whoever takes them may take their time
-                yield from (self._judge(*each) for each in ended)
+                yield from (self._judge(*pair) for pair in ended)
                 yield self._tick()
-            yield from (self._judge(*each) for each in self._collect(0))
+            yield from (self._judge(*pair) for pair in self._collect(0))
         finally:
             self._stop()
 

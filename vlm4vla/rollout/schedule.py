@@ -10,7 +10,7 @@ from vlm4vla.core.episode import Episode
 
 
 @dataclass
-class Schedule:
+class LongestFirst:
     """Dynamic hand-out: longest expected first, a slot stays on the task it has loaded.
 
     Keeping a host on its task saves loading; handing out long episodes first keeps the last slot
@@ -21,7 +21,7 @@ class Schedule:
     """Task -> its episodes, shortest first (they are taken from the end)."""
 
     @classmethod
-    def of(cls, episodes: Iterable[Episode]) -> Schedule:
+    def of(cls, episodes: Iterable[Episode]) -> LongestFirst:
         """Everything still to run."""
         schedule = cls()
         for episode in episodes:

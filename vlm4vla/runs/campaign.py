@@ -18,7 +18,7 @@ _CHECKPOINT = "vla.json"
 
 
 @dataclass(frozen=True)
-class Cell:
+class CampaignCell:
     """One policy on one suite."""
 
     row: CampaignRow
@@ -33,7 +33,7 @@ class Cell:
 class CellResult:
     """How a cell ended."""
 
-    cell: Cell
+    cell: CampaignCell
     summary: RunSummary | None = None
     """None where it was not run."""
     problem: str = ""
@@ -51,7 +51,7 @@ def cells(
     template: RunRequest,
     policies: Sequence[str] = (),
     suites: Sequence[str] = (),
-) -> list[Cell]:
+) -> list[CampaignCell]:
     """The matrix, policy by policy.
 
     Args:
@@ -80,8 +80,8 @@ def cells(
 
 
 def carry_out(
-    found: Sequence[Cell],
-    announce: Callable[[int, Cell, RunPlan | None], None],
+    matrix: Sequence[CampaignCell],
+    announce: Callable[[int, CampaignCell, RunPlan | None], None],
     run: Callable[[RunPlan], RunSummary],
     ray_address: str | None = None,
 ) -> list[CellResult]:
@@ -96,7 +96,7 @@ def carry_out(
     results: list[CellResult] = []
     with ExitStack() as stack:
         started = False
-        for number, cell in enumerate(found):
+        for number, cell in enumerate(matrix):
             plan = None
             problem, fix = cell.problem, cell.fix
             if not problem:
@@ -130,7 +130,7 @@ def _cell(
     suite: CampaignSuite,
     checkpoints: Path,
     template: RunRequest,
-) -> Cell:
+) -> CampaignCell:
     options = {**template.policy_options, **row.options}
     folder = checkpoints / campaign.checkpoint(row, suite)
     if row.checkpoint:
@@ -144,10 +144,10 @@ def _cell(
         policy_options=options,
     )
     if not suite.suite.endswith((".yaml", ".yml")) and suite.suite not in suite_names():
-        return Cell(row, suite, request, f"This version has no suite '{suite.suite}' yet.")
+        return CampaignCell(row, suite, request, f"This version has no suite '{suite.suite}' yet.")
     if row.checkpoint and not (folder / _CHECKPOINT).is_file():
         recipe = f" --recipe {suite.recipe}" if suite.recipe else ""
-        return Cell(
+        return CampaignCell(
             row,
             suite,
             request,
@@ -155,4 +155,4 @@ def _cell(
             f"bench train --backbone {row.policy}{recipe} --preset paper --data DATA "
             f"--out {folder}",
         )
-    return Cell(row, suite, request)
+    return CampaignCell(row, suite, request)

@@ -29,7 +29,7 @@ Score = Callable[[Finite], float | None]
 Pairs = Sequence[tuple[float, float]]
 
 
-class Rule(Protocol):
+class StoppingRule(Protocol):
     """When enough has been seen, with the chance of a wrong decision kept whenever one looks."""
 
     def decided(self, pairs: Pairs) -> bool:
@@ -40,7 +40,7 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True)
-class Look:
+class Standing:
     """How the comparison stands after an event."""
 
     pairs: Pairs
@@ -60,7 +60,7 @@ class DuelSummary:
     errors: int
 
 
-Watcher = Callable[[Look, Event | None], None]
+Watcher = Callable[[Standing, Event | None], None]
 
 
 def check(plans: tuple[RunPlan, RunPlan]) -> None:
@@ -82,7 +82,7 @@ def check(plans: tuple[RunPlan, RunPlan]) -> None:
 def duel(
     plans: tuple[RunPlan, RunPlan],
     store: Store,
-    rule: Rule,
+    rule: StoppingRule,
     metric: str,
     score: Score,
     watch: Watcher,
@@ -121,7 +121,7 @@ class _Duel:
         self,
         plans: tuple[RunPlan, RunPlan],
         store: Store,
-        rule: Rule,
+        rule: StoppingRule,
         metric: str,
         score: Score,
         watch: Watcher,
@@ -154,7 +154,7 @@ class _Duel:
             if one is not None and other is not None:
                 self.pairs.append((one, other))
                 self.decided = self._rule.decided(self.pairs)
-        self._watch(Look(self.pairs, len(self._order), self.decided), event)
+        self._watch(Standing(self.pairs, len(self._order), self.decided), event)
 
     def run(self) -> bool:
         """Roll both out; whether it was interrupted."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vlm4vla.core.episode import Episode, EpisodeKey
 from vlm4vla.core.result import Outcome
 from vlm4vla.rollout.events import Event, Finished, Retried
-from vlm4vla.rollout.policy_server import Statistics
+from vlm4vla.rollout.policy_server import QueryCounts
 from vlm4vla.runs.plan import RunPlan
 from vlm4vla.store import RunStatus, Store
 
@@ -46,7 +46,7 @@ class RunSummary:
     finished: int
     errors: int
     interrupted: bool
-    statistics: Statistics
+    statistics: QueryCounts
 
     @property
     def complete(self) -> bool:
@@ -64,7 +64,7 @@ def execute(plan: RunPlan, store: Store, observer: Observer) -> RunSummary:
         finished = store.finished(record.id)
         episodes = _remaining(plan, finished)
         observer(Opened(record.id, len(record.plan), finished, len(episodes)))
-        statistics, interrupted = Statistics(), False
+        statistics, interrupted = QueryCounts(), False
         if episodes:
             statistics, interrupted = _roll_out(plan, record.id, episodes, store, observer)
         outcomes = store.finished(record.id)
@@ -79,7 +79,7 @@ def execute(plan: RunPlan, store: Store, observer: Observer) -> RunSummary:
 
 def _roll_out(
     plan: RunPlan, run: str, episodes: list[Episode], store: Store, observer: Observer
-) -> tuple[Statistics, bool]:
+) -> tuple[QueryCounts, bool]:
     # Ray takes half a second to import; a run that is already complete does not need it.
     from vlm4vla.rollout.cluster import cluster
     from vlm4vla.rollout.engine import Engine
