@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from vlm4vla.core.errors import OutOfRange, UnknownName
 from vlm4vla.core.specs import Gripper
-from vlm4vla.models.config import Statistics
-from vlm4vla.models.normalisation import NAMED, Normaliser, named, of_actions
+from vlm4vla.core.statistics import NAMED, ActionStatistics, named, of_actions
+from vlm4vla.models.normalisation import Normaliser
 
 BRIDGE = NAMED["bridge_orig"]
 numbers = st.floats(-3, 3, allow_nan=False, width=32)
@@ -58,7 +58,7 @@ def test_open_is_one_whatever_the_dataset_calls_it(gripper):
 
 
 def test_an_axis_that_never_moves_stays_where_it_was():
-    still = Statistics("still", (-1, -1, -1, 0.25, 0, 0), (1, 1, 1, 0.25, 1, 1))
+    still = ActionStatistics("still", (-1, -1, -1, 0.25, 0, 0), (1, 1, 1, 0.25, 1, 1))
     normaliser = Normaliser(still, 0.65, Gripper())
     arm, _ = normaliser.encode(torch.tensor([0, 0, 0, 0.25, 0.5, 0.5, 1.0]))
     assert torch.equal(arm, torch.zeros(6))
@@ -78,4 +78,4 @@ def test_statistics_by_name():
     with pytest.raises(UnknownName, match="libero_10_no_noops"):
         named("libero_10")
     with pytest.raises(OutOfRange, match="above"):
-        Statistics("upside down", (1,) * 6, (0,) * 6)
+        ActionStatistics("upside down", (1,) * 6, (0,) * 6)

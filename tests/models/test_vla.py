@@ -11,8 +11,8 @@ import torch
 from tests.models.build import INSTRUCTIONS, config, frames, vla
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.specs import ActionSpec, Gripper
+from vlm4vla.core.statistics import NAMED
 from vlm4vla.models.config import LoRA, Setup
-from vlm4vla.models.normalisation import NAMED
 from vlm4vla.models.registry import apply_preset, backbone_class, entries, entry
 
 

@@ -17,8 +17,8 @@ from vlm4vla.core.policy import Session
 from vlm4vla.core.simulator import Progress
 from vlm4vla.simulators.calvin import expert
 from vlm4vla.simulators.calvin.expert import Expert
-from vlm4vla.simulators.calvin.expert_motion import ACROSS, Block, State, nearest_yaw
-from vlm4vla.simulators.calvin.expert_reach import Rectangle, best_grip, push_distance, room
+from vlm4vla.simulators.calvin.expert.motion import ACROSS, Block, State, nearest_yaw
+from vlm4vla.simulators.calvin.expert.reach import Rectangle, best_grip, push_distance, room
 from vlm4vla.simulators.calvin.oracle import TASKS
 from vlm4vla.simulators.calvin.plugin import Calvin
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.training import layouts
+from tests.demonstrations import layouts
+from vlm4vla.core.conventions import CONVENTIONS
 from vlm4vla.core.convert import action_converter
 from vlm4vla.simulators import plugin
 from vlm4vla.simulators.registry import names
-from vlm4vla.training.data.conventions import CONVENTIONS
 from vlm4vla.training.plan import resolve
 from vlm4vla.training.recipes import RECIPES, recipe, schedule
 from vlm4vla.training.settings import TrainSettings
@@ -70,7 +70,7 @@ def test_a_convention_is_the_simulators_own(name):
     actions[:, 6] = np.sign(actions[:, 6])
     converted = action_converter(CONVENTIONS[name], theirs.action)(actions)
     assert np.allclose(converted, actions)
-    from vlm4vla.training.data import calvin, libero
+    from vlm4vla.demonstrations import calvin, libero
 
     cameras = {"calvin": calvin.CAMERAS, "libero": libero.CAMERAS}[name]
     assert theirs.observation.cameras[0].name in cameras

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from tests.cli.test_replay import bench
+from tests.demonstrations import layouts
 from tests.models import tiny
-from tests.training import layouts
 
 STEPS = ("--steps", "12", "--save-every", "4", "--log-every", "1", "--batch", "4", "--workers", "0")
 ALONE = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
@@ -59,8 +59,8 @@ def test_training_leaves_a_policy_and_its_curve(uninterrupted):
 def test_the_checkpoint_knows_conventions_and_statistics(uninterrupted):
     import numpy as np
 
+    from vlm4vla.core.conventions import CONVENTIONS
     from vlm4vla.models import manifest
-    from vlm4vla.training.data.conventions import CONVENTIONS
 
     config = manifest.read(uninterrupted / "whole").config
     assert config.action == CONVENTIONS["libero"]

@@ -21,8 +21,8 @@ from vlm4vla.cli.options import (
 from vlm4vla.core.errors import BadInput, OutOfRange
 
 if TYPE_CHECKING:
+    from vlm4vla.demonstrations.recorder import Drawn, Recorder
     from vlm4vla.runs.plan import RunPlan
-    from vlm4vla.training.demos import Drawn, Recorder
 
 _LINE_EVERY_S = 10.0
 
@@ -59,15 +59,15 @@ def demos(
 
     The same command continues where it was stopped. Train with: bench train --data OUT
     """
+    from vlm4vla.demonstrations.selection import FrameSelection, camera_requests
     from vlm4vla.runs.plan import resolve
+    from vlm4vla.runs.record import recorder
     from vlm4vla.runs.replay import request_of
     from vlm4vla.runs.request import RunRequest
     from vlm4vla.store import Store
-    from vlm4vla.training.demos import Recorder
-    from vlm4vla.training.look import Look, camera_requests
 
     console = Console(highlight=False)
-    look = Look(_frames(frames), tuple(camera or ()), _size(size), failures)
+    selection = FrameSelection(_frames(frames), tuple(camera or ()), _size(size), failures)
     _check_out(out)
     if (suite is None) == (run is None):
         raise BadInput(
@@ -87,17 +87,17 @@ def demos(
             slots=slots,
         )
         plan = resolve(request)
-        camera_requests(plan.simulator_spec, look)
+        camera_requests(plan.simulator_spec, selection)
         plan.simulator.preflight(plan.suite.options, rendering=True)
         played = _play(plan, out, console)
         with Store.open(out / "played.db") as opened:
-            recorder = Recorder(plan, opened, played, out, look)
+            takes = recorder(plan, opened, played, out, selection)
     else:
         with Store.open(store) as opened:
             record = opened.run(str(run))
             plan = resolve(request_of(record, tuple(task or ()), numbers("--init", init)))
-            recorder = Recorder(plan, opened, record.id, out, look)
-    _draw(recorder, slots or plan.slots, out, console)
+            takes = recorder(plan, opened, record.id, out, selection)
+    _draw(takes, slots or plan.slots, out, console)
 
 
 def _play(plan: RunPlan, out: Path, console: Console) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 from vlm4vla.core.errors import BadInput, MissingAsset, MissingDependency, OutOfRange
 
 if TYPE_CHECKING:
-    from vlm4vla.training.small import SmallSettings
+    from vlm4vla.studies.emoji.small import SmallSettings
 
 _FRAMES, _SIZE = 1, 448
 _NAMES: tuple[Literal["pretrained", "scratch"], ...] = ("pretrained", "scratch")
@@ -47,9 +47,9 @@ def learn(
         raise OutOfRange(f"--episodes {episodes} is outside 2..500.")
     if not 1 <= threads <= 256:
         raise OutOfRange(f"--threads {threads} is outside 1..256.")
-    from vlm4vla.models.small.mobilenet import imagenet_weights
-    from vlm4vla.models.small.text import minilm_folder
-    from vlm4vla.training.small import BACKBONE, SmallSettings
+    from vlm4vla.studies.emoji.network.mobilenet import imagenet_weights
+    from vlm4vla.studies.emoji.network.text import minilm_folder
+    from vlm4vla.studies.emoji.small import BACKBONE, SmallSettings
 
     chosen = [
         SmallSettings(
@@ -80,8 +80,8 @@ def _check_what_is_there(chosen: Sequence[SmallSettings]) -> None:
     """Refuse weights of another design, which would not be made again. Raises BadInput."""
     from vlm4vla.models.config import Setup
     from vlm4vla.models.manifest import BACKBONE, FILE
-    from vlm4vla.models.small.backbone import MobileNetMiniLM
-    from vlm4vla.training.alignment import FACTS
+    from vlm4vla.studies.emoji.alignment import FACTS
+    from vlm4vla.studies.emoji.network.backbone import MobileNetMiniLM
 
     done = [(s.source, s.source) for s in chosen[:1] if (s.source / FACTS).is_file()]
     done += [(s.out, s.out / BACKBONE) for s in chosen if (s.out / FILE).is_file()]
@@ -109,7 +109,7 @@ def _demonstrate(out: Path, episodes: int, slots: int | None) -> None:
 
 
 def _align(out: Path, views: int, seed: int, console: Console) -> None:
-    from vlm4vla.training.alignment import FACTS, align
+    from vlm4vla.studies.emoji.alignment import FACTS, align
 
     if (out / FACTS).is_file():
         console.print(f"{out}: there already")
@@ -130,7 +130,7 @@ def _align(out: Path, views: int, seed: int, console: Console) -> None:
 
 def _train(settings: object, console: Console) -> None:
     from vlm4vla.models.manifest import FILE
-    from vlm4vla.training.small import Moment, SmallSettings, train
+    from vlm4vla.studies.emoji.small import Moment, SmallSettings, train
 
     assert isinstance(settings, SmallSettings)
     if (settings.out / FILE).is_file():

@@ -16,8 +16,8 @@ from vlm4vla.cli.options import JsonOption, StoreOption
 from vlm4vla.core.episode import JSON
 
 if TYPE_CHECKING:
-    from vlm4vla.runs.premise import Answer
     from vlm4vla.store.library import Library
+    from vlm4vla.studies.emoji.premise import Answer
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def premise(
     """Run GrinningFace's premise test: three cards, which of them is meant?"""
     from vlm4vla.models.registry import entry
     from vlm4vla.models.sources import require
-    from vlm4vla.runs import premise as test
     from vlm4vla.simulators.grinningface import art as pictures
     from vlm4vla.store.library import Library
+    from vlm4vla.studies.emoji import premise as test
 
     source = checkpoint or entry(backbone).source
     asked = {one: test.questions(one, questions, labels) for one in split or test.SPLITS}
@@ -98,9 +98,9 @@ def premise(
 def _accuracy(
     model: str, backbone: str, split: str, answers: Sequence[Answer], seconds: float
 ) -> _Accuracy:
-    from vlm4vla.runs.premise import CHANCE
     from vlm4vla.stats.binomial import binomial_test
     from vlm4vla.stats.intervals import wilson
+    from vlm4vla.studies.emoji.premise import CHANCE
 
     k, n = sum(answer.correct for answer in answers), len(answers)
     low, high = wilson(k, n)

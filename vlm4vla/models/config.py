@@ -11,26 +11,13 @@ from typing import Literal
 
 from vlm4vla.core.errors import BadInput, OutOfRange
 from vlm4vla.core.specs import ActionSpec, CameraRequest
+from vlm4vla.core.statistics import ActionStatistics
 
 Part = Literal["vision", "word_embeddings", "language"]
 Preset = Literal["default", "paper", "code"]
 Scalar = str | int | float | bool
 ARM = 6
 """Numbers of an action that the arm branch predicts: translation and rotation."""
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Quantiles of a dataset's actions: q01 -> -1, q99 -> 1 (OpenVLA's BOUNDS_Q99)."""
-
-    name: str
-    q01: tuple[float, float, float, float, float, float]
-    q99: tuple[float, float, float, float, float, float]
-
-    def __post_init__(self) -> None:
-        """Refuse quantiles in the wrong order."""
-        if any(low > high for low, high in zip(self.q01, self.q99, strict=True)):
-            raise OutOfRange(f"Statistics '{self.name}': a q01 lies above its q99.")
 
 
 @dataclass(frozen=True)
@@ -71,7 +58,7 @@ class VLAConfig:
     """The camera, its size and flip as the dataset recorded them."""
     chunk: int = 10
     """Actions predicted at once: 10 on CALVIN, 4 on Bridge, LIBERO and Fractal in the paper."""
-    statistics: Statistics | None = None
+    statistics: ActionStatistics | None = None
     """Undone last; None where the dataset's actions are in [-1, 1] as they stand (CALVIN)."""
     clip_norm: float = 0.65
     """The arm's numbers are clipped to +-this and rescaled to [-1, 1] (undocumented in the paper,

@@ -4,7 +4,7 @@ Torch-free. To add one, either write `--backbone module:Class` with a `Backbone`
 or give it a name in your own package:
 
     [project.entry-points."vlm4vla.backbones"]
-    my-vlm = "my_package.my_vlm:ENTRY"      # an `Entry`
+    my-vlm = "my_package.my_vlm:ENTRY"      # a `BackboneEntry`
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FIX = "See: bench list backbones. Your own: --backbone my_module:MyBackbone"
 
 
 @dataclass(frozen=True)
-class Entry:
+class BackboneEntry:
     """One backbone."""
 
     name: str
@@ -44,21 +44,21 @@ _PALIGEMMA = "vlm4vla.models.paligemma:PaliGemma"
 _KOSMOS = "vlm4vla.models.kosmos:Kosmos2"
 
 SHIPPED = (
-    Entry("qwen2.5vl-3b", _QWEN25, "Qwen/Qwen2.5-VL-3B-Instruct", "3.8 B"),
-    Entry("qwen2.5vl-7b", _QWEN25, "Qwen/Qwen2.5-VL-7B-Instruct", "8.3 B"),
-    Entry("qwen3vl-2b", _QWEN3, "Qwen/Qwen3-VL-2B-Instruct", "2.1 B"),
-    Entry("qwen3vl-4b", _QWEN3, "Qwen/Qwen3-VL-4B-Instruct", "4.4 B"),
-    Entry("qwen3vl-8b", _QWEN3, "Qwen/Qwen3-VL-8B-Instruct", "8.8 B"),
-    Entry(
+    BackboneEntry("qwen2.5vl-3b", _QWEN25, "Qwen/Qwen2.5-VL-3B-Instruct", "3.8 B"),
+    BackboneEntry("qwen2.5vl-7b", _QWEN25, "Qwen/Qwen2.5-VL-7B-Instruct", "8.3 B"),
+    BackboneEntry("qwen3vl-2b", _QWEN3, "Qwen/Qwen3-VL-2B-Instruct", "2.1 B"),
+    BackboneEntry("qwen3vl-4b", _QWEN3, "Qwen/Qwen3-VL-4B-Instruct", "4.4 B"),
+    BackboneEntry("qwen3vl-8b", _QWEN3, "Qwen/Qwen3-VL-8B-Instruct", "8.8 B"),
+    BackboneEntry(
         "qwen3vl-30b-a3b",
         "vlm4vla.models.qwen:Qwen3VLMoe",
         "Qwen/Qwen3-VL-30B-A3B-Instruct",
         "31 B, 3 B active",
         {"code": {"deepstack": False}},  # commented out in the published code
     ),
-    Entry("paligemma-1", _PALIGEMMA, "google/paligemma-3b-pt-224", "2.9 B"),
-    Entry("paligemma-2", _PALIGEMMA, "google/paligemma2-3b-pt-224", "3.0 B"),
-    Entry(
+    BackboneEntry("paligemma-1", _PALIGEMMA, "google/paligemma-3b-pt-224", "2.9 B"),
+    BackboneEntry("paligemma-2", _PALIGEMMA, "google/paligemma2-3b-pt-224", "3.0 B"),
+    BackboneEntry(
         "kosmos-2",
         _KOSMOS,
         "microsoft/kosmos-2-patch14-224",
@@ -68,31 +68,27 @@ SHIPPED = (
             "code": {"phrase": "p", "image": "first"},  # before `<s>`, empty tags in the text
         },
     ),
-    Entry(
-        "mobilenet-minilm",
-        "vlm4vla.models.small.backbone:MobileNetMiniLM",
-        "",
-        "24 M: pretrained parts that ship in packages; bench learn",
+    BackboneEntry(
+        "toy", "vlm4vla.models.toy:ToyBackbone", "", "40 k, untrained: for trying things out"
     ),
-    Entry("toy", "vlm4vla.models.toy:ToyBackbone", "", "40 k, untrained: for trying things out"),
 )
 
 
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, BackboneEntry]:
     """Every named backbone, shipped first, then other packages' entry points."""
     found = {entry.name: entry for entry in SHIPPED}
     for point in sorted(entry_points(group="vlm4vla.backbones"), key=lambda point: point.name):
         entry = load_object("Backbone", point.value, _FIX)
-        if not isinstance(entry, Entry):
-            raise BadInput(f"Entry point '{point.name}' ({point.value}) is no registry.Entry.")
+        if not isinstance(entry, BackboneEntry):
+            raise BadInput(f"Entry point '{point.name}' ({point.value}) is no BackboneEntry.")
         found[point.name] = replace(entry, name=point.name)
     return found
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> BackboneEntry:
     """The backbone called `name`, or an entry made for `module:Class`. Raises UnknownName."""
     if ":" in name:
-        return Entry(name, name)
+        return BackboneEntry(name, name)
     known = entries()
     if name not in known:
         raise UnknownName("backbone", name, known, _FIX)

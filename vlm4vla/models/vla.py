@@ -10,12 +10,12 @@ from torch.nn import functional
 
 from vlm4vla.models import images as pictures
 from vlm4vla.models.backbone import Backbone, Frames, Inputs
-from vlm4vla.models.config import ARM, Statistics, VLAConfig
+from vlm4vla.models.config import ARM, VLAConfig
 from vlm4vla.models.heads import PolicyHead
 from vlm4vla.models.normalisation import Normaliser
 from vlm4vla.models.registry import backbone_class
 
-__all__ = ["ARM", "VLA", "Statistics", "VLAConfig"]
+__all__ = ["ARM", "VLA", "VLAConfig"]
 
 
 class VLA(nn.Module):

@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vlm4vla.core.simulator import Frames
+from vlm4vla.demonstrations.samples import Chunks, Sample
 from vlm4vla.models import images as pictures
 from vlm4vla.models.backbone import Inputs
 from vlm4vla.models.vla import VLA
 from vlm4vla.training.augment import Augmenter
-from vlm4vla.training.data.samples import Chunks, Sample
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,17 @@ from typing import Any, cast
 
 import numpy as np
 
+from vlm4vla.core import statistics
+from vlm4vla.core.conventions import named
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.specs import CameraRequest
+from vlm4vla.core.statistics import ActionStatistics
+from vlm4vla.demonstrations.open import open_demonstrations
+from vlm4vla.demonstrations.samples import Chunks, Demonstrations, Trajectory
 from vlm4vla.models import registry, sources
-from vlm4vla.models.config import ARM, LoRA, Scalar, Setup, Statistics, VLAConfig
+from vlm4vla.models.config import LoRA, Scalar, Setup, VLAConfig
 from vlm4vla.training import augment
 from vlm4vla.training.augment import Augmenter
-from vlm4vla.training.data.conventions import named
-from vlm4vla.training.data.open import open_demonstrations
-from vlm4vla.training.data.samples import Chunks, Demonstrations, Trajectory
 from vlm4vla.training.recipes import RECIPES, recipe, schedule
 from vlm4vla.training.settings import FREE, TrainSettings
 
@@ -185,17 +187,10 @@ def _camera(data: Demonstrations, name: str | None, chunk: int) -> CameraRequest
     return replace(request, height=first.shape[0], width=first.shape[1])
 
 
-def _statistics(name: str, data: Demonstrations, samples: Chunks) -> Statistics | None:
+def _statistics(name: str, data: Demonstrations, samples: Chunks) -> ActionStatistics | None:
     if name == "own":
-        low, high = np.quantile(samples.all_actions()[:, :ARM], [0.01, 0.99], axis=0)
-        return Statistics(
-            Path(data.name).resolve().name,
-            cast(Any, tuple(low.tolist())),
-            cast(Any, tuple(high.tolist())),
-        )
-    from vlm4vla.models import normalisation  # imports torch
-
-    return normalisation.named(name)
+        return statistics.of_actions(Path(data.name).resolve().name, samples.all_actions())
+    return statistics.named(name)
 
 
 def _overridden(config: VLAConfig, given: Mapping[str, Scalar]) -> VLAConfig:

@@ -1,0 +1,109 @@
+"""LIBERO demonstrations: one hdf5 file a task, as the benchmark distributes them.
+
+`data/demo_K/actions` (T, 7), `data/demo_K/obs/agentview_rgb` (T, H, W, 3), the instruction in the
+JSON attribute `problem_info` of `data`. The pictures are stored upside down, as OpenGL gives them;
+policies since OpenVLA see them turned by 180 degrees, which is upright and mirrored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlm4vla.core.conventions import CONVENTIONS
+from vlm4vla.core.errors import InvalidFile, MissingDependency
+from vlm4vla.core.simulator import Floats, Frames
+from vlm4vla.core.specs import ActionSpec
+from vlm4vla.demonstrations.samples import Demonstrations
+
+CAMERAS = {"agentview": "agentview_rgb", "eye_in_hand": "eye_in_hand_rgb"}
+"""Our name -> the file's."""
+
+
+class LiberoTrajectory:
+    """One demonstration in its file."""
+
+    def __init__(self, path: Path, demo: str, length: int, text: str) -> None:
+        """Nothing is opened yet."""
+        self.key, self.length, self.pictured = f"{path} {demo}", length, range(length)
+        self._path, self._demo, self._text = path, demo, text
+
+    def instruction(self, step: int) -> str:
+        """The task's words."""
+        return self._text
+
+    def actions(self, start: int, stop: int) -> Floats:
+        """Rows `start` to `stop`."""
+        with _open(self._path) as file:
+            return np.asarray(file[f"data/{self._demo}/actions"][start:stop], np.float64)
+
+    def image(self, step: int, camera: str) -> Frames:
+        """The stored frame, turned upright."""
+        with _open(self._path) as file:
+            stored = file[f"data/{self._demo}/obs/{CAMERAS[camera]}"][step]
+        return np.ascontiguousarray(np.asarray(stored, np.uint8)[::-1])
+
+
+def is_one(path: Path) -> bool:
+    """Whether this is an hdf5 file or a folder of them."""
+    return bool(_files(path))
+
+
+def load(path: Path, named: ActionSpec | None) -> Demonstrations:
+    """Read the index of one file or of every file in a folder. Raises InvalidFile."""
+    trajectories: list[LiberoTrajectory] = []
+    cameras = set(CAMERAS)
+    for file in _files(path):
+        found, there = _demos(file)
+        trajectories += found
+        cameras &= there
+    return Demonstrations(
+        name=str(path),
+        action=named or CONVENTIONS["libero"],
+        cameras=tuple(name for name in CAMERAS if name in cameras),
+        trajectories=trajectories,
+        tail="zeros",
+        flip="horizontal",
+        recipe="libero",
+    )
+
+
+def _files(path: Path) -> Sequence[Path]:
+    if path.is_file() and path.suffix in (".hdf5", ".h5"):
+        return [path]
+    return sorted([*path.glob("*.hdf5"), *path.glob("*.h5")]) if path.is_dir() else []
+
+
+def _demos(path: Path) -> tuple[list[LiberoTrajectory], set[str]]:
+    try:
+        with _open(path) as file:
+            data = file["data"]
+            text = str(json.loads(data.attrs["problem_info"])["language_instruction"])
+            names = sorted(data, key=lambda name: int(name.rpartition("_")[2]))
+            found = [
+                LiberoTrajectory(path, name, len(data[name]["actions"]), text) for name in names
+            ]
+            stored = set.intersection(*(set(data[name]["obs"]) for name in names))
+    except (KeyError, ValueError, TypeError) as error:
+        raise InvalidFile(
+            f"{path} is not a LIBERO demonstration file: {error}.",
+            "It must hold data/demo_0/actions, .../obs/agentview_rgb and `problem_info`.",
+        ) from error
+    return found, {ours for ours, theirs in CAMERAS.items() if theirs in stored}
+
+
+def _open(path: Path) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingDependency(
+            f"{path} is an hdf5 file; h5py reads it.", 'pip install "vlm4vla[models]"'
+        ) from error
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise InvalidFile(f"{path} cannot be read as hdf5: {error}.") from error

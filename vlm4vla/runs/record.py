@@ -1,0 +1,49 @@
+"""From a stored run to a recorder: which of its episodes become demonstrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vlm4vla.core.errors import OutOfRange
+from vlm4vla.core.result import Outcome
+from vlm4vla.demonstrations.recorder import Recorder, Stage, Take
+from vlm4vla.demonstrations.selection import FrameSelection
+from vlm4vla.runs.plan import RunPlan
+from vlm4vla.store import Store
+
+
+def recorder(
+    plan: RunPlan, store: Store, run: str, folder: Path, selection: FrameSelection
+) -> Recorder:
+    """Draws the run's episodes, in the suite's order, into `folder`.
+
+    Raises BadInput where the simulator cannot draw what is asked for, or nothing is worth drawing.
+    """
+    facts = plan.simulator.preflight(plan.suite.options, rendering=True)
+    rows = {row.key: row for row in store.episodes(run) if row.outcome is not Outcome.ERROR}
+    played = [(e, rows[e.key]) for e in plan.suite.episodes if e.key in rows]
+    kept = [(e, r) for e, r in played if selection.failures or r.outcome is Outcome.SUCCESS]
+    if not kept:
+        raise OutOfRange(
+            f"Run {run} has no successful episode to learn from.",
+            "Look at it with `bench show`, or keep the failures too: --failures",
+        )
+    takes = [
+        Take(e, r.outcome, r.instruction, r.steps, r.measures, store.actions(run, e.key))
+        for e, r in kept
+    ]
+    stage = Stage(
+        simulator=plan.simulator_spec,
+        host=plan.host,
+        limits=plan.limits,
+        facts={
+            "suite": plan.suite.name,
+            "policy": plan.request.policy,
+            "options": dict(plan.suite.options),
+            "seed": plan.request.seed,
+            "comparability": {**plan.comparability, **facts},
+        },
+        provenance=plan.record.provenance,
+        robot=str(plan.suite.options.get("robot", plan.simulator_spec.simulator)),
+    )
+    return Recorder(takes, stage, folder, selection, len(played) - len(kept))

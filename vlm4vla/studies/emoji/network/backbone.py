@@ -1,0 +1,175 @@
+"""`mobilenet-minilm`: pretrained parts that ship in Python packages, joined into a tiny VLM.
+
+No aligned vision-language model is small enough for a CPU and ships in a package. Its two halves
+do: MobileNetV2 (ImageNet) and MiniLM (sentences). `studies.emoji.alignment` joins them on emoji
+art; the result is a source folder like any other backbone's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, Self, cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vlm4vla.core.errors import MissingAsset
+from vlm4vla.models import images as pictures
+from vlm4vla.models.backbone import Backbone, Frames, Inputs
+from vlm4vla.models.config import Part, Scalar, Setup
+from vlm4vla.studies.emoji.network.fusion import Alignment, Fusion
+from vlm4vla.studies.emoji.network.mobilenet import DEVIATION, MEAN, Trunk
+from vlm4vla.studies.emoji.network.text import SentenceEncoder
+
+MODEL_TYPE = "vlm4vla_mobilenet_minilm"
+WEIGHTS, _TEXT = "model.safetensors", "text"
+_FIX = "Make it: bench learn --out FOLDER. Then: --source FOLDER/aligned"
+
+
+class MobileNetMiniLM(Backbone):
+    """Places in the picture, some of them compared with the instruction, read at the ActionQuery.
+
+    Options:
+        top, bottom, left, right: the part of the picture that is looked at, as shares of its
+            height and width: where table, robot hand and cards are in the emoji task's camera.
+        seen, meant: how many places are found without and with the instruction.
+        layers: of the transformer.
+    """
+
+    hidden_size = 128
+    lora_targets: ClassVar[str] = r"fusion\.transformer\..*linear\d"
+    known_options: ClassVar[Mapping[str, Scalar]] = {
+        "top": 96 / 448, "bottom": 320 / 448, "left": 0.0, "right": 384 / 448,
+        "seen": 16, "meant": 2, "layers": 2,
+    }  # fmt: skip
+
+    def __init__(self, setup: Setup, text: SentenceEncoder) -> None:
+        """Random weights but for the sentence encoder's; `load` replaces them."""
+        super().__init__(setup)
+        self.text = text
+        self.vision = Trunk()
+        self.align = Alignment(Trunk.COARSE, text.width)
+        self.fusion = Fusion(
+            Trunk.FINE + 3, self.hidden_size, int(self.options["seen"]), int(self.options["meant"]),
+            int(self.options["layers"]), 4,
+        )  # fmt: skip
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Path,
+        setup: Setup,
+        *,
+        scratch: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> Self:
+        """What `save` or the alignment stage wrote in `source`."""
+        folder = Path(source).expanduser()
+        config = folder / "config.json"
+        if not config.is_file() or json.loads(config.read_text())["model_type"] != MODEL_TYPE:
+            raise MissingAsset(f"There is no aligned MobileNet and MiniLM in {folder}.", _FIX)
+        # The weights, where wanted, come with all the others below.
+        model = cls(setup, SentenceEncoder(folder / _TEXT, scratch=True))
+        if not scratch:
+            if not (folder / WEIGHTS).is_file():
+                raise MissingAsset(f"{folder} holds no weights.", _FIX)
+            state = load_file(folder / WEIGHTS)
+            _check_shapes(folder, state, model.state_dict())
+            # Without the fusion's tensors where the folder is only aligned.
+            model.load_state_dict(state, strict=False)
+        return model.to(dtype)
+
+    def save(self, folder: Path, *, weights: bool = True) -> None:
+        """`config.json`, `text/` (architecture and tokenizer), and `model.safetensors`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(json.dumps({"model_type": MODEL_TYPE}) + "\n")
+        self.text.model.config.save_pretrained(folder / _TEXT)
+        self.text.tokenizer.save_pretrained(folder / _TEXT)
+        if weights:
+            save_file(self.plain_state(), folder / WEIGHTS)
+
+    def prepare(self, images: Frames, instructions: Sequence[str]) -> Inputs:
+        """Tokens, and the frames as they are."""
+        return {"images": torch.from_numpy(images.copy()), **self.text.tokens(instructions)}
+
+    def forward(self, inputs: Inputs, query: Tensor) -> Tensor:
+        """(B, 128)."""
+        fine, patches = self.features(inputs["images"])
+        return self.read(fine, patches, self.sentence(inputs), query)
+
+    def sentence(self, inputs: Inputs) -> Tensor:
+        """What was said, (B, 384)."""
+        return cast(Tensor, self.text(inputs["input_ids"], inputs["attention_mask"]))
+
+    def read(self, fine: Tensor, patches: Tensor, sentence: Tensor, query: Tensor) -> Tensor:
+        """`forward` from features that are known already: (B, 128)."""
+        fit = self.align(patches, sentence)
+        return cast(Tensor, self.fusion(fine, fit.to(fine.dtype), query.to(fine.dtype)))
+
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """The part of the frames (B, H, W, 3) that is looked at.
+
+        Returns:
+            The feature map of stride 8 with each cell's mean colour, (B, 35, h, w), and patches of
+            stride 16, (B, h/2, w/2, 684).
+        """
+        height, width = images.shape[1:3]
+        top, bottom = (round(height * float(self.options[k])) for k in ("top", "bottom"))
+        left, right = (round(width * float(self.options[k])) for k in ("left", "right"))
+        pixels = pictures.standardise(images[:, top:bottom, left:right], MEAN, DEVIATION)
+        pixels = pixels.to(self.align.patch.weight.dtype)
+        fine, coarse = self.vision(pixels.contiguous(memory_format=torch.channels_last))
+        colours = functional.adaptive_avg_pool2d(pixels, (fine.shape[-2], fine.shape[-1]))
+        return torch.cat([fine, colours], 1), self.align.neighbourhoods(coarse, pixels)
+
+    def centres(self, patches: Tensor, side: int) -> Tensor:
+        """Where the middles of patches (B, h, w, C) are in a square picture: (h, w, 2) pixels.
+
+        Column first; `side` is the picture's, in pixels.
+        """
+        top, left = (round(side * float(self.options[k])) for k in ("top", "left"))
+        rows, columns = (
+            torch.arange(count) * Trunk.STRIDE + Trunk.STRIDE / 2 + first
+            for count, first in zip(patches.shape[1:3], (top, left), strict=True)
+        )
+        return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
+
+    def part(self, part: Part) -> Iterable[nn.Parameter]:
+        """Vision is MobileNet and its alignment, word embeddings all of MiniLM, language the rest.
+
+        So that freezing vision and word embeddings keeps all that is pretrained or aligned.
+        """
+        if part == "vision":
+            return [*self.vision.parameters(), *self.align.parameters()]
+        return self.text.parameters() if part == "word_embeddings" else self.fusion.parameters()
+
+    def train(self, mode: bool = True) -> Self:
+        """What is frozen keeps its batch statistics and drops nothing."""
+        super().train(mode)
+        for module in (self.vision, self.text):
+            module.train(mode and any(p.requires_grad for p in module.parameters()))
+        return self
+
+
+def _check_shapes(folder: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Refuse weights of another design, by name or by shape. Raises MissingAsset.
+
+    The fusion's tensors are there if a whole checkpoint was saved, not if only aligned.
+    """
+    whole = any(name.startswith("fusion.") for name in state)
+    kept = [name for name in wanted if whole or not name.startswith("fusion.")]
+    for name in sorted({*state, *kept}):
+        there, own = (
+            f"of shape {tuple(tensors[name].shape)}" if name in tensors else "missing"
+            for tensors in (state, wanted)
+        )
+        if there != own:
+            raise MissingAsset(
+                f"{folder} was made by another revision: its {name} is {there}, "
+                f"{'this network has none' if own == 'missing' else 'here it is ' + own}.",
+                _FIX,
+            )

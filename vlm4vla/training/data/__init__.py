@@ -1,1 +1,0 @@
-"""Demonstrations as files: what a sample is, and a reader for each layout."""
