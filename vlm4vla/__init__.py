@@ -11,18 +11,18 @@ from vlm4vla.core.version import __version__
 
 if TYPE_CHECKING:
     from vlm4vla.api import run
-    from vlm4vla.reports.comparison import compare
-    from vlm4vla.reports.correlation import correlate
-    from vlm4vla.reports.leaderboard import leaderboard
+    from vlm4vla.reports.board.leaderboard import leaderboard
+    from vlm4vla.reports.compare.comparison import compare
+    from vlm4vla.reports.correlation.correlation import correlate
     from vlm4vla.reports.page import report
 
 __all__ = ["__version__", "compare", "correlate", "leaderboard", "report", "run"]
 
 _VERBS = {
     "run": "vlm4vla.api",
-    "compare": "vlm4vla.reports.comparison",
-    "correlate": "vlm4vla.reports.correlation",
-    "leaderboard": "vlm4vla.reports.leaderboard",
+    "compare": "vlm4vla.reports.compare.comparison",
+    "correlate": "vlm4vla.reports.correlation.correlation",
+    "leaderboard": "vlm4vla.reports.board.leaderboard",
     "report": "vlm4vla.reports.page",
 }
 

@@ -40,7 +40,7 @@ def run(
     Raises:
         BadInput: in one of its forms, before anything has been started.
     """
-    from vlm4vla.reports.export import frame
+    from vlm4vla.store.export import frame
 
     known = {field.name for field in fields(RunRequest)} - {"policy", "suite"}
     for name in settings:

@@ -63,7 +63,7 @@ def correlation(
     Raises:
         StoreError, UnknownName, BadInput: as `correlate`.
     """
-    from vlm4vla.reports.correlation import correlations
+    from vlm4vla.reports.correlation.correlation import correlations
     from vlm4vla.reports.figures import correlation as drawn
 
     (found,) = correlations([vqa], [suite], published, store, backbones)
@@ -113,8 +113,8 @@ def leaderboard(
         StoreError: the store cannot be read.
         UnknownName: no run of the suite, or no such metric.
     """
+    from vlm4vla.reports.board.leaderboard import board
     from vlm4vla.reports.figures.intervals import Interval, intervals
-    from vlm4vla.reports.leaderboard import board
     from vlm4vla.reports.scores import ALL
 
     if isinstance(store, Store):

@@ -8,9 +8,10 @@ import pytest
 
 from vlm4vla import leaderboard
 from vlm4vla.core.errors import StoreError, UnknownName
-from vlm4vla.reports import beside_grid, tables
-from vlm4vla.reports.beside import gather
-from vlm4vla.reports.printed import with_interval
+from vlm4vla.reports.board import beside_grid
+from vlm4vla.reports.board.beside import gather
+from vlm4vla.reports.board.printed import with_interval
+from vlm4vla.reports.tables import writers as tables
 from vlm4vla.store.library import ImportedResult, Library, Source
 from vlm4vla.store.published import published
 

@@ -11,8 +11,8 @@ from vlm4vla import compare
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports.comparison import comparison as compared
-from vlm4vla.reports.pairing import Terms, pair_order
+from vlm4vla.reports.compare.comparison import comparison as compared
+from vlm4vla.reports.compare.pairing import Terms, pair_order
 from vlm4vla.reports.scores import rows_of
 from vlm4vla.store import RunStatus
 from vlm4vla.suites.schema import Metric

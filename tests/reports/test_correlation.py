@@ -12,13 +12,13 @@ from statsmodels.stats.multitest import multipletests
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports.correlation import correlate, correlations
+from vlm4vla.reports.correlation.correlation import correlate, correlations
+from vlm4vla.reports.correlation.screening import screen
 from vlm4vla.reports.figures.correlation import influence, scatter, ticks
 from vlm4vla.reports.figures.labels import place
 from vlm4vla.reports.figures.plain import text_scatter
 from vlm4vla.reports.figures.standalone import standalone
-from vlm4vla.reports.screening import screen
-from vlm4vla.reports.strict_json import json_text
+from vlm4vla.reports.tables.strict_json import json_text
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.library import Library, Score, Source
 from vlm4vla.suites.schema import Metric

@@ -12,11 +12,11 @@ from tests.reports.conftest import emoji_result, emoji_run
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports import tables
 from vlm4vla.reports.decomposition import decomposed, decomposition
 from vlm4vla.reports.decomposition_grid import grids
 from vlm4vla.reports.figures.decomposition import decomposition as drawn
 from vlm4vla.reports.figures.standalone import standalone
+from vlm4vla.reports.tables import writers as tables
 
 
 def split_run(store, split, executed, recognised, n=60, last=None, errors=0):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.export import frame, write
+from vlm4vla.store.export import frame, write
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])

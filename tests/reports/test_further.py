@@ -11,10 +11,10 @@ import pytest
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports import tables
-from vlm4vla.reports.grid import grids
-from vlm4vla.reports.leaderboard import board
-from vlm4vla.reports.pairing import Terms, shared_metrics
+from vlm4vla.reports.board.grid import grids
+from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.compare.pairing import Terms, shared_metrics
+from vlm4vla.reports.tables import writers as tables
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.suites.schema import Metric
 

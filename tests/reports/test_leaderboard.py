@@ -13,9 +13,9 @@ from tests.reports.conftest import FACTS, emoji_result, emoji_run, fill, quarant
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import StoreError, UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports import tables
-from vlm4vla.reports.grid import grids, score
-from vlm4vla.reports.leaderboard import board, leaderboard
+from vlm4vla.reports.board.grid import grids, score
+from vlm4vla.reports.board.leaderboard import board, leaderboard
+from vlm4vla.reports.tables import writers as tables
 from vlm4vla.store import RunRecord
 from vlm4vla.suites.schema import Metric
 

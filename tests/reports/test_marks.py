@@ -10,14 +10,16 @@ from dataclasses import replace
 import pytest
 
 from tests.reports.conftest import FACTS, MARKED, emoji_run, fill
-from vlm4vla.reports import beside_grid, marks, tables
-from vlm4vla.reports.beside import beside
-from vlm4vla.reports.correlation import correlations
-from vlm4vla.reports.correlation_text import sentences
+from vlm4vla.reports import marks
+from vlm4vla.reports.board import beside_grid
+from vlm4vla.reports.board.beside import beside
+from vlm4vla.reports.board.grid import grids
+from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.correlation.correlation import correlations
+from vlm4vla.reports.correlation.sentences import sentences
 from vlm4vla.reports.figures.correlation import scatter
-from vlm4vla.reports.grid import grids
-from vlm4vla.reports.leaderboard import board
 from vlm4vla.reports.page import write_page
+from vlm4vla.reports.tables import writers as tables
 from vlm4vla.store.library import Library, Score, Source
 
 SCORES = {"qwen3vl-2b": 0.5, "qwen3vl-4b": 0.6, "qwen3vl-8b": 0.8}

@@ -9,7 +9,7 @@ from vlm4vla.cli.app import app
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, MissingDependency
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports.mixed import check, mixed_model
+from vlm4vla.reports.correlation.mixed import check, mixed_model
 from vlm4vla.stats.mixed import Trials
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.library import Library, Score, Source
@@ -119,6 +119,6 @@ def test_what_cannot_be_fitted_is_refused_first(monkeypatch):
         check(trials(vqa=[0.1] * 6))
     with pytest.raises(BadInput, match="ended alike"):
         check(trials(success=(0.0, 0.0)))
-    monkeypatch.setattr("vlm4vla.reports.mixed.find_spec", lambda name: None)
+    monkeypatch.setattr("vlm4vla.reports.correlation.mixed.find_spec", lambda name: None)
     with pytest.raises(MissingDependency, match=r"vlm4vla\[mixed\]"):
         check(trials())

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.test_replay import bench
 from vlm4vla.core.errors import InvalidFile, UnknownName
 from vlm4vla.models.registry import SHIPPED
-from vlm4vla.reports import campaign as report
+from vlm4vla.reports.board import campaign as report
 from vlm4vla.runs.campaign import cells
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.store.published import published

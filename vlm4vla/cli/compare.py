@@ -22,8 +22,8 @@ from vlm4vla.cli.options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vlm4vla.reports.comparison import Comparison
-    from vlm4vla.reports.contrast import Contrast
+    from vlm4vla.reports.compare.comparison import Comparison
+    from vlm4vla.reports.compare.contrast import Contrast
 
 
 def compare(
@@ -81,8 +81,8 @@ def compare(
 
     Of stored runs, or with --sequential of two policies that are run until it is decided.
     """
-    from vlm4vla.reports.comparison import comparison
-    from vlm4vla.reports.pairing import Terms
+    from vlm4vla.reports.compare.comparison import comparison
+    from vlm4vla.reports.compare.pairing import Terms
     from vlm4vla.store import Store
 
     terms = Terms(metric, unpaired, allow_different, alpha, margin)
@@ -156,9 +156,9 @@ def _scores(console: Console, found: Comparison) -> None:
     from rich import box
     from rich.table import Table
 
-    from vlm4vla.reports.grid import score, short_run
+    from vlm4vla.reports.board.grid import score, short_run
+    from vlm4vla.reports.compare.verdict import p_text
     from vlm4vla.reports.marks import signs
-    from vlm4vla.reports.verdict import p_text
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
@@ -182,7 +182,7 @@ def _scores(console: Console, found: Comparison) -> None:
 
 
 def _details(head: Contrast, alpha: float) -> dict[str, str]:
-    from vlm4vla.reports.verdict import amount, p_text
+    from vlm4vla.reports.compare.verdict import amount, p_text
 
     lines: dict[str, str] = {}
     if head.difference is None or head.p is None:

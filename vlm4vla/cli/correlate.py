@@ -13,8 +13,8 @@ from vlm4vla.cli.options import JsonOption, StoreOption, assignments
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vlm4vla.reports.correlation import Correlation
-    from vlm4vla.reports.mixed import Mixed
+    from vlm4vla.reports.correlation.correlation import Correlation
+    from vlm4vla.reports.correlation.mixed import Mixed
 
 
 def correlate(
@@ -46,8 +46,8 @@ def correlate(
 ) -> None:
     """Correlate scores of vision-language models with those of the policies made of them."""
     from vlm4vla.core.errors import BadInput
-    from vlm4vla.reports.correlation import correlations
-    from vlm4vla.reports.strict_json import json_text
+    from vlm4vla.reports.correlation.correlation import correlations
+    from vlm4vla.reports.tables.strict_json import json_text
 
     if mixed and (screen or published):
         raise BadInput(
@@ -91,8 +91,8 @@ def _screen(
     named: dict[str, str],
     as_json: bool,
 ) -> None:
-    from vlm4vla.reports.screening import FEWEST, screen
-    from vlm4vla.reports.strict_json import json_text
+    from vlm4vla.reports.correlation.screening import FEWEST, screen
+    from vlm4vla.reports.tables.strict_json import json_text
 
     found = screen(suites, published, store, named)
     if as_json:
@@ -102,7 +102,7 @@ def _screen(
     from rich.table import Table
 
     from vlm4vla.cli.screen import screen as page
-    from vlm4vla.reports.correlation_text import span
+    from vlm4vla.reports.correlation.sentences import span
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("benchmark", "suite", "n", "r", "95 %", "rho", "p", "p (BH)"):
@@ -126,7 +126,7 @@ def _show(console: Console, one: Correlation) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from vlm4vla.reports.correlation_text import sentences
+    from vlm4vla.reports.correlation.sentences import sentences
     from vlm4vla.reports.figures.plain import text_scatter
 
     rate = all(0 <= point.y <= 1 for point in one.points)
@@ -151,7 +151,7 @@ def _show(console: Console, one: Correlation) -> None:
 def _mixed(
     vqa: list[str], suites: list[str], store: Path | None, named: dict[str, str]
 ) -> list[Mixed]:
-    from vlm4vla.reports.mixed import mixed_model
+    from vlm4vla.reports.correlation.mixed import mixed_model
     from vlm4vla.store import Store
 
     with Store.open(store) as opened:
@@ -161,7 +161,7 @@ def _mixed(
 def _with_models(found: list[Correlation], models: list[Mixed]) -> str:
     from dataclasses import asdict
 
-    from vlm4vla.reports.strict_json import text
+    from vlm4vla.reports.tables.strict_json import text
 
     return text({
         "correlations": [asdict(one) for one in found],
@@ -172,7 +172,7 @@ def _with_models(found: list[Correlation], models: list[Mixed]) -> str:
 def _show_model(console: Console, one: Mixed) -> None:
     from rich.text import Text
 
-    from vlm4vla.reports.mixed import sentences
+    from vlm4vla.reports.correlation.mixed import sentences
 
     console.print(Text(f"success in {', '.join(one.suites)} against {one.vqa}", style="bold"))
     console.print(Text("\n".join(sentences(one)) + "\n"))

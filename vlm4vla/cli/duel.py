@@ -14,8 +14,8 @@ from vlm4vla.core.errors import BadInput, MissingDependency, OutOfRange, Unknown
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vlm4vla.reports.comparison import Comparison
-    from vlm4vla.reports.pairing import Terms
+    from vlm4vla.reports.compare.comparison import Comparison
+    from vlm4vla.reports.compare.pairing import Terms
     from vlm4vla.rollout.events import Event
     from vlm4vla.runs.duel import DuelSummary, Standing
     from vlm4vla.runs.plan import RunPlan
@@ -51,7 +51,7 @@ def run_contest(
     """Run both policies until it is decided, and compare what is stored. Raises BadInput."""
     from rich.console import Console
 
-    from vlm4vla.reports.comparison import comparison
+    from vlm4vla.reports.compare.comparison import comparison
     from vlm4vla.reports.scores import counted
     from vlm4vla.runs.duel import check, duel
     from vlm4vla.store import Store

@@ -28,8 +28,8 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Write one row per episode, with the facts of its run, to a file."""
-    from vlm4vla.reports.export import write
     from vlm4vla.store import Store
+    from vlm4vla.store.export import write
 
     chosen = format_.value if format_ else out.suffix.removeprefix(".")
     if chosen not in set(Format):

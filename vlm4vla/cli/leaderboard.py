@@ -13,7 +13,7 @@ import typer
 from vlm4vla.cli.options import JsonOption, StoreOption
 
 if TYPE_CHECKING:
-    from vlm4vla.reports.beside import BesideRow
+    from vlm4vla.reports.board.beside import BesideRow
 
 
 class Format(StrEnum):
@@ -65,16 +65,16 @@ def leaderboard(
         _print_decomposition(store, policy or [], published, shown)
         return
     if published or paper or imported:
-        from vlm4vla.reports.beside import gather
+        from vlm4vla.reports.board.beside import gather
 
         rows, warnings = gather(
             store, suite or (), policy or (), paper or (), all_, bool(published or paper), imported
         )
         _print_beside(rows, warnings, by_task, shown)
         return
-    from vlm4vla.reports import tables
-    from vlm4vla.reports.grid import grids
-    from vlm4vla.reports.leaderboard import board
+    from vlm4vla.reports.board.grid import grids
+    from vlm4vla.reports.board.leaderboard import board
+    from vlm4vla.reports.tables import writers as tables
     from vlm4vla.store import Store
 
     with Store.open(store) as opened:
@@ -99,7 +99,8 @@ def leaderboard(
 
 
 def _print_campaign(name: str, store: Path | None, shown: Format) -> None:
-    from vlm4vla.reports import campaign, tables
+    from vlm4vla.reports.board import campaign
+    from vlm4vla.reports.tables import writers as tables
     from vlm4vla.suites.campaign import load_campaign
 
     file = load_campaign(name)
@@ -121,7 +122,8 @@ def _print_campaign(name: str, store: Path | None, shown: Format) -> None:
 def _print_beside(
     rows: Sequence[BesideRow], warnings: Sequence[str], by_task: bool, shown: Format
 ) -> None:
-    from vlm4vla.reports import beside_grid, tables
+    from vlm4vla.reports.board import beside_grid
+    from vlm4vla.reports.tables import writers as tables
 
     if shown is Format.JSON:
         sys.stdout.write(beside_grid.json_text(rows))
@@ -140,14 +142,15 @@ def _print_beside(
 def _print_decomposition(
     store: Path | None, policies: Sequence[str], published: bool, shown: Format
 ) -> None:
-    from vlm4vla.reports import decomposition, tables
+    from vlm4vla.reports import decomposition
     from vlm4vla.reports.decomposition_grid import grids
+    from vlm4vla.reports.tables import writers as tables
 
     found = decomposition.decomposed(store, policies, published)
     if shown is Format.JSON:
         from dataclasses import asdict
 
-        from vlm4vla.reports.strict_json import text
+        from vlm4vla.reports.tables.strict_json import text
 
         sys.stdout.write(text(asdict(found)))
     elif shown is Format.CSV:

@@ -13,7 +13,7 @@ from vlm4vla.cli.options import JsonOption, ProtocolOption
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from vlm4vla.reports.planning import Need, Reach, Wish
+    from vlm4vla.reports.compare.planning import Need, Reach, Wish
 
 
 def plan(
@@ -42,7 +42,7 @@ def plan(
     json_: JsonOption = False,
 ) -> None:
     """Say how many episodes a precision or a difference needs, on the same episodes or others."""
-    from vlm4vla.reports.planning import Wish, headline, needs, reach
+    from vlm4vla.reports.compare.planning import Wish, headline, needs, reach
     from vlm4vla.suites.suite import load
 
     loaded = load(suite, protocol) if suite is not None else None

@@ -47,7 +47,7 @@ def report(
     store: StoreOption = None,
 ) -> None:
     """Write tables, drawings, differences, errors and commands to one HTML file."""
-    from vlm4vla.reports.leaderboard import board
+    from vlm4vla.reports.board.leaderboard import board
     from vlm4vla.reports.page import Sheet, write_page
     from vlm4vla.store import Store
 
@@ -73,7 +73,7 @@ def report(
 
 def _contact_sheets(store: Store, run: str, count: int, folder: Path) -> list[Sheet]:
     """Replay `count` episodes of a run, failures first: they are what one wants to see."""
-    from vlm4vla.reports.grid import short_run
+    from vlm4vla.reports.board.grid import short_run
     from vlm4vla.reports.page import Sheet
     from vlm4vla.reports.sheet import write_sheet
     from vlm4vla.runs.replay import Pictures, replay_stored

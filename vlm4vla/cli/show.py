@@ -166,7 +166,7 @@ def _scores(summary: Summary) -> Table:
     from rich import box
     from rich.table import Table
 
-    from vlm4vla.reports.grid import score
+    from vlm4vla.reports.board.grid import score
     from vlm4vla.reports.scores import ALL
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
@@ -191,7 +191,7 @@ def _further(summary: Summary) -> Iterator[Table]:
     from rich import box
     from rich.table import Table
 
-    from vlm4vla.reports.grid import score
+    from vlm4vla.reports.board.grid import score
     from vlm4vla.reports.scores import ALL
 
     columns = {row.metric for row in summary.rows if row.task == ALL}

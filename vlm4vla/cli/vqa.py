@@ -32,13 +32,13 @@ def list_(
     store: StoreOption = None,
 ) -> None:
     """List benchmarks and which backbones have a score: measured, imported, and published."""
-    from vlm4vla.reports.vqa import benchmarks, score_rows
+    from vlm4vla.reports.correlation.vqa import benchmarks, score_rows
     from vlm4vla.store import default_path
 
     path = store or default_path()
     rows = score_rows(path if Path(path).is_file() else None, benchmark or (), model or ())
     if json_:
-        from vlm4vla.reports.strict_json import json_text
+        from vlm4vla.reports.tables.strict_json import json_text
 
         typer.echo(json_text(rows), nl=False)
         return

@@ -10,15 +10,15 @@ from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
 from vlm4vla.reports import marks
-from vlm4vla.reports.beside import gather
-from vlm4vla.reports.beside_grid import grids as beside_grids
-from vlm4vla.reports.capability import SUITES
-from vlm4vla.reports.comparison import Comparison, comparison
-from vlm4vla.reports.correlation import Correlation, correlations
+from vlm4vla.reports.board.beside import gather
+from vlm4vla.reports.board.beside_grid import grids as beside_grids
+from vlm4vla.reports.board.grid import Cell, Grid, grids, score, short_run
+from vlm4vla.reports.board.leaderboard import Board, board
+from vlm4vla.reports.compare.comparison import Comparison, comparison
+from vlm4vla.reports.correlation.capability import SUITES
+from vlm4vla.reports.correlation.correlation import Correlation, correlations
 from vlm4vla.reports.decomposition import FAMILY, Decomposed, decomposed
 from vlm4vla.reports.figures.chains import Chains
-from vlm4vla.reports.grid import Cell, Grid, grids, score, short_run
-from vlm4vla.reports.leaderboard import Board, board
 from vlm4vla.reports.scores import ALL, Row
 from vlm4vla.reports.summary import Summary, summarise
 from vlm4vla.stats.multiplicity import holm

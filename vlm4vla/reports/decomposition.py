@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.leaderboard import board
+from vlm4vla.reports.board.leaderboard import board
 from vlm4vla.reports.marks import BEST, DECIDED, INCOMPLETE
 from vlm4vla.reports.scores import ALL, Row
 from vlm4vla.stats.binomial import posterior

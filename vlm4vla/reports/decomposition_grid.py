@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from vlm4vla.reports.board.grid import Cell, Grid, short_run
 from vlm4vla.reports.decomposition import Decomposed, Gap, SplitScore
-from vlm4vla.reports.grid import Cell, Grid, short_run
 from vlm4vla.reports.marks import DECIDED, INCOMPLETE, legend, signs
 from vlm4vla.stats.intervals import Estimate
 

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping
 
-from vlm4vla.reports.grid import Grid
+from vlm4vla.reports.board.grid import Grid
 
 
 def escape(text: object) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from vlm4vla.reports.board.grid import Cell, Grid
 from vlm4vla.reports.commands import environment, repeat
 from vlm4vla.reports.content import Content, Entry, SuitePart
-from vlm4vla.reports.grid import Cell, Grid
 from vlm4vla.reports.markup import anchor, command, escape, facts, folded, table
 from vlm4vla.reports.summary import Summary, configuration
 

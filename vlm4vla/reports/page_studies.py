@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vlm4vla.reports.correlation import Correlation
-from vlm4vla.reports.correlation_text import sentences
+from vlm4vla.reports.correlation.correlation import Correlation
+from vlm4vla.reports.correlation.sentences import sentences
 from vlm4vla.reports.decomposition import Decomposed, SplitScore
 from vlm4vla.reports.decomposition_grid import grids
 from vlm4vla.reports.figures.correlation import influence, scatter

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from vlm4vla.reports import marks
+from vlm4vla.reports.compare.verdict import p_text
 from vlm4vla.reports.content import Contrasted, Entry, SuitePart
 from vlm4vla.reports.figures.chains import lengths, survival
 from vlm4vla.reports.figures.difference import Difference, differences
@@ -13,7 +14,6 @@ from vlm4vla.reports.figures.intervals import Interval, intervals
 from vlm4vla.reports.figures.seconds import Spent, seconds
 from vlm4vla.reports.markup import anchor, escape, figure, folded, items, side_by_side, table
 from vlm4vla.reports.scores import Row
-from vlm4vla.reports.verdict import p_text
 
 
 def section(part: SuitePart, pictures: str) -> str:

@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Sequence
 
-from vlm4vla.reports.correlation import Correlation, Point
+from vlm4vla.reports.correlation.correlation import Correlation, Point
 from vlm4vla.reports.figures.drawing import COLOURS, shape, svg
 from vlm4vla.reports.figures.labels import place
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vlm4vla.reports.correlation import Correlation
+from vlm4vla.reports.correlation.correlation import Correlation
 
 
 def text_scatter(found: Correlation, width: int = 58, height: int = 13) -> list[str]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.correlation import Correlation, correlations
-from vlm4vla.reports.vqa import score_rows
+from vlm4vla.reports.correlation.correlation import Correlation, correlations
+from vlm4vla.reports.correlation.vqa import score_rows
 from vlm4vla.stats.multiplicity import benjamini_hochberg
 from vlm4vla.store import default_path
 

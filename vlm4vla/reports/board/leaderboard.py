@@ -68,7 +68,7 @@ def leaderboard(
     import pandas as pd
 
     if published or imported:
-        from vlm4vla.reports.beside import BesideRow, gather
+        from vlm4vla.reports.board.beside import BesideRow, gather
 
         rows, _ = gather(
             store, _names(suite), _names(policy), (), all_runs, published, imported

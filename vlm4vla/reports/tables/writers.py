@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from vlm4vla.reports.grid import Cell, Grid
+from vlm4vla.reports.board.grid import Cell, Grid
 from vlm4vla.reports.scores import Row
 
 if TYPE_CHECKING:

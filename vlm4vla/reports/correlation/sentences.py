@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vlm4vla.reports.correlation import Correlation
+from vlm4vla.reports.correlation.correlation import Correlation
 from vlm4vla.reports.marks import legend
 
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from vlm4vla.reports import marks
-from vlm4vla.reports.beside_grid import FLAGGED
-from vlm4vla.reports.grid import Cell, Grid
+from vlm4vla.reports.board.beside_grid import FLAGGED
+from vlm4vla.reports.board.grid import Cell, Grid
 from vlm4vla.reports.scores import Row, rows_of
 from vlm4vla.store import RunRecord, Store, default_path
 from vlm4vla.store.published import PublishedRow, published

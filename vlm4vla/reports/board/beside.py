@@ -10,8 +10,8 @@ from typing import Literal
 
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports import marks
-from vlm4vla.reports.leaderboard import Board, board
-from vlm4vla.reports.printed import with_interval
+from vlm4vla.reports.board.leaderboard import Board, board
+from vlm4vla.reports.board.printed import with_interval
 from vlm4vla.reports.scores import ALL, Row
 from vlm4vla.stats.intervals import wilson
 from vlm4vla.store import Store, default_path

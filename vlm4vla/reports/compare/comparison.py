@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
-from vlm4vla.reports.caveats import caveats, of_checkpoints
-from vlm4vla.reports.contrast import Contrast, Rows, anytime, paired, unpaired
-from vlm4vla.reports.pairing import ALPHA, Terms, find_run, pair_order, shared_metrics
+from vlm4vla.reports.compare.caveats import caveats, of_checkpoints
+from vlm4vla.reports.compare.contrast import Contrast, Rows, anytime, paired, unpaired
+from vlm4vla.reports.compare.pairing import ALPHA, Terms, find_run, pair_order, shared_metrics
+from vlm4vla.reports.compare.verdict import Verdict, verdict
 from vlm4vla.reports.scores import ALL, Row, rows_of, short_hash, status_of
-from vlm4vla.reports.verdict import Verdict, verdict
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.records import RunStatus

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.capability import (
+from vlm4vla.reports.correlation.capability import (
     SUITES,
     Axis,
     measured_axis,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import UnknownName
-from vlm4vla.reports.leaderboard import board
-from vlm4vla.reports.printed import with_interval
+from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.board.printed import with_interval
 from vlm4vla.store import Store
 from vlm4vla.store.library import Library, Score
 from vlm4vla.store.published import PublishedRow, VqaScore, backbone_of, published, vqa_scores

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
-from vlm4vla.reports.caveats import differing
+from vlm4vla.reports.compare.caveats import differing
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.suites.schema import Metric
 

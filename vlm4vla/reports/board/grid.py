@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlm4vla.reports import marks
-from vlm4vla.reports.leaderboard import Board
+from vlm4vla.reports.board.leaderboard import Board
 from vlm4vla.reports.scores import ALL, Row
 from vlm4vla.suites.suite import load_file, suite_names
 

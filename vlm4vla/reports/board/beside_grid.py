@@ -8,8 +8,8 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 
-from vlm4vla.reports.beside import BesideRow, difference
-from vlm4vla.reports.grid import Cell, Grid, short_run
+from vlm4vla.reports.board.beside import BesideRow, difference
+from vlm4vla.reports.board.grid import Cell, Grid, short_run
 from vlm4vla.reports.marks import (
     DECIDED,
     INCOMPLETE,

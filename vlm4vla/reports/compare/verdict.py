@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from vlm4vla.reports.contrast import Contrast
+from vlm4vla.reports.compare.contrast import Contrast
 
 CHECKPOINTS = "One checkpoint each: a comparison of checkpoints, not of methods."
 """Without several training seeds a method's luck in training cannot be told from its merit."""

@@ -11,8 +11,8 @@ import numpy as np
 
 from vlm4vla.core.errors import BadInput, MissingDependency
 from vlm4vla.core.result import Outcome
-from vlm4vla.reports.capability import backbone_behind, measured_suites, vqa_axis
-from vlm4vla.reports.leaderboard import board
+from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.correlation.capability import backbone_behind, measured_suites, vqa_axis
 from vlm4vla.stats.mixed import FEWEST, Slope, Trials, mixed_logit
 from vlm4vla.store import EpisodeRow, Store
 from vlm4vla.store.published import backbones, family_of

@@ -1,0 +1,1 @@
+"""Which runs stand in which order, and beside what others report."""

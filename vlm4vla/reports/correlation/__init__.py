@@ -1,0 +1,1 @@
+"""Does a better vision-language model make a better policy?"""

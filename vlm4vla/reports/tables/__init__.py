@@ -1,0 +1,1 @@
+"""One table, and one writer for each format it is read in."""
