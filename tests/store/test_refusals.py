@@ -16,7 +16,7 @@ import pytest
 from tests.store.conftest import make_run
 from vlm4vla.core.errors import StoreError
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.store import Store, default_path
+from vlm4vla.store import Store
 from vlm4vla.store.files import mount_type, on_network
 
 ROOT = os.geteuid() == 0
@@ -234,13 +234,6 @@ def test_odd_file_names_are_files(tmp_path):
     shutil.copy(path, tmp_path / "copy.db")
     with Store.open(tmp_path / "copy.db") as copy:
         assert len(copy.runs()) == 1
-
-
-def test_the_default_is_the_variable_then_the_folder(monkeypatch):
-    monkeypatch.setenv("VLM4VLA_STORE", "/elsewhere/b.db")
-    assert default_path() == Path("/elsewhere/b.db")
-    monkeypatch.delenv("VLM4VLA_STORE")
-    assert default_path() == Path("results/bench.db")
 
 
 MOUNTS = """\

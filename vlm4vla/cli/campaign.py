@@ -24,7 +24,7 @@ def run_campaign(
     template: RunRequest,
     policy: str | None,
     suite: str | None,
-    path: Path | None,
+    where: str | None,
     dry_run: bool,
 ) -> None:
     """Run what can be run, say what the rest lacks; the same command continues."""
@@ -48,7 +48,7 @@ def run_campaign(
         for cell in found:
             console.print(Text(f"{_name(cell)}: {cell.problem or 'can be run'}"), soft_wrap=True)
         return
-    with Store.open(path, create=True) as store:
+    with Store.open(where, create=True) as store:
 
         def run(plan: RunPlan) -> RunSummary:
             with Progress(plan, console) as progress:

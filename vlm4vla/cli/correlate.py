@@ -87,7 +87,7 @@ def correlate(
 def _screen(
     suites: list[str],
     published: bool,
-    store: Path | None,
+    store: str | None,
     named: dict[str, str],
     as_json: bool,
 ) -> None:
@@ -149,7 +149,7 @@ def _show(console: Console, one: Correlation) -> None:
 
 
 def _mixed(
-    vqa: list[str], suites: list[str], store: Path | None, named: dict[str, str]
+    vqa: list[str], suites: list[str], store: str | None, named: dict[str, str]
 ) -> list[Mixed]:
     from vlm4vla.reports.correlation.mixed import mixed_model
     from vlm4vla.store import Store

@@ -19,11 +19,11 @@ def doctor(json_: JsonOption = False, store: StoreOption = None) -> None:
     """
     from vlm4vla.cli.screen import screen
     from vlm4vla.environments.checkup import checkup
-    from vlm4vla.store import default_path
+    from vlm4vla.store.files import room
 
     console = screen()
     findings = []
-    for finding in checkup(store or default_path()):
+    for finding in checkup(lambda: room(store)):
         findings.append(finding)
         if json_:
             continue

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vlm4vla.core.errors import BadInput, MissingDependency, OutOfRange, UnknownName
@@ -46,7 +45,7 @@ class Contest:
 
 
 def run_contest(
-    contest: Contest, terms: Terms, path: Path | None, quiet: bool = False
+    contest: Contest, terms: Terms, where: str | None, quiet: bool = False
 ) -> Comparison:
     """Run both policies until it is decided, and compare what is stored. Raises BadInput."""
     from rich.console import Console
@@ -69,7 +68,7 @@ def run_contest(
     # Numbers for programs leave nothing else on standard output.
     console = Console(highlight=False, stderr=quiet)
     news = _News(contest, rule, console)
-    with Store.open(path, create=True) as store:
+    with Store.open(where, create=True) as store:
         ended = duel(
             (first, second),
             store,

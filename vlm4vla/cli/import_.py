@@ -73,7 +73,7 @@ def import_(
     )
 
 
-def _list(store: Path | None, as_json: bool) -> None:
+def _list(store: str | None, as_json: bool) -> None:
     import json
     from collections import Counter
     from dataclasses import asdict

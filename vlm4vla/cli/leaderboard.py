@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -98,7 +97,7 @@ def leaderboard(
             console.print(f"{found.older} older runs are not shown; --all shows them.", style="dim")
 
 
-def _print_campaign(name: str, store: Path | None, shown: Format) -> None:
+def _print_campaign(name: str, store: str | None, shown: Format) -> None:
     from vlm4vla.reports.board import campaign
     from vlm4vla.reports.tables import writers as tables
     from vlm4vla.suites.campaign import load_campaign
@@ -140,7 +139,7 @@ def _print_beside(
 
 
 def _print_decomposition(
-    store: Path | None, policies: Sequence[str], published: bool, shown: Format
+    store: str | None, policies: Sequence[str], published: bool, shown: Format
 ) -> None:
     from vlm4vla.reports import decomposition
     from vlm4vla.reports.decomposition_grid import grids

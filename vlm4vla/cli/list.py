@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,7 +39,7 @@ def list_(
         _show(part.value, table)
 
 
-def _read(part: What, store: Path | None) -> Table:
+def _read(part: What, store: str | None) -> Table:
     if part is What.SUITES:
         return _suites()
     if part is What.POLICIES:
@@ -97,12 +96,13 @@ def _simulators() -> Table:
     ]
 
 
-def _runs(path: Path | None) -> Table:
-    from vlm4vla.store import RunStatus, Store, default_path
+def _runs(where: str | None) -> Table:
+    from vlm4vla.store import RunStatus, reading, reading_if_any
 
-    if path is None and not default_path().is_file():
-        return []  # nothing has been run here: no mistake
-    with Store.open(path) as store:
+    # Nothing has been run here: no mistake. A store that is named must be there.
+    with reading_if_any() if where is None else reading(where) as store:
+        if store is None:
+            return []
         table, counts = [], store.counts()
         for run in store.runs():
             finished = counts.get(run.id, 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,8 +11,10 @@ from vlm4vla.core.errors import BadInput
 from vlm4vla.suites.suite import Scalar
 
 StoreOption = Annotated[
-    Path | None,
-    typer.Option("--store", envvar="VLM4VLA_STORE", help="Results file [./results/bench.db]."),
+    str | None,  # a path would lose one of the slashes of a URL
+    typer.Option(
+        "--store", envvar="VLM4VLA_STORE", help="Results: a file or URL [./results/bench.db]."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 ProtocolOption = Annotated[

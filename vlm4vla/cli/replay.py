@@ -67,7 +67,7 @@ def replay(
         sys.exit(1)
 
 
-def _stored(run: str, episode: str | None, path: Path | None, pictures: Pictures) -> Replay:
+def _stored(run: str, episode: str | None, where: str | None, pictures: Pictures) -> Replay:
     from vlm4vla.runs.replay import replay_stored
     from vlm4vla.store import Store
 
@@ -76,7 +76,7 @@ def _stored(run: str, episode: str | None, path: Path | None, pictures: Pictures
     task, slash, init = episode.rpartition("/")
     if not init.isdigit():
         raise BadInput(f"'{episode}' is not TASK/INIT.", "Write e.g. --episode far/3")
-    with Store.open(path) as store:
+    with Store.open(where) as store:
         return replay_stored(store, run, task if slash else None, int(init), pictures)
 
 

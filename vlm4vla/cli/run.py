@@ -125,12 +125,12 @@ def run(
     _conclude(_execute(plan, store, console), plan, console)
 
 
-def _execute(plan: RunPlan, path: Path | None, console: Console) -> RunSummary:
+def _execute(plan: RunPlan, where: str | None, console: Console) -> RunSummary:
     from vlm4vla.cli.progress import Progress
     from vlm4vla.runs.execute import execute
     from vlm4vla.store import Store
 
-    with Store.open(path, create=True) as store, Progress(plan, console) as progress:
+    with Store.open(where, create=True) as store, Progress(plan, console) as progress:
         return execute(plan, store, progress.observe)
 
 

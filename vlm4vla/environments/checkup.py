@@ -8,14 +8,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Literal
 
 from vlm4vla.core.environment import environment_names, load_environment
+from vlm4vla.core.errors import BadInput
 from vlm4vla.environments import python_packages, state
 from vlm4vla.environments.throwaway import ask
 
@@ -24,7 +23,6 @@ Level = Literal["ok", "note", "wrong"]
 RAY_LIMIT_S = 120.0
 SIMULATOR_LIMIT_S = 180.0
 LEAST_MEMORY_GB = 2.0
-LEAST_DISK_GB = 1.0
 
 _THROWAWAY = ("-m", "vlm4vla.environments.throwaway")
 _RAY = """
@@ -56,12 +54,15 @@ class Finding:
     fix: str = ""
 
 
-def checkup(store: Path) -> Iterator[Finding]:
-    """Check the machine, one finding at a time, cheap ones first. `store` is the results file."""
+def checkup(store: Callable[[], str]) -> Iterator[Finding]:
+    """Check the machine, one finding at a time, cheap ones first.
+
+    `store` tries to write where results are kept and says how much room there is.
+    """
     yield _python()
     yield from _packages()
     yield _machine()
-    yield _folder(store)
+    yield _store(store)
     yield _gpu()
     yield _torch()
     yield _ray()
@@ -113,25 +114,11 @@ def _machine() -> Finding:
     return Finding("machine", "ok", detail)
 
 
-def _folder(store: Path) -> Finding:
-    """Whether results can be written where they are kept, by writing there."""
-    folder = store.absolute().parent
-    while not folder.exists():
-        folder = folder.parent
-    fix = "Choose another file with --store or VLM4VLA_STORE."
+def _store(store: Callable[[], str]) -> Finding:
     try:
-        with tempfile.NamedTemporaryFile(dir=folder) as probe:
-            probe.write(bytes(1 << 20))
-            probe.flush()
-        if store.exists():
-            with store.open("r+b"):
-                pass
-    except OSError as error:
-        return Finding("store", "wrong", f"{store} cannot be written: {error.strerror}", fix)
-    free = shutil.disk_usage(folder).free / 1e9
-    if free < LEAST_DISK_GB:
-        return Finding("store", "wrong", f"{store}: only {free:.2f} GB free", fix)
-    return Finding("store", "ok", f"{store} can be written, {free:.0f} GB free")
+        return Finding("store", "ok", store())
+    except BadInput as error:
+        return Finding("store", "wrong", error.message, error.fix)
 
 
 def _gpu() -> Finding:

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -113,13 +112,8 @@ def job_of(plan: RunPlan, run: str, episodes: Sequence[Episode], store: Store, s
         max_batch=request.max_batch,
         retries=request.retries,
         tcp=request.tcp,
-        video_folder=None if request.video == "none" else _videos(store, run),
+        video_folder=None if request.video == "none" else store.videos(run),
     )
-
-
-def _videos(store: Store, run: str) -> Path:
-    """Beside the store; absolute, for rows are read, and workers run, in other folders."""
-    return store.path.resolve().parent / "videos" / run
 
 
 def _remaining(plan: RunPlan, finished: dict[EpisodeKey, Outcome]) -> list[Episode]:

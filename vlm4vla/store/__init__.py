@@ -1,7 +1,18 @@
 """The results store: one row per episode, one row per run."""
 
-from vlm4vla.store.files import default_path
+from vlm4vla.store.address import file_of as default_path  # until reports/ asks no more
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace
-from vlm4vla.store.store import Store
+from vlm4vla.store.store import Store, Where, reading, reading_if_any
 
-__all__ = ["EpisodeRow", "Fault", "RunRecord", "RunStatus", "Store", "Trace", "default_path"]
+__all__ = [
+    "EpisodeRow",
+    "Fault",
+    "RunRecord",
+    "RunStatus",
+    "Store",
+    "Trace",
+    "Where",
+    "default_path",
+    "reading",
+    "reading_if_any",
+]

@@ -8,10 +8,12 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, QueuePool, Select, create_engine, event, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from vlm4vla.core.errors import StoreError
@@ -23,7 +25,42 @@ BUSY_S = 30.0
 """How long a writer waits for another one; a write takes milliseconds."""
 
 
-def connect(path: Path, create: bool) -> Engine:
+Columns = dict[str, Any]
+"""Column name -> value as SQLite takes it. Never leaves this package."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """The tables of one store. Safe for threads and for several processes at once."""
+
+    file: Path
+    engine: Engine
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of what is too big for a table; absolute, for others work in other folders."""
+        return self.file.resolve().parent
+
+    def read(self, query: Select[Any]) -> list[Columns]:
+        """The rows that a query finds."""
+        with sentences(self.file), self.engine.begin() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that takes the write lock at its beginning.
+
+        One that reads first and writes later cannot wait for its turn: SQLite refuses it.
+        """
+        with sentences(self.file), _writing(self.engine).begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give back the file; the last one to close it folds the journal in."""
+        self.engine.dispose()
+
+
+def connect(path: Path, create: bool) -> Database:
     """Open the store at `path`.
 
     Args:
@@ -51,14 +88,10 @@ def connect(path: Path, create: bool) -> Engine:
         except BaseException:
             engine.dispose()
             raise
-    return engine
+    return Database(path, engine)
 
 
-def writing(engine: Engine) -> Engine:
-    """The same connections, whose transactions take the write lock at their beginning.
-
-    A transaction that reads first and writes later cannot wait for its turn: SQLite refuses it.
-    """
+def _writing(engine: Engine) -> Engine:
     return engine.execution_options(immediate=True)
 
 
@@ -154,7 +187,7 @@ def _settle_journal(engine: Engine, path: Path) -> None:
 
 def _create_tables(engine: Engine) -> None:
     """Make what is missing in a new file; leave any other file as it is."""
-    with writing(engine).begin() as connection:
+    with _writing(engine).begin() as connection:
         if not inspect(connection).get_table_names():
             metadata.create_all(connection)
             connection.execute(

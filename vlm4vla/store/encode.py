@@ -12,11 +12,9 @@ import numpy as np
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import EpisodeResult, Outcome, Timing
+from vlm4vla.store.connect import Columns
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace, now
 from vlm4vla.suites.schema import Metric
-
-Columns = dict[str, Any]
-"""Column name -> value as SQLite takes it. Never leaves this package."""
 
 IDENTITY = ("id", "created", "status", "provenance", "continued")
 """Columns of a run that may differ when the same run is begun again."""

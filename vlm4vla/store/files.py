@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from vlm4vla.core.errors import StoreError
+from vlm4vla.store.address import VARIABLE, file_of
 
 LEAST_FREE_BYTES = 8 * 2**20
 """A run is not begun with less room than this: some hundred episodes with their actions."""
 
-ELSEWHERE = "or choose another place with --store FILE or VLM4VLA_STORE."
+COMFORTABLE_GB = 1.0
+"""`bench doctor` complains below this."""
+
+ELSEWHERE = f"or choose another place with --store FILE or {VARIABLE}."
 
 # File systems whose shared memory or locks do not reach all clients: WAL would corrupt there
 # (sqlite.org/wal.html, "WAL does not work over a network filesystem").
@@ -19,11 +24,6 @@ _NETWORK = {
     "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre",
     "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb3", "smbfs", "virtiofs", "wekafs",
 }  # fmt: skip
-
-
-def default_path() -> Path:
-    """`VLM4VLA_STORE`, else results/bench.db under the working directory."""
-    return Path(os.environ.get("VLM4VLA_STORE") or "results/bench.db")
 
 
 def mount_type(path: Path, mounts: str | None = None) -> str:
@@ -77,6 +77,32 @@ def prepare_folder(path: Path) -> None:
         )
     if free < LEAST_FREE_BYTES:
         raise disk_full(path)
+
+
+def room(where: str | Path | None = None) -> str:
+    """How much room a store has, after writing beside it; its folder need not be there yet.
+
+    Raises:
+        StoreError: it cannot be written, or has hardly any room.
+    """
+    path = file_of(where)
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    fix = f"Choose another file with --store or {VARIABLE}."
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as probe:
+            probe.write(bytes(1 << 20))
+            probe.flush()
+        if path.exists():
+            with path.open("r+b"):
+                pass
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror}", fix) from error
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < COMFORTABLE_GB:
+        raise StoreError(f"{path}: only {free:.2f} GB free", fix)
+    return f"{path} can be written, {free:.0f} GB free"
 
 
 def disk_full(path: Path) -> StoreError:

@@ -7,8 +7,7 @@ taken for a run of ours: no report that reads runs sees them. They are made by t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +15,6 @@ from typing import Any, Self
 
 from sqlalchemy import (
     Column,
-    Connection,
-    Engine,
     Float,
     ForeignKey,
     Integer,
@@ -33,8 +30,8 @@ from sqlalchemy import (
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import StoreError, UnknownName
-from vlm4vla.store.connect import connect, sentences, writing
-from vlm4vla.store.files import default_path
+from vlm4vla.store.address import file_of
+from vlm4vla.store.connect import Columns, Database, connect, sentences
 from vlm4vla.store.records import now
 
 VERSION = 1
@@ -142,23 +139,16 @@ class Score:
 class Library:
     """The tables of one store file that hold what did not come from `bench run`."""
 
-    def __init__(self, path: Path, engine: Engine) -> None:
-        """Use `Library.open`."""
-        self.path = path
-        self._engine = engine
+    def __init__(self, database: Database, create: bool = False) -> None:
+        """Use `Store.library`. Raises StoreError if the tables are of another version."""
+        self._db = database
+        with sentences(database.file):
+            self._settle(create)
 
     @classmethod
-    def open(cls, path: str | Path | None = None, *, create: bool = False) -> Library:
-        """The library of the store at `path`, or at `default_path()`.
-
-        Raises:
-            StoreError: as `Store.open`, or the tables are of another version.
-        """
-        where = Path(path) if path is not None else default_path()
-        library = cls(where, connect(where, create))
-        with sentences(where):
-            library._settle(create)
-        return library
+    def open(cls, where: str | Path | None = None, *, create: bool = False) -> Library:
+        """The library of the store at `where`, as `Store.open` finds it. Raises StoreError."""
+        return cls(connect(file_of(where), create), create)
 
     def __enter__(self) -> Self:
         """The library itself."""
@@ -171,7 +161,7 @@ class Library:
         trace: TracebackType | None,
     ) -> None:
         """Give back the file."""
-        self._engine.dispose()
+        self._db.close()
 
     def add(
         self,
@@ -184,7 +174,7 @@ class Library:
         Returns:
             False if the source is there already: the same file is not entered twice.
         """
-        with self._write() as connection:
+        with self._db.write() as connection:
             known = select(_sources.c.id).where(_sources.c.id == source.id)
             if connection.execute(known).first() is not None:
                 return False
@@ -201,7 +191,7 @@ class Library:
         known = [one.id for one in self.sources()]
         if source not in known:
             raise UnknownName("imported source", source, known, "`bench import --list` shows all.")
-        with self._write() as connection:
+        with self._db.write() as connection:
             connection.execute(delete(_sources).where(_sources.c.id == source))
 
     def sources(self) -> list[Source]:
@@ -217,12 +207,12 @@ class Library:
         """Every score, in the order of entry."""
         return [Score(**row) for row in self._without_id(_scores)]
 
-    def _without_id(self, table: Table) -> list[dict[str, Any]]:
+    def _without_id(self, table: Table) -> list[Columns]:
         rows = self._read(select(table).order_by(table.c.id))
         return [{name: value for name, value in row.items() if name != "id"} for row in rows]
 
     def _settle(self, create: bool) -> None:
-        with (writing(self._engine) if create else self._engine).begin() as connection:
+        with self._db.write() if create else self._db.engine.begin() as connection:
             there = "sources" in inspect(connection).get_table_names()
             if not there and create:
                 _metadata.create_all(connection)
@@ -232,18 +222,12 @@ class Library:
             version = connection.execute(query).scalar() if there else str(VERSION)
         if version != str(VERSION):
             raise StoreError(
-                f"What {self.path} holds of others' results is of version {version}; "
+                f"What {self._db.file} holds of others' results is of version {version}; "
                 f"this vlm4vla reads version {VERSION}.",
                 "Read it with the vlm4vla that wrote it.",
             )
 
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with sentences(self.path), writing(self._engine).begin() as connection:
-            yield connection
-
-    def _read(self, query: Select[Any]) -> list[dict[str, Any]]:
-        with sentences(self.path), self._engine.begin() as connection:
-            if "sources" not in inspect(connection).get_table_names():
-                return []
-            return [dict(row) for row in connection.execute(query).mappings()]
+    def _read(self, query: Select[Any]) -> list[Columns]:
+        with self._db.engine.begin() as connection:
+            there = "sources" in inspect(connection).get_table_names()
+        return self._db.read(query) if there else []

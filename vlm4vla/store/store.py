@@ -5,50 +5,74 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Select, and_, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, select, update
 
 from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.errors import ErrorKind, RunConflict, UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.simulator import Floats
 from vlm4vla.store import encode
-from vlm4vla.store.connect import connect, sentences, writing
-from vlm4vla.store.files import default_path
+from vlm4vla.store.address import file_of
+from vlm4vla.store.connect import Columns, Database, connect
+from vlm4vla.store.library import Library
 from vlm4vla.store.lock import run_lock
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace
 from vlm4vla.store.schema import episodes, faults, runs, traces
 
 
 class Store:
-    """One SQLite file. Safe for threads and for several processes at once."""
+    """Runs and episodes. Safe for threads and for several processes at once."""
 
-    def __init__(self, path: Path, engine: Engine) -> None:
+    def __init__(self, database: Database) -> None:
         """Use `Store.open`."""
-        self.path = path
-        self._engine = engine
+        self._db = database
 
     @classmethod
-    def open(cls, path: str | Path | None = None, *, create: bool = False) -> Store:
-        """The store at `path`, or at `default_path()`.
+    def open(cls, where: str | Path | None = None, *, create: bool = False) -> Store:
+        """The store at `where`, by default at `VLM4VLA_STORE` or ./results/bench.db.
 
         Args:
-            path: the SQLite file.
+            where: a file, or `sqlite:///FILE`.
             create: make it if it is missing, and check now that it can be written.
 
         Raises:
             StoreError: missing, unreadable, damaged, of another version, no room, read-only.
         """
-        where = Path(path) if path is not None else default_path()
-        return cls(where, connect(where, create))
+        return cls(connect(file_of(where), create))
+
+    @property
+    def path(self) -> Path:
+        """The file. To be asked for nowhere: `name`, `artifacts`, `videos`, `library`."""
+        return self._db.file
+
+    @property
+    def name(self) -> str:
+        """The store as it was named, to be shown."""
+        return str(self._db.file)
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of what is too big for a table: videos; absolute."""
+        return self._db.artifacts
+
+    @cached_property
+    def library(self) -> Library:
+        """What others measured, in the same store. Raises StoreError."""
+        return Library(self._db)
+
+    def videos(self, run: str) -> Path:
+        """Folder of a run's videos; it may not be there yet."""
+        return self.artifacts / "videos" / run
 
     def close(self) -> None:
         """Give back the file; the last one to close it folds the journal in."""
-        self._engine.dispose()
+        self._db.close()
 
     def __enter__(self) -> Self:
         """The store itself."""
@@ -73,7 +97,7 @@ class Store:
             RunConflict: the id exists with another configuration; all differences are listed.
         """
         new = encode.run_columns(run)
-        with self._write() as connection:
+        with self._db.write() as connection:
             old = connection.execute(select(runs).where(runs.c.id == run.id)).mappings().first()
             if old is None:
                 connection.execute(insert(runs).values(new))
@@ -92,7 +116,7 @@ class Store:
         Returns:
             Whether it was stored: False if the episode already had an outcome.
         """
-        with self._write() as connection:
+        with self._db.write() as connection:
             _require(connection, run)
             old = connection.execute(_episode(run, result.key)).mappings().first()
             if old is not None and old["outcome"] != Outcome.ERROR.value:
@@ -112,19 +136,19 @@ class Store:
 
     def fault(self, run: str, result: EpisodeResult) -> None:
         """Commit an attempt that failed and will be tried again."""
-        with self._write() as connection:
+        with self._db.write() as connection:
             _require(connection, run)
             connection.execute(insert(faults).values(encode.fault_columns(run, result)))
 
     def set_status(self, run: str, status: RunStatus) -> None:
         """Note what became of the run."""
-        with self._write() as connection:
+        with self._db.write() as connection:
             _require(connection, run)
             connection.execute(update(runs).where(runs.c.id == run).values(status=status.value))
 
     def decide(self, run: str, decision: Mapping[str, JSON]) -> None:
         """Note that a sequential comparison stopped the run, and what it found by which rule."""
-        with self._write() as connection:
+        with self._db.write() as connection:
             _require(connection, run)
             old = connection.execute(select(runs.c.continued).where(runs.c.id == run)).scalar_one()
             changes = {
@@ -135,12 +159,12 @@ class Store:
 
     def lock(self, run: str) -> AbstractContextManager[None]:
         """Hold the run against other processes; RunConflict names the one that has it."""
-        return run_lock(self.path, run)
+        return run_lock(self._db.file, run)
 
     def finished(self, run: str) -> dict[EpisodeKey, Outcome]:
         """What needs no further attempt, errors (quarantined episodes) included."""
         columns = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
-        rows = self._read(select(*columns, episodes.c.outcome).where(episodes.c.run == run))
+        rows = self._db.read(select(*columns, episodes.c.outcome).where(episodes.c.run == run))
         return {
             EpisodeKey(r["suite"], r["task"], r["init"], r["seed"]): Outcome(r["outcome"])
             for r in rows
@@ -149,11 +173,11 @@ class Store:
     def counts(self) -> dict[str, int]:
         """How many episodes of each run have a final row; runs without one are absent."""
         query = select(episodes.c.run, func.count().label("rows")).group_by(episodes.c.run)
-        return {row["run"]: row["rows"] for row in self._read(query)}
+        return {row["run"]: row["rows"] for row in self._db.read(query)}
 
     def runs(self) -> list[RunRecord]:
         """Every run, the oldest first."""
-        return [encode.run_record(r) for r in self._read(select(runs).order_by(runs.c.created))]
+        return [encode.run_record(r) for r in self._db.read(select(runs).order_by(runs.c.created))]
 
     def run(self, name: str) -> RunRecord:
         """The run of that id, or the only one whose id begins so, or ends so.
@@ -161,22 +185,22 @@ class Store:
         Raises:
             UnknownName: none or several.
         """
-        ids = [row["id"] for row in self._read(select(runs.c.id))]
+        ids = [row["id"] for row in self._db.read(select(runs.c.id))]
         matches = _matching(name, ids)
         if len(matches) != 1:
             several = f"{len(matches)} ids match: {', '.join(matches[:6])}." if matches else ""
             raise UnknownName("run", name, ids, several or "`bench list runs` shows all.")
-        return encode.run_record(self._read(select(runs).where(runs.c.id == matches[0]))[0])
+        return encode.run_record(self._db.read(select(runs).where(runs.c.id == matches[0]))[0])
 
     def episodes(self, run: str) -> list[EpisodeRow]:
         """The rows of a run, sorted by episode key."""
         order = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
-        rows = self._read(select(episodes).where(episodes.c.run == run).order_by(*order))
+        rows = self._db.read(select(episodes).where(episodes.c.run == run).order_by(*order))
         return [encode.episode_row(row) for row in rows]
 
     def faults(self, run: str) -> list[Fault]:
         """The failed attempts of a run, the oldest first."""
-        rows = self._read(select(faults).where(faults.c.run == run).order_by(faults.c.id))
+        rows = self._db.read(select(faults).where(faults.c.run == run).order_by(faults.c.id))
         return [encode.fault_record(row) for row in rows]
 
     def actions(self, run: str, key: EpisodeKey) -> Floats:
@@ -189,20 +213,35 @@ class Store:
 
     def trace(self, run: str, key: EpisodeKey) -> Trace:
         """What `actions` gives, and when the policy was asked. Raises UnknownName."""
-        row = self._read(_episode(run, key))
+        row = self._db.read(_episode(run, key))
         if not row:
             raise UnknownName(f"episode in run {run}", str(key), map(str, self.finished(run)))
-        found = self._read(select(traces).where(traces.c.episode == row[0]["id"]))
+        found = self._db.read(select(traces).where(traces.c.episode == row[0]["id"]))
         return encode.trace(found[0]) if found else Trace(np.zeros((0, 0)), ())
 
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with sentences(self.path), writing(self._engine).begin() as connection:
-            yield connection
 
-    def _read(self, query: Select[Any]) -> Sequence[encode.Columns]:
-        with sentences(self.path), self._engine.begin() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+Where = Store | str | Path | None
+"""An open store, its file or URL; None for `VLM4VLA_STORE` or ./results/bench.db."""
+
+
+@contextmanager
+def reading(where: Where = None) -> Iterator[Store]:
+    """An open store as it is; any other is opened for the while. Raises StoreError."""
+    if isinstance(where, Store):
+        yield where
+    else:
+        with Store.open(where) as store:
+            yield store
+
+
+@contextmanager
+def reading_if_any(where: Where = None) -> Iterator[Store | None]:
+    """As `reading`; None if there is no store yet, which holds no runs. Raises StoreError."""
+    if isinstance(where, Store) or file_of(where).is_file():
+        with reading(where) as store:
+            yield store
+    else:
+        yield None
 
 
 def _matching(name: str, ids: Sequence[str]) -> list[str]:
@@ -223,13 +262,13 @@ def _require(connection: Connection, run: str) -> None:
         raise UnknownName("run", run, known, "Store.begin enters it.")
 
 
-def _as_fault(row: Any) -> encode.Columns:
+def _as_fault(row: Any) -> Columns:
     same = {n: row[n] for n in ("run", "suite", "task", "init", "seed", "ended", "attempt")}
     return same | {"kind": row["error"] or ErrorKind.HARNESS.value, "text": row["error_text"]}
 
 
-def _take_up(connection: Connection, old: encode.Columns, new: encode.Columns) -> None:
-    changes: encode.Columns = {"status": RunStatus.RUNNING.value}
+def _take_up(connection: Connection, old: Columns, new: Columns) -> None:
+    changes: Columns = {"status": RunStatus.RUNNING.value}
     known = [json.loads(old["provenance"]), *json.loads(old["continued"])]
     provenance = json.loads(new["provenance"])
     if provenance not in known:

@@ -56,7 +56,7 @@ class Benchmark:
 
 
 def score_rows(
-    store: Path | None, names: Collection[str] = (), models: Collection[str] = ()
+    store: str | Path | None, names: Collection[str] = (), models: Collection[str] = ()
 ) -> list[ScoreRow]:
     """Every score: measured and imported ones from the store, then what the package ships.
 
