@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "vlm4vla"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+from tests.import_graph import PACKAGE, ROOT, When, circles, dotted, import_graph
 
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text()) for path in MODULES}
+GRAPH = import_graph({dotted(path): tree for path, tree in TREES.items()})
+
+FLOOR = {"core", "suites", "simulators", "environments", "models", "policies", "demonstrations"}
 ALLOWED = {
     "core": set(),
     "suites": {"core"},
@@ -21,20 +24,47 @@ ALLOWED = {
     "environments": {"core", "simulators"},
     "models": {"core"},
     "policies": {"core", "models"},
-    "rollout": {"core", "simulators", "policies"},
-    "store": {"core", "suites"},
+    "demonstrations": {"core"},
+    "training": {"core", "models", "demonstrations"},
+    "rollout": {"core"},
+    "store": {"core"},
     "stats": set(),
     "reports": {"core", "store", "stats", "suites"},
-    "runs": {"core", "suites", "simulators", "policies", "rollout", "store", "demonstrations"},
-    "demonstrations": {"core", "rollout"},
-    "training": {"core", "models", "demonstrations"},
+    "testing": {"core", "suites", "simulators", "policies", "rollout"},
+    "runs": FLOOR | {"rollout", "store", "stats", "reports", "training"},
+    "studies": FLOOR | {"rollout", "store", "stats", "reports", "training", "runs"},
 }
 """Package -> packages it may import; `cli` and the top level may import all."""
 
 EXCEPTIONS = {
     ("simulators/gym.py", "suites"),  # the facade stands in the harness's place
     ("policies/replay.py", "store"),  # what it replays lies there
+    ("rollout/host.py", "simulators"),  # the one place that loads a simulator by name
+    ("rollout/actors.py", "policies"),  # and the one that loads a policy
+    ("reports/screening.py", "by text"),
 }
+# Not right yet; a line goes when its arrow does.
+NOT_YET = {
+    ("training", "rollout"),
+    ("training", "runs"),
+    ("training", "simulators"),
+    ("training", "store"),
+    ("training", "suites"),
+    ("demonstrations", "models"),
+    ("demonstrations", "training"),
+    ("demonstrations", "rollout"),
+    ("demonstrations", "runs"),
+    ("demonstrations", "simulators"),
+    ("demonstrations", "store"),
+    ("demonstrations", "suites"),
+    ("store", "suites"),
+    ("reports", "(top)"),
+    ("runs", "(top)"),
+    ("store", "(top)"),
+    ("training", "(top)"),
+}
+CIRCLES_NOT_YET = {"vlm4vla.reports.beside", "vlm4vla.reports.leaderboard"}
+TOP = "(top)"  # `vlm4vla/__init__.py` and what lies beside it
 
 
 def name(path: Path) -> str:
@@ -43,26 +73,41 @@ def name(path: Path) -> str:
 
 def imports(path: Path) -> set[str]:
     """Our packages that the module imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    ours = {module.split(".")[1] for module in found if module.startswith("vlm4vla.")}
-    return {part for part in ours if (PACKAGE / part).is_dir()}
+    parts = [module.split(".") for module in GRAPH[dotted(path)]]
+    return {p[1] if len(p) > 1 and (PACKAGE / p[1]).is_dir() else TOP for p in parts}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_imports_point_one_way(path):
     package = path.relative_to(PACKAGE).parts[0]
     if package not in ALLOWED:
-        assert package in {"cli", "studies"} or path.parent == PACKAGE, (
-            "a new package needs its direction"
-        )
+        assert package == "cli" or path.parent == PACKAGE, "a new package needs its direction"
         return
     wrong = imports(path) - ALLOWED[package] - {package}
-    assert {part for part in wrong if (name(path), part) not in EXCEPTIONS} == set()
+    wrong = {part for part in wrong if (name(path), part) not in EXCEPTIONS}
+    assert {part for part in wrong if (package, part) not in NOT_YET} == set()
+
+
+def test_no_module_imports_itself_over_others():
+    """Not even late, inside a function: that hides a circle and does not open it."""
+    found = circles(GRAPH, frozenset({When.LOADED, When.CALLED}))
+    assert [circle for circle in found if not set(circle) <= CIRCLES_NOT_YET] == []
+
+
+def test_a_circle_would_be_seen():
+    texts = {
+        "a": "import b",
+        "b": "def f():\n    from c.d import x",
+        "c": "import a",
+        "c.d": "from c import y",
+        "e": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import f",
+        "f": "import e\nimport g",
+        "g": "import f.nothing",
+    }
+    graph = import_graph({module: ast.parse(text) for module, text in texts.items()})
+    assert circles(graph, frozenset({When.LOADED})) == []
+    assert circles(graph, frozenset({When.LOADED, When.CALLED})) == [["a", "b", "c", "c.d"]]
+    assert circles(graph, frozenset(When)) == [["a", "b", "c", "c.d"], ["e", "f"]]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
@@ -104,7 +149,7 @@ def test_no_store_and_no_big_file_is_committed():
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_nothing_is_swallowed(path):
     """No bare `except`, and no broad one whose body does nothing."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(TREES[path]):
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, f"bare except in line {node.lineno}"
             broad = isinstance(node.type, ast.Name) and node.type.id in {
@@ -113,6 +158,23 @@ def test_nothing_is_swallowed(path):
             }
             idle = all(isinstance(s, ast.Pass) for s in node.body)
             assert not (broad and idle), f"swallowed in line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_errors_are_told_apart_by_type(path):
+    """What an error says is for people: it may be reworded, and the harness must not care."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.ExceptHandler) and node.name:
+            said = {f"str({node.name})", *(f"{node.name}.{a}" for a in ("message", "fix", "args"))}
+            for part in ast.walk(node):
+                asked = isinstance(part, ast.Compare) or (
+                    isinstance(part, ast.Call)
+                    and isinstance(part.func, ast.Attribute)
+                    and part.func.attr in {"startswith", "endswith", "search", "match", "find"}
+                )
+                texts = {ast.unparse(one) for one in ast.walk(part)} if asked else set()
+                if (name(path), "by text") not in EXCEPTIONS:
+                    assert not texts & said, f"told by text in line {part.lineno}"
 
 
 HEAVY = {
