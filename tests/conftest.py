@@ -3,6 +3,9 @@
 Tests marked `assets`, `golden`, `grinningface`, `calvin` or `browser`, and those of models, need
 what the repository has not. Where CI=true its absence fails the session at once; elsewhere those
 tests are deselected or skipped and their number is printed.
+
+A test that is not marked sees neither folder, wherever it runs, nor what an earlier download left:
+what passes here passes on the machine of somebody who has just cloned the repository.
 """
 
 from __future__ import annotations
@@ -10,15 +13,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+FOLDERS = {"assets": "VLM4VLA_ASSETS", "golden": "VLM4VLA_GOLDEN"}
+"""Mark -> the setting that such a test, and no other, is run with."""
+
 _NOTE = "deselected"  # what a parallel worker tells the process that prints
 
+_given = {mark: os.environ.get(variable) for mark, variable in FOLDERS.items()}
 _lacking: dict[str, str] = {}
 _deselected: Counter[str] = Counter()
 
@@ -40,8 +47,7 @@ def _browser() -> str:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     found = {
-        "assets": _folder("VLM4VLA_ASSETS"),
-        "golden": _folder("VLM4VLA_GOLDEN"),
+        **{mark: _folder(variable) for mark, variable in FOLDERS.items()},
         "grinningface": _package("sapien") or _package("mani_skill"),
         "calvin": _package("pybullet"),
         "browser": _browser(),
@@ -82,10 +88,37 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
+def _give(marks: Collection[str]) -> None:
+    """Set what tests with these marks are run with, and take away the rest."""
+    for mark, variable in FOLDERS.items():
+        os.environ.pop(variable, None)
+        if mark in marks and (value := _given[mark]) is not None:
+            os.environ[variable] = value
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before any fixture of the test, and of its module where it is the first."""
+    _give({mark.name for mark in item.iter_markers()})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_downloaded(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The download cache of this machine is not the tests'."""
+    os.environ["VLM4VLA_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
-    """One Ray for the whole session (of each process, with `-n`): starting it takes seconds."""
+    """One Ray for the whole session (of each process, with `-n`): starting it takes seconds.
+
+    The hosts it starts inherit its environment, so that is the whole one; what a test may not see
+    is missing in the driver, which checks every asset before anything starts.
+    """
     from vlm4vla.rollout.cluster import cluster
 
+    seen = dict(os.environ)
+    _give(FOLDERS)
     with cluster():
+        _give([mark for mark, variable in FOLDERS.items() if variable in seen])
         yield

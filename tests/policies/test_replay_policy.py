@@ -69,7 +69,7 @@ def test_an_episode_that_the_run_lacks_is_the_policys_error(store):
     assert list(errors) == [2] and "toy/near/2" in errors[2] and not summary.complete
 
 
-def test_the_run_must_be_named_and_exist(store):
+def test_the_run_must_be_named_and_exist(store, tmp_path):
     with pytest.raises(BadInput) as caught:
         resolve(RunRequest("replay", "toy"))
     assert "--policy-option run=RUN" in caught.value.fix
@@ -77,5 +77,6 @@ def test_the_run_must_be_named_and_exist(store):
         options = {"run": "none", "store": str(store.path)}
         resolve(RunRequest("replay", "toy", policy_options=options))
     with pytest.raises(StoreError) as missing:
-        resolve(RunRequest("replay", "toy", policy_options={"run": "a", "store": "/no/bench.db"}))
+        options = {"run": "a", "store": str(tmp_path / "none.db")}
+        resolve(RunRequest("replay", "toy", policy_options=options))
     assert "--policy-option store=FILE" in missing.value.fix

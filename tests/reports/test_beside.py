@@ -123,8 +123,8 @@ def test_every_format_says_where_a_row_comes_from(mixed):
     assert {r["origin"] for r in written} == {"ours", "imported", "paper"}
 
 
-def test_known_inconsistencies_are_marked_in_the_table():
-    found = rows("/nowhere/bench.db", suites=["calvin_abcd"], papers=["VLM4VLA"])
+def test_known_inconsistencies_are_marked_in_the_table(tmp_path):
+    found = rows(str(tmp_path / "bench.db"), suites=["calvin_abcd"], papers=["VLM4VLA"])
     (grid,) = beside_grid.grids(found, narrow=True)
     names = [line[0].text for line in grid.body]
     assert "pi0*‡§" in names and "Qwen3VL-2B‡" in names
@@ -135,8 +135,8 @@ def test_known_inconsistencies_are_marked_in_the_table():
     assert "[" in line[1].text and "[" not in line[2].text, "no room for six intervals"
 
 
-def test_a_suite_without_means_is_shown_by_task():
-    found = rows("/nowhere/bench.db", suites=["real_viperx"])
+def test_a_suite_without_means_is_shown_by_task(tmp_path):
+    found = rows(str(tmp_path / "bench.db"), suites=["real_viperx"])
     (grid,) = beside_grid.grids(found)
     assert grid.header[1] == "task" and len(grid.body) == 48
 

@@ -93,10 +93,10 @@ def test_the_server_takes_pictures_out_of_it_and_leaves_no_file():
     assert not Path(server.address.arena).exists()
 
 
-def test_without_room_the_socket_does_it():
+def test_without_room_the_socket_does_it(tmp_path):
     with serving(Echo(SPEC)) as server:
         client = connect(server)
-        client._arenas = "/nonexistent"
+        client._arenas = str(tmp_path / "none")
         assert client.act(seen(5)).actions[0, 1] == 5
         assert client._arena is None
         client.close()

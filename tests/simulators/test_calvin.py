@@ -252,7 +252,7 @@ def test_another_image_size_than_upstreams_is_refused():
         check(PolicySpec(spec.action, wanted), spec)
 
 
-def test_preflight_states_what_numbers_depend_on():
+def test_preflight_states_what_numbers_depend_on(tmp_path):
     facts = Calvin().preflight({"renderer": "tiny"}, rendering=True)
     assert facts["pybullet"] == "3.2.7" and facts["renderer"] == "TinyRenderer"
     assert "797142c" in facts["data"]
@@ -260,7 +260,7 @@ def test_preflight_states_what_numbers_depend_on():
     blind = Calvin().preflight({}, rendering=False)
     assert "renderer" not in blind and set(blind) <= set(facts)
     with pytest.raises(InvalidFile, match="nowhere"):
-        Calvin().preflight({"annotations": "/nowhere.yaml"}, rendering=False)
+        Calvin().preflight({"annotations": str(tmp_path / "nowhere.yaml")}, rendering=False)
 
 
 def test_a_file_that_is_missing_or_altered_is_named(tmp_path, monkeypatch):

@@ -103,9 +103,9 @@ def test_auto_takes_the_gpu_where_there_is_one(tmp_path, monkeypatch):
     assert renderer.choose("tiny") == "tiny"
 
 
-def test_an_egl_that_cannot_draw_is_refused_before_the_run(monkeypatch):
+def test_an_egl_that_cannot_draw_is_refused_before_the_run(monkeypatch, tmp_path):
     """The child is sent to a driver that does not exist, as on a machine without one."""
-    monkeypatch.setenv("__EGL_VENDOR_LIBRARY_FILENAMES", "/nonexistent.json")
+    monkeypatch.setenv("__EGL_VENDOR_LIBRARY_FILENAMES", str(tmp_path / "none.json"))
     monkeypatch.setenv("EGL_PLATFORM", "device")
     renderer.probe.cache_clear()
     try:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,9 +60,9 @@ def test_looking_at_every_step_changes_nothing(robot: str) -> None:
     assert seen.digests == unseen.digests
 
 
-def test_no_picture_opens_no_renderer() -> None:
+def test_no_picture_opens_no_renderer(tmp_path: Path) -> None:
     """Where no renderer exists at all, an expert's episode still runs."""
-    none = {"VK_ICD_FILENAMES": "/nonexistent", "VK_DRIVER_FILES": "/nonexistent"}
+    none = dict.fromkeys(("VK_ICD_FILENAMES", "VK_DRIVER_FILES"), str(tmp_path / "none.json"))
     command = [sys.executable, "-m", "tests.simulators.emoji_task", "panda", "0"]
     run = subprocess.run(
         [*command, "blind"], env=os.environ | none, capture_output=True, text=True, timeout=120
@@ -218,7 +219,7 @@ def test_experts_fit_the_simulator_and_see_no_image() -> None:
         assert declared.privileged and not declared.request.cameras
 
 
-def test_options_are_checked() -> None:
+def test_options_are_checked(tmp_path: Path) -> None:
     plugin = GrinningFace()
     for options in ({"robto": "panda"}, {"robot": "ur5"}, {"gripper": "soft"}):
         with pytest.raises(UnknownName):
@@ -226,7 +227,7 @@ def test_options_are_checked() -> None:
     with pytest.raises(BadInput, match="cannot hold"):
         plugin.describe({"robot": "panda", "gripper": "paper"})
     with pytest.raises(BadInput, match="no folder"):
-        plugin.preflight({"robot": "panda", "art": "/nonexistent"}, rendering=True)
+        plugin.preflight({"robot": "panda", "art": str(tmp_path / "none")}, rendering=True)
 
 
 def test_preflight_states_what_numbers_depend_on() -> None:

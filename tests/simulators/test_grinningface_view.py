@@ -131,12 +131,14 @@ def test_art_can_come_from_a_folder(tmp_path: Path) -> None:
         art.face(start.setup["emojis"][0], str(tmp_path))
 
 
-def test_probe_answers_from_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probe_answers_from_another_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     renderer.probe.cache_clear()
     report = renderer.probe()
     assert report.works and report.device
-    monkeypatch.setenv("VK_ICD_FILENAMES", "/nonexistent")
-    monkeypatch.setenv("VK_DRIVER_FILES", "/nonexistent")
+    monkeypatch.setenv("VK_ICD_FILENAMES", str(tmp_path / "none.json"))
+    monkeypatch.setenv("VK_DRIVER_FILES", str(tmp_path / "none.json"))
     renderer.probe.cache_clear()
     broken = renderer.probe()
     renderer.probe.cache_clear()

@@ -121,9 +121,10 @@ def test_a_fault_strikes_at_the_third_step_of_its_inits_only(tmp_path):
         ({"step_ms": float("nan")}, "nan"),
         ({"fault": "hangs"}, "Did you mean hang"),
         ({"fault_inits": "3;4"}, "not a list of numbers"),
-        ({"fault_memory": "/no/such/folder"}, "not a folder"),
+        ({"fault_memory": "none"}, "not a folder"),
     ],
 )
-def test_options_are_checked(options, said):
+def test_options_are_checked(options, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # no folder of any name is here
     with pytest.raises(BadInput, match=said):
         plugin("toy").describe(options)
