@@ -18,6 +18,7 @@ TO_REFERENCE = {
     "rotvec": Reference.from_rotvec,
     "quat_wxyz": lambda v: Reference.from_quat(v, scalar_first=True),
     "quat_xyzw": Reference.from_quat,
+    "rot6d": lambda v: Reference.from_matrix(rotation.to_matrix(np.asarray(v), "rot6d")),
 }
 FROM_REFERENCE = {
     "euler_xyz": lambda r: r.as_euler("xyz"),
@@ -25,6 +26,9 @@ FROM_REFERENCE = {
     "rotvec": lambda r: r.as_rotvec(),
     "quat_wxyz": lambda r: r.as_quat(scalar_first=True),
     "quat_xyzw": lambda r: r.as_quat(),
+    "rot6d": lambda r: (
+        r.as_matrix()[..., :2].swapaxes(-1, -2).reshape(*r.as_matrix().shape[:-2], 6)
+    ),
 }
 quaternions = st.lists(st.floats(-1, 1), min_size=4, max_size=4).filter(
     lambda q: np.linalg.norm(q) > 0.1
@@ -108,3 +112,13 @@ def test_quaternions_need_no_unit_length():
         rotation.to_matrix(np.array([2.0, 0, 0, 2.0]), "quat_wxyz"),
         Reference.from_euler("z", np.pi / 2).as_matrix(),
     )
+
+
+def test_six_numbers_of_a_network_become_a_rotation_all_the_same():
+    """Zhou et al. 2019: the columns need be neither orthogonal nor of length one."""
+    raw = np.array([2.0, 0.0, 0.0, 5.0, 3.0, 0.0])
+    np.testing.assert_allclose(rotation.to_matrix(raw, "rot6d"), np.eye(3), atol=1e-12)
+    sheared = np.random.default_rng(0).normal(size=(20, 6))
+    matrices = rotation.to_matrix(sheared, "rot6d")
+    np.testing.assert_allclose(matrices @ matrices.swapaxes(-1, -2), [np.eye(3)] * 20, atol=1e-9)
+    np.testing.assert_allclose(np.linalg.det(matrices), 1.0)

@@ -2,7 +2,9 @@
 
 Quaternions are `wxyz` unless a name says otherwise. `euler_xyz` is extrinsic (fixed axes, first x,
 then y, then z: R = Rz @ Ry @ Rx, what pybullet and the RLDS datasets use); `euler_XYZ` is intrinsic
-(R = Rx @ Ry @ Rz, what ManiSkill3 uses). All functions accept leading batch dimensions.
+(R = Rx @ Ry @ Rz, what ManiSkill3 uses). `rot6d` is the matrix's first two columns, one after the
+other (Zhou et al. 2019, "On the Continuity of Rotation Representations"). All functions accept
+leading batch dimensions.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Rotation = Literal["none", "euler_xyz", "euler_XYZ", "rotvec", "quat_wxyz", "quat_xyzw"]
+Rotation = Literal["none", "euler_xyz", "euler_XYZ", "rotvec", "quat_wxyz", "quat_xyzw", "rot6d"]
 
 SIZES: dict[Rotation, int] = {
     "none": 0,
@@ -23,6 +25,7 @@ SIZES: dict[Rotation, int] = {
     "rotvec": 3,
     "quat_wxyz": 4,
     "quat_xyzw": 4,
+    "rot6d": 6,
 }
 
 
@@ -66,6 +69,14 @@ def _matrix_from_quat_wxyz(q: Array) -> Array:
         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
     ]  # fmt: skip
     return np.stack(rows, -1).reshape(*q.shape[:-1], 3, 3)
+
+
+def _matrix_from_rot6d(v: Array) -> Array:
+    """Gram-Schmidt on the two columns, which a network need not give orthonormal."""
+    first = v[..., :3] / np.linalg.norm(v[..., :3], axis=-1, keepdims=True)
+    second = v[..., 3:] - (first * v[..., 3:]).sum(-1, keepdims=True) * first
+    second = second / np.linalg.norm(second, axis=-1, keepdims=True)
+    return np.stack([first, second, np.cross(first, second)], -1)
 
 
 def _quat_wxyz_from_matrix(m: Array) -> Array:
@@ -128,6 +139,7 @@ _TO_MATRIX: dict[Rotation, Callable[[Array], Array]] = {
     "rotvec": _matrix_from_rotvec,
     "quat_wxyz": _matrix_from_quat_wxyz,
     "quat_xyzw": lambda q: _matrix_from_quat_wxyz(np.roll(q, 1, -1)),
+    "rot6d": _matrix_from_rot6d,
 }
 _FROM_MATRIX: dict[Rotation, Callable[[Array], Array]] = {
     "euler_xyz": _euler_xyz_from_matrix,
@@ -135,6 +147,7 @@ _FROM_MATRIX: dict[Rotation, Callable[[Array], Array]] = {
     "rotvec": _rotvec_from_matrix,
     "quat_wxyz": _quat_wxyz_from_matrix,
     "quat_xyzw": lambda m: np.roll(_quat_wxyz_from_matrix(m), -1, -1),
+    "rot6d": lambda m: np.concatenate([m[..., :, 0], m[..., :, 1]], -1),
 }
 
 
