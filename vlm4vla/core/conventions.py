@@ -3,9 +3,6 @@
 Numbers alone do not say whether +1 opens the gripper. A LeRobot folder or an hdf5 file does not say
 what its numbers mean; the user does, by one of these names. What `to_json` writes travels from the
 demonstrations into the checkpoint and from there into evaluation.
-
-Sources: CALVIN (mees/calvin_env), LIBERO (robosuite's OSC_POSE), Open X-Embodiment as OpenVLA
-relabels it (`bridge`, `fractal`: metres and radians per step, gripper 1 open, 0 closed).
 """
 
 from __future__ import annotations
@@ -15,7 +12,8 @@ from dataclasses import asdict, fields
 from typing import cast
 
 from vlm4vla.core.episode import JSON
-from vlm4vla.core.errors import InvalidFile, UnknownName
+from vlm4vla.core.errors import BadInput, InvalidFile, UnknownName
+from vlm4vla.core.formats import FileFormat, refuse_unknown
 from vlm4vla.core.rotation import SIZES
 from vlm4vla.core.specs import ActionSpec, Gripper
 
@@ -40,6 +38,14 @@ CONVENTIONS = {
     "fractal": ActionSpec(gripper=Gripper(open=1.0, closed=0.0), control_hz=3.0),
 }
 
+SOURCES: Mapping[str, str] = {
+    "calvin": "mees/calvin_env: `rel_actions` on the last target",
+    "libero": "robosuite's OSC_POSE as LIBERO configures it",
+    "bridge": "Open X-Embodiment as OpenVLA relabels it: metres and radians per step",
+    "fractal": "Open X-Embodiment as OpenVLA relabels it: metres and radians per step",
+}
+"""Convention -> where it is defined."""
+
 
 def named(name: str) -> ActionSpec:
     """The convention of that name. Raises UnknownName."""
@@ -48,34 +54,48 @@ def named(name: str) -> ActionSpec:
     return CONVENTIONS[name]
 
 
+_FORMAT = FileFormat("action convention")
+
+
 def to_json(spec: ActionSpec) -> Mapping[str, JSON]:
-    """`spec` as plain JSON values."""
-    return cast(Mapping[str, JSON], asdict(spec))
+    """`spec` as plain JSON values, with the number of their format."""
+    return _FORMAT.numbered(cast(Mapping[str, JSON], asdict(spec)))
 
 
 def from_json(value: JSON, source: str) -> ActionSpec:
-    """The spec that `to_json` wrote. Raises InvalidFile, naming `source`, for anything else."""
-    known = {field.name for field in fields(ActionSpec)}
-    if not isinstance(value, Mapping) or set(value) != known:
-        raise InvalidFile(
-            f"{source}: the action convention must state exactly {', '.join(sorted(known))}."
-        )
-    found = dict(value)
-    if found["rotation"] not in SIZES:
-        raise InvalidFile(f"{source}: rotation '{found['rotation']}' is not known.")
-    gripper = found.pop("gripper")
+    """The spec that `to_json` wrote; a field it lacks has its default.
+
+    Raises:
+        InvalidFile: naming `source`, for anything else.
+    """
+    content = _FORMAT.upgraded(value, source)
+    refuse_unknown(content, [field.name for field in fields(ActionSpec)], source)
+    gripper = content.get("gripper")
+    if isinstance(gripper, Mapping):
+        refuse_unknown(gripper, [field.name for field in fields(Gripper)], source)
+        content["gripper"] = cast(JSON, Gripper(**gripper))  # type: ignore[arg-type]
+    for name, known in _CHOICES.items():
+        if content.get(name, known[0]) not in known:
+            raise InvalidFile(f"{source}: {name} '{content[name]}' is not known.")
     try:
-        for name in ("translation_scale", "rotation_scale"):
-            found[name] = cast(JSON, tuple(float(cast(float, x)) for x in _list(found[name])))
-        return ActionSpec(
-            **found,  # type: ignore[arg-type]
-            gripper=Gripper(**gripper) if isinstance(gripper, Mapping) else None,  # type: ignore[arg-type]
-        )
-    except (TypeError, ValueError) as error:
+        for name in _NUMBERS:
+            if name in content:
+                content[name] = cast(JSON, _numbers(content[name]))
+        return ActionSpec(**content)  # type: ignore[arg-type]
+    except (TypeError, ValueError, BadInput) as error:
         raise InvalidFile(f"{source}: the action convention cannot be read: {error}.") from error
 
 
-def _list(value: JSON) -> list[JSON]:
-    if not isinstance(value, list | tuple) or len(value) != 3:
-        raise ValueError(f"{value!r} is not three numbers")
-    return list(value)
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "control": ("delta", "absolute"),
+    "reference": ("target", "measured", "any"),
+    "rotation": tuple(SIZES),
+}
+_NUMBERS = ("translation_scale", "rotation_scale", "low", "high", "joint_scale")
+
+
+def _numbers(value: JSON) -> float | tuple[float, ...]:
+    """A number, or a list of them as a tuple."""
+    if isinstance(value, list | tuple):
+        return tuple(float(cast(float, number)) for number in value)
+    return float(cast(float, value))

@@ -21,11 +21,10 @@ class ActionStatistics:
     def __post_init__(self) -> None:
         """Refuse quantiles in the wrong order."""
         if any(low > high for low, high in zip(self.q01, self.q99, strict=True)):
-            raise OutOfRange(f"ActionStatistics '{self.name}': a q01 lies above its q99.")
+            raise OutOfRange(f"Statistics '{self.name}': a q01 lies above its q99.")
 
 
 NAMED = {
-    # OpenVLA's dataset statistics as VLM4VLA ships them, dims 0-5.
     "bridge_orig": ActionStatistics(
         "bridge_orig",
         (-0.02873, -0.0417, -0.02609, -0.08092, -0.09289, -0.20718),
@@ -43,6 +42,10 @@ NAMED = {
     ),
 }
 """Published statistics by name; a dataset's own are computed by `of_actions`."""
+SOURCES = dict.fromkeys(
+    NAMED, "OpenVLA's dataset statistics, dimensions 0-5, as VLM4VLA ships them"
+)
+"""Statistics -> where they were published."""
 
 
 def named(name: str) -> ActionStatistics | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from vlm4vla.core.assets import sha256
+from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import BadInput, InvalidFile, MissingAsset
 from vlm4vla.models.config import VLAConfig
 
@@ -86,9 +87,16 @@ def read(folder: Path) -> Manifest:
         raise CheckpointMismatch(
             f"{folder} has checkpoint format {manifest.format}, this version reads {_FORMAT}."
         )
-    if json.loads(_ADAPTER.dump_json(manifest)) != content:
+    if not _states(json.loads(_ADAPTER.dump_json(manifest)), content):
         raise InvalidFile(f"{path} holds fields or values that this version does not know.")
     return manifest
+
+
+def _states(whole: JSON, content: JSON) -> bool:
+    """Whether `content` says nothing but what `whole` does; what it leaves out is a default."""
+    if isinstance(whole, Mapping) and isinstance(content, Mapping):
+        return all(name in whole and _states(whole[name], content[name]) for name in content)
+    return whole == content
 
 
 def verify(folder: Path, manifest: Manifest) -> None:
