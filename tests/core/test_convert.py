@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from vlm4vla.core import rotation
-from vlm4vla.core.convert import action_converter, check, orient
-from vlm4vla.core.errors import SpecMismatch
+from vlm4vla.core.convert import action_converter, check, orient, proprio_converter
+from vlm4vla.core.errors import BadInput, SpecMismatch
 from vlm4vla.core.specs import (
     ActionSpec,
     CameraRequest,
@@ -20,8 +20,14 @@ from vlm4vla.core.specs import (
     ObservationRequest,
     ObservationSpec,
     PolicySpec,
+    ProprioPart,
     SimulatorSpec,
+    opening,
+    orientation,
+    position,
 )
+
+TOP = CameraRequest("top")
 
 scales = st.tuples(*[st.floats(0.01, 10)] * 3)
 signed_scales = st.tuples(*[st.floats(0.05, 2) | st.floats(-2, -0.05)] * 3)
@@ -151,9 +157,15 @@ def test_a_policy_that_leaves_rate_and_reference_open_fits():
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
-        (ObservationRequest((CameraRequest("wrist"),)), "no camera 'wrist' \\(there are: top\\)"),
+        (
+            ObservationRequest((CameraRequest("wrist"),)),
+            "no camera 'wrist' .*: top, third_person",
+        ),
         (ObservationRequest((CameraRequest("top", 64, 64),)), "fixed at 256x256"),
-        (ObservationRequest(proprio=True), "no proprioception"),
+        (ObservationRequest(proprio=(position(),)), "no proprioception 'position'"),
+        (ObservationRequest((TOP, replace(TOP, name="image"))), "the same one \\(top, top\\)"),
+        (ObservationRequest((replace(TOP, offsets=(-1,)),)), "camera 'top' offsets"),
+        (ObservationRequest(proprio_offsets=(0, 0)), "proprioception offsets"),
         (ObservationRequest(privileged=True), "no privileged state"),
         (ObservationRequest(offsets=(0, -2)), "must ascend"),
         (ObservationRequest(offsets=(-2,)), "end with 0"),
@@ -161,13 +173,110 @@ def test_a_policy_that_leaves_rate_and_reference_open_fits():
     ],
 )
 def test_what_cannot_be_observed_is_refused(request_, reason):
-    offered = ObservationSpec((CameraSpec("top", 256, 256, resizable=False),))
+    offered = ObservationSpec((CameraSpec("top", 256, 256, resizable=False, role="third_person"),))
     simulator = SimulatorSpec("world", ActionSpec(), offered, 10)
     with pytest.raises(SpecMismatch, match=reason):
         check(PolicySpec(ActionSpec(), request_), simulator)
     check(
         PolicySpec(ActionSpec(), ObservationRequest((CameraRequest("top", 256, 256),))), simulator
     )
+
+
+HAND = (position("base"), orientation("quat_wxyz"), opening(0.08, unit="m"))
+TWO_WRISTS = ObservationSpec(
+    (CameraSpec("left", 8, 8, role="wrist"), CameraSpec("right", 8, 8, role="wrist"))
+)
+
+
+def test_a_role_that_two_cameras_have_names_neither():
+    assert TWO_WRISTS.camera("wrist") is None and TWO_WRISTS.camera("left") is TWO_WRISTS.cameras[0]
+    aliased = ObservationSpec((CameraSpec("left", 8, 8, aliases=("wrist_l",), role="wrist"),))
+    assert aliased.camera("wrist_l") is aliased.cameras[0] is aliased.camera("rgb_gripper")
+
+
+@given(quaternion=st.lists(st.floats(-1, 1), min_size=4, max_size=4))
+def test_proprioception_keeps_its_meaning(quaternion):
+    """LIBERO's policies read position, axis-angle and two fingers' width of a wxyz simulator."""
+    turn = np.array(quaternion)
+    assume(np.linalg.norm(turn) > 0.1)
+    wanted = (opening(1.0), orientation("rotvec"), position("base", "mm"))
+    there = proprio_converter(HAND, wanted)
+    numbers = there(np.array([0.1, 0.2, 0.3, *turn, 0.02]))
+    assert numbers.shape == (7,) and numbers[0] == pytest.approx(0.25)
+    np.testing.assert_allclose(numbers[4:], [100, 200, 300])
+    np.testing.assert_allclose(
+        rotation.to_matrix(numbers[1:4], "rotvec"), rotation.to_matrix(turn, "quat_wxyz"), atol=1e-6
+    )
+    back = proprio_converter(wanted, HAND)(numbers)
+    np.testing.assert_allclose(back[[0, 1, 2, 7]], [0.1, 0.2, 0.3, 0.02])
+
+
+def test_the_same_layout_changes_no_bit():
+    numbers = np.random.default_rng(0).normal(size=8)
+    assert proprio_converter(HAND, HAND)(numbers) is numbers
+    some = proprio_converter(HAND, HAND[::-1])(numbers)
+    np.testing.assert_array_equal(some, [*numbers[7:], *numbers[3:7], *numbers[:3]])
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        (position("world"), "in frame 'base', not 'world'"),
+        (ProprioPart("rotation", 3, "rad", "base"), "rotation on one side only"),
+        (ProprioPart("gripper", 1, "m"), "open and closed on one side only"),
+        (ProprioPart("position", 2, "m", "base"), "has 3 numbers, not 2"),
+        (ProprioPart("position", 3, "rad", "base"), "is in m, which is no rad"),
+        (ProprioPart("joints", 7, "rad"), "no proprioception 'joints' .*position, rotation"),
+    ],
+)
+def test_proprioception_that_is_another_one_is_refused_with_both_layouts(part, reason):
+    simulator = SimulatorSpec("world", ActionSpec(), ObservationSpec(proprio=HAND), 10)
+    policy = PolicySpec(ActionSpec(), ObservationRequest(proprio=(part,)))
+    with pytest.raises(SpecMismatch, match=reason) as refused:
+        check(policy, simulator)
+    assert "wanted:" in str(refused.value) and "offered:" in str(refused.value)
+    with pytest.raises(SpecMismatch, match=reason):
+        proprio_converter(HAND, (part,))
+
+
+JOINTS = ActionSpec(
+    joints=7, joint_scale=(0.1,) * 7, low=(-2.0,) * 7 + (0.0,), high=(2.0,) * 7 + (1,)
+)
+
+
+def test_joint_commands_keep_their_radians_and_never_become_poses():
+    assert JOINTS.size == 8
+    degrees = replace(JOINTS, joint_scale=(np.pi / 180,) * 7)
+    command = np.arange(8.0)
+    converted = action_converter(JOINTS, degrees)(command)
+    np.testing.assert_allclose(converted[:7] * np.pi / 180, command[:7] * 0.1)
+    assert converted[7] == command[7]
+    with pytest.raises(SpecMismatch, match="poses of the hand, the simulator takes 7 joints"):
+        action_converter(ActionSpec(), JOINTS)
+
+
+def test_six_dimensional_rotations_convert_like_any_other():
+    spec = ActionSpec(rotation="rot6d")
+    assert spec.size == 10
+    action = np.array([1.0, 2, 3, *np.eye(3)[:, 0], *np.eye(3)[:, 1], -1])
+    back = action_converter(spec, ActionSpec(rotation="rotvec"))(action)
+    np.testing.assert_allclose(back, [1, 2, 3, 0, 0, 0, -1])
+    with pytest.raises(SpecMismatch, match="wants rot6d and the policy gives no rotation"):
+        action_converter(ActionSpec(rotation="none"), spec)
+
+
+@pytest.mark.parametrize("wrong", [{"low": (0.0,) * 6}, {"high": ()}, {"joint_scale": (1.0,)}])
+def test_a_range_or_scale_of_another_size_is_refused(wrong):
+    with pytest.raises(BadInput, match=f"{next(iter(wrong))} has"):
+        ActionSpec(**wrong)
+
+
+def test_a_threshold_of_its_own_decides_what_open_is():
+    careful = Gripper(open=1.0, closed=0.0, threshold=0.9)
+    convert = action_converter(
+        ActionSpec(gripper=careful), ActionSpec(gripper=Gripper(1, -1, binary=True))
+    )
+    assert [convert(np.array([0, 0, 0, 0, 0, 0, x]))[-1] for x in (0.89, 0.91)] == [-1, 1]
 
 
 FRAME = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)

@@ -17,6 +17,7 @@ from vlm4vla.core.specs import (
     ObservationRequest,
     ObservationSpec,
     PolicySpec,
+    ProprioPart,
     SimulatorSpec,
 )
 
@@ -54,7 +55,7 @@ class Zero(SimulatorPlugin):
 
     def describe(self, options: Options) -> SimulatorSpec:
         cameras = (CameraSpec("view", SIZE, SIZE, resizable=False),)
-        proprio = tuple(f"q{i}" for i in range(STATE))
+        proprio = (ProprioPart("joints", STATE, "rad"),)
         return SimulatorSpec("zero", ActionSpec(), ObservationSpec(cameras, proprio), STEPS)
 
     def preflight(self, options: Options, rendering: bool) -> Mapping[str, str]:
@@ -71,7 +72,7 @@ class ZeroPolicy(Policy):
 
     @classmethod
     def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
-        request = ObservationRequest((CameraRequest("view"),), proprio=True)
+        request = ObservationRequest((CameraRequest("view"),), simulator.observation.proprio)
         return PolicySpec(simulator.action, request)
 
     def __init__(self, simulator: SimulatorSpec, **options: str) -> None:

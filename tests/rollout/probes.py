@@ -62,7 +62,8 @@ class Wanderer(Policy):
 
     @classmethod
     def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
-        request = ObservationRequest((CameraRequest("top", 32, 32),), proprio=True)
+        proprio = simulator.observation.proprio
+        request = ObservationRequest((CameraRequest("top", 32, 32),), proprio)
         return PolicySpec(simulator.action, request)
 
     def reset(self, sessions: Sequence[Session]) -> None:

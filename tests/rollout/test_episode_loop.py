@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,13 @@ from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind, PolicyFault, SimulatorFault
 from vlm4vla.core.policy import ActionChunk, Session
 from vlm4vla.core.result import Outcome
-from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec
+from vlm4vla.core.specs import (
+    CameraRequest,
+    ObservationRequest,
+    PolicySpec,
+    opening,
+    position,
+)
 from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
 from vlm4vla.rollout.execution import Execution
 from vlm4vla.simulators import plugin
@@ -43,6 +51,12 @@ def still(length=4, **chunk):
     return lambda observation: ActionChunk(actions, **chunk)
 
 
+def pushing(length):
+    actions = np.zeros((length, 7))
+    actions[:, 2] = -0.1
+    return lambda observation: ActionChunk(actions)
+
+
 def expert(observation):
     return ToyExpert(SPEC).act([observation], [Session(EPISODE.key)])[0]
 
@@ -71,7 +85,7 @@ def test_rendering_every_step_changes_no_bit_of_the_outcome(tmp_path):
     lazy = go(Local(expert), request=ObservationRequest(privileged=True))
     busy = go(
         Local(expert),
-        request=ObservationRequest((CAMERA,), True, True),
+        request=ObservationRequest((CAMERA,), SPEC.observation.proprio, True),
         video=tmp_path / "v.mp4",
         mode="all",
     )
@@ -104,6 +118,43 @@ def test_frame_offsets_show_the_past_oldest_first():
     shown = [[int(f.mean()) for f in o.images["top"]] for o in policy.seen]
     assert shown[0] == [0, 0, 0]  # before the first step there is only the first frame
     assert shown[1] == [7, 9, 10] and shown[5] == [47, 49, 50]
+
+
+def test_each_part_has_its_own_offsets_and_only_what_is_due_is_looked_at():
+    """The picture is wanted as it is now, the hand as it was one and three steps ago, too."""
+    world, policy = CountingWorld(), Local(pushing(10))
+    request = ObservationRequest(
+        (CAMERA,), (position("base"),), offsets=(0,), proprio_offsets=(-3, -1, 0)
+    )
+    go(policy, world, request)
+    assert [look for look in world.looks][:4] == [(0, 1), (7, 0), (9, 0), (10, 1)]
+    hand = policy.seen[1].proprio
+    assert hand.shape == (3, 3) and policy.seen[1].images["top"].shape[0] == 1
+    assert hand[0, 2] > hand[1, 2] > hand[2, 2]  # it goes down all the time
+    two = ObservationRequest((replace(CAMERA, offsets=(-1, 0)),), (position("base"),))
+    seen = Local(still(10))
+    go(seen, World(), two)
+    assert seen.seen[1].images["top"].shape[0] == 2 and seen.seen[1].proprio.shape == (3,)
+
+
+def test_a_camera_goes_by_its_role_and_by_what_data_sets_call_it():
+    plain, role, alias = Local(still()), Local(still()), Local(still())
+    go(plain, request=ObservationRequest((CAMERA,)))
+    go(role, request=ObservationRequest((replace(CAMERA, name="third_person"),)))
+    go(alias, request=ObservationRequest((replace(CAMERA, name="agentview_rgb"),)))
+    top = plain.seen[0].images["top"]
+    np.testing.assert_array_equal(role.seen[0].images["third_person"], top)
+    np.testing.assert_array_equal(alias.seen[0].images["agentview_rgb"], top)
+
+
+def test_proprioception_comes_in_the_order_and_unit_that_is_asked_for():
+    as_offered, turned = Local(still()), Local(still())
+    go(as_offered, request=ObservationRequest(proprio=SPEC.observation.proprio))
+    go(turned, request=ObservationRequest(proprio=(opening(-1.0, 1.0), position("base", "mm"))))
+    x, y, z, share = as_offered.seen[0].proprio
+    np.testing.assert_allclose(
+        turned.seen[0].proprio, [1 - 2 * share, 1000 * x, 1000 * y, 1000 * z]
+    )
 
 
 def test_the_policy_sees_the_orientation_it_declared():

@@ -172,7 +172,7 @@ def test_observation_gives_only_what_is_asked():
         frame = full.image(camera.name)
         assert frame.shape == (camera.height, camera.width, 3) and frame.dtype == np.uint8
         assert frame.std() > 10
-    assert full.proprio.shape == (len(spec.proprio),)
+    assert full.proprio.shape == (spec.proprio_size,)
     assert tuple(full.privileged) == spec.privileged
     state = full.privileged
     assert state["robot_obs"].shape == (15,) and state["scene_obs"].shape == (24,)

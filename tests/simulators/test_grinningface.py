@@ -248,5 +248,5 @@ def test_observation_gives_only_what_is_asked() -> None:
     assert not bare.images and bare.proprio is None and not bare.privileged
     full = world.observe(ObservationRequest((CameraRequest("view"),), True, True))
     assert full.image("view").shape == (224, 224, 3) and full.image("view").dtype == np.uint8
-    assert len(full.proprio) == len(spec.proprio)
+    assert len(full.proprio) == spec.proprio_size
     assert tuple(full.privileged) == spec.privileged

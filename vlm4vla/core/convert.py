@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -13,13 +13,26 @@ from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.core.specs import (
     ActionSpec,
     CameraRequest,
+    CameraSpec,
+    Gripper,
     ObservationRequest,
     ObservationSpec,
     PolicySpec,
+    ProprioPart,
     SimulatorSpec,
+    Unit,
 )
 
 Converter = Callable[[Floats], Floats]
+
+_UNITS: Mapping[Unit, tuple[str, float]] = {
+    "1": ("number", 1.0),
+    "m": ("length", 1.0),
+    "mm": ("length", 1e-3),
+    "rad": ("angle", 1.0),
+    "deg": ("angle", np.pi / 180),
+}
+"""Unit -> what it measures, and how much of that quantity's first unit it is."""
 
 
 def check(policy: PolicySpec, simulator: SimulatorSpec) -> None:
@@ -29,7 +42,7 @@ def check(policy: PolicySpec, simulator: SimulatorSpec) -> None:
     if reasons:
         raise SpecMismatch(
             f"The policy does not fit simulator '{simulator.simulator}': {'; '.join(reasons)}.\n"
-            + _side_by_side(policy.action, simulator.action),
+            + _side_by_side(policy, simulator),
             "Give the policy a spec that matches (Policy.describe), or choose another suite.",
         )
 
@@ -42,19 +55,48 @@ def action_converter(source: ActionSpec, target: ActionSpec) -> Converter:
     """
     reasons = _action_conflicts(source, target)
     if reasons:
-        raise SpecMismatch("; ".join(reasons), _side_by_side(source, target))
+        raise SpecMismatch("; ".join(reasons), _both(source, target))
     if source == target:
         return lambda actions: actions
 
     def apply(actions: Floats) -> Floats:
-        turned = actions[..., 3 : 3 + rotation.SIZES[source.rotation]]
-        parts = [
-            actions[..., :3] * _ratio(source.translation_scale, target.translation_scale),
-            _convert_rotation(turned, source, target),
-        ]
+        if source.joints:
+            moved = actions[..., : source.joints]
+            parts = [moved * _ratio(_joint_scale(source), _joint_scale(target))]
+        else:
+            turned = actions[..., 3 : 3 + rotation.SIZES[source.rotation]]
+            parts = [
+                actions[..., :3] * _ratio(source.translation_scale, target.translation_scale),
+                _convert_rotation(turned, source, target),
+            ]
         if source.gripper is not None:
-            parts.append(_convert_gripper(actions[..., -1:], source, target))
+            assert target.gripper is not None
+            parts.append(_convert_gripper(actions[..., -1:], source.gripper, target.gripper))
         return np.concatenate(parts, -1)
+
+    return apply
+
+
+def proprio_converter(offered: Sequence[ProprioPart], wanted: Sequence[ProprioPart]) -> Converter:
+    """A function from a simulator's proprioception (P,) to the one a policy wants (Q,).
+
+    Parts are found by name, put in the order wanted and written as wanted: representation of the
+    rotation, unit, the gripper's values. Raises SpecMismatch where one has no equivalent.
+    """
+    reasons = _proprio_conflicts(offered, wanted)
+    if reasons:
+        raise SpecMismatch("; ".join(reasons), _parts("offered", offered))
+    if tuple(offered) == tuple(wanted):
+        return lambda numbers: numbers
+    edges = np.cumsum([0, *(part.size for part in offered)])
+    places = {part.name: (part, int(edges[i])) for i, part in enumerate(offered)}
+
+    def apply(numbers: Floats) -> Floats:
+        parts = []
+        for part in wanted:
+            source, start = places[part.name]
+            parts.append(_convert_part(numbers[start : start + source.size], source, part))
+        return np.concatenate(parts)
 
     return apply
 
@@ -70,8 +112,24 @@ def orient(frame: Frames, request: CameraRequest) -> Frames:
     return np.ascontiguousarray(frame)
 
 
-def _ratio(source: tuple[float, float, float], target: tuple[float, float, float]) -> Floats:
+def _ratio(source: Sequence[float], target: Sequence[float]) -> Floats:
     return np.asarray(source, np.float64) / np.asarray(target, np.float64)
+
+
+def _joint_scale(spec: ActionSpec) -> tuple[float, ...]:
+    return spec.joint_scale or (1.0,) * spec.joints
+
+
+def _convert_part(numbers: Floats, source: ProprioPart, target: ProprioPart) -> Floats:
+    if source == target:
+        return numbers
+    if source.gripper is not None and target.gripper is not None:
+        return _convert_gripper(numbers, source.gripper, target.gripper)
+    inwards, outwards = _UNITS[source.unit][1], _UNITS[target.unit][1]
+    if source.rotation != target.rotation:
+        turned = rotation.convert(numbers * inwards, source.rotation, target.rotation)
+        return turned / outwards
+    return numbers * (inwards / outwards)
 
 
 def _convert_rotation(turned: Floats, source: ActionSpec, target: ActionSpec) -> Floats:
@@ -89,13 +147,15 @@ def _convert_rotation(turned: Floats, source: ActionSpec, target: ActionSpec) ->
     return turned
 
 
-def _convert_gripper(value: Floats, source: ActionSpec, target: ActionSpec) -> Floats:
-    if source.gripper is None or target.gripper is None or source.gripper == target.gripper:
+def _convert_gripper(value: Floats, source: Gripper, target: Gripper) -> Floats:
+    if source == target:
         return value
-    opening = (value - source.gripper.closed) / (source.gripper.open - source.gripper.closed)
-    if target.gripper.binary:
-        opening = (opening > 0.5).astype(np.float64)
-    return target.gripper.closed + opening * (target.gripper.open - target.gripper.closed)
+    reach = source.open - source.closed
+    opening = (value - source.closed) / reach
+    if target.binary:
+        limit = 0.5 if source.threshold is None else (source.threshold - source.closed) / reach
+        opening = (opening > limit).astype(np.float64)
+    return target.closed + opening * (target.open - target.closed)
 
 
 def _action_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
@@ -103,21 +163,63 @@ def _action_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
     reasons = []
     if source.control != target.control:
         reasons.append(f"control is {source.control}, the simulator takes {target.control}")
-    if source.frame != target.frame:
-        reasons.append(f"frame is {source.frame}, the simulator's is {target.frame}")
+    if source.joints != target.joints:
+        reasons.append(f"it commands {_driven(source)}, the simulator takes {_driven(target)}")
+    elif not source.joints:
+        reasons += _pose_conflicts(source, target)
     if "any" not in (source.reference, target.reference) and source.reference != target.reference:
         reasons.append(f"deltas refer to the {source.reference} pose, not the {target.reference}")
     if (source.gripper is None) != (target.gripper is None):
         reasons.append("only one of the two has a gripper")
-    turns = source.rotation != "none"
-    if turns and target.rotation == "none":
-        reasons.append("the simulator takes no rotation")
-    if not turns and target.rotation.startswith("quat"):
-        reasons.append("the simulator wants a quaternion and the policy gives no rotation")
     rates = source.control_hz, target.control_hz
     if None not in rates and source.control_hz != target.control_hz:
         reasons.append(f"control rate is {rates[0]:g} Hz, the simulator's {rates[1]:g} Hz")
     return reasons
+
+
+def _pose_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
+    reasons = []
+    if source.frame != target.frame:
+        reasons.append(f"frame is {source.frame}, the simulator's is {target.frame}")
+    turns = source.rotation != "none"
+    if turns and target.rotation == "none":
+        reasons.append("the simulator takes no rotation")
+    if not turns and rotation.SIZES[target.rotation] > 3:
+        reasons.append(f"the simulator wants {target.rotation} and the policy gives no rotation")
+    return reasons
+
+
+def _driven(spec: ActionSpec) -> str:
+    return f"{spec.joints} joints" if spec.joints else "poses of the hand"
+
+
+def _proprio_conflicts(offered: Sequence[ProprioPart], wanted: Sequence[ProprioPart]) -> list[str]:
+    """Why the wanted parts cannot be had; empty if they can."""
+    reasons, there = [], {part.name: part for part in offered}
+    for part in wanted:
+        if part.name not in there:
+            names = ", ".join(there) or "none"
+            reasons.append(f"no proprioception '{part.name}' (there is: {names})")
+            continue
+        source = there[part.name]
+        what = f"proprioception '{part.name}'"
+        if source.frame != part.frame:
+            reasons.append(f"{what} is in frame '{source.frame}', not '{part.frame}'")
+        if (source.rotation == "none") != (part.rotation == "none"):
+            reasons.append(f"{what} is a rotation on one side only")
+        elif source.rotation == "none" and source.size != part.size:
+            reasons.append(f"{what} has {source.size} numbers, not {part.size}")
+        if (source.gripper is None) != (part.gripper is None):
+            reasons.append(f"{what} says open and closed on one side only")
+        elif _unlike(source, part):
+            reasons.append(f"{what} is in {source.unit}, which is no {part.unit}")
+    return reasons
+
+
+def _unlike(source: ProprioPart, target: ProprioPart) -> bool:
+    """Whether the units measure different things; open and closed, and rotations, have no unit."""
+    told = source.gripper is not None or source.rotation != "none"
+    return not told and _UNITS[source.unit][0] != _UNITS[target.unit][0]
 
 
 def _observation_conflicts(request: ObservationRequest, offered: ObservationSpec) -> list[str]:
@@ -125,24 +227,55 @@ def _observation_conflicts(request: ObservationRequest, offered: ObservationSpec
     for wanted in request.cameras:
         camera = offered.camera(wanted.name)
         if camera is None:
-            names = ", ".join(c.name for c in offered.cameras) or "none"
+            names = ", ".join(map(_named, offered.cameras)) or "none"
             reasons.append(f"no camera '{wanted.name}' (there are: {names})")
         elif not camera.resizable and (
             (wanted.height or camera.height, wanted.width or camera.width)
             != (camera.height, camera.width)
         ):
             reasons.append(f"camera '{wanted.name}' is fixed at {camera.height}x{camera.width}")
-    if request.proprio and not offered.proprio:
-        reasons.append("no proprioception")
+    taken = [
+        camera.name for camera in map(offered.camera, (c.name for c in request.cameras)) if camera
+    ]
+    if len(set(taken)) < len(taken):
+        reasons.append(f"two of its cameras are the same one ({', '.join(taken)})")
+    reasons += _proprio_conflicts(offered.proprio, request.proprio)
     if request.privileged and not offered.privileged:
         reasons.append("no privileged state")
-    offsets = request.offsets
-    if not offsets or offsets[-1] != 0 or list(offsets) != sorted(set(offsets)):
-        reasons.append(f"frame offsets {offsets} must ascend and end with 0")
-    return reasons
+    for what, offsets in (
+        *((f"camera '{c.name}'", request.offsets_of(c)) for c in request.cameras),
+        ("frame", request.offsets),
+        ("proprioception", request.proprio_offsets),
+    ):
+        if not offsets or offsets[-1] != 0 or list(offsets) != sorted(set(offsets)):
+            reasons.append(f"{what} offsets {offsets} must ascend and end with 0")
+    return list(dict.fromkeys(reasons))
 
 
-def _side_by_side(policy: ActionSpec, simulator: ActionSpec) -> str:
+def _named(camera: CameraSpec) -> str:
+    return f"{camera.name}, {camera.role}" if camera.role else camera.name
+
+
+def _side_by_side(policy: PolicySpec, simulator: SimulatorSpec) -> str:
+    """Both conventions, what the policy sends above what it wants to see."""
+    request, offered = policy.request, simulator.observation
+    rows = [_both(policy.action, simulator.action)]
+    rows += [_parts("wanted", request.proprio), _parts("offered", offered.proprio)]
+    return "\n".join(row for row in rows if row)
+
+
+def _parts(title: str, parts: Sequence[ProprioPart]) -> str:
+    """A layout of proprioception, a part a line."""
+    rows = [
+        f"    {part.name:12} {part.size} x {part.unit:4} {part.frame or '-':6} "
+        + (part.rotation if part.rotation != "none" else "")
+        + (f"open {part.gripper.open:g} closed {part.gripper.closed:g}" if part.gripper else "")
+        for part in parts
+    ]
+    return "\n".join([f"  proprioception {title}:", *rows]) if rows else ""
+
+
+def _both(policy: ActionSpec, simulator: ActionSpec) -> str:
     """Both action specs, a field a line, differing fields marked."""
     rows = [f"  {'':20} {'policy':32} simulator"]
     for field in fields(ActionSpec):

@@ -62,7 +62,8 @@ class Policy(ABC):
     def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
         """What the policy sends and needs against this simulator. Must be cheap."""
         cameras = tuple(CameraRequest(c.name) for c in simulator.observation.cameras)
-        return PolicySpec(simulator.action, ObservationRequest(cameras, proprio=True))
+        request = ObservationRequest(cameras, simulator.observation.proprio)
+        return PolicySpec(simulator.action, request)
 
     def reset(self, sessions: Sequence[Session]) -> None:
         """Forget: these sessions start a new episode or a new instruction."""

@@ -55,7 +55,8 @@ class Observation:
     images: Mapping[str, Frames] = field(default_factory=dict)
     """Camera name -> uint8 RGB frames (T, H, W, 3), one per requested offset, the present last."""
     proprio: Floats | None = None
-    """(P,) in the order of the simulator's `ObservationSpec.proprio`."""
+    """(P,), or (T, P) where several `proprio_offsets` are asked for. A simulator gives all parts of
+    its `ObservationSpec.proprio`, a policy gets those it named, in its own conventions."""
     privileged: Mapping[str, Floats] = field(default_factory=dict)
     """Named arrays of simulator state; only for experts."""
 

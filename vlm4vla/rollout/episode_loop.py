@@ -9,25 +9,33 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
-from vlm4vla.core.convert import action_converter, orient
+from vlm4vla.core.convert import action_converter, orient, proprio_converter
 from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import EpisodeError, ErrorKind
 from vlm4vla.core.policy import ActionChunk
 from vlm4vla.core.result import EpisodeResult, Outcome, Timing
 from vlm4vla.core.simulator import Floats, Frames, Observation, Progress, Simulator
-from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec, SimulatorSpec
+from vlm4vla.core.specs import (
+    CameraRequest,
+    ObservationRequest,
+    ObservationSpec,
+    PolicySpec,
+    SimulatorSpec,
+)
 from vlm4vla.rollout.execution import Execution, Executor
 from vlm4vla.rollout.policy_client import PolicyConnection
 from vlm4vla.rollout.video import VideoWriter
 
 VideoMode = Literal["none", "queries", "all"]
 Beat = Callable[[Literal["simulate", "policy"]], None]
+_Seen = TypeVar("_Seen", Frames, Floats)
+_Past = list[tuple[int, _Seen]]
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ class _Rollout:
         spec = self.config.simulator.action
         self._convert = action_converter(self.config.policy.action, spec)
         self._executor = Executor(self.config.execution, spec)
-        self._history = _History(self.config.policy.request)
+        self._history = _History(self.config.policy.request, self.config.simulator.observation)
         started = time.perf_counter()
         self.simulator.reset(self.episode)
         self.clock.reset = time.perf_counter() - started
@@ -154,7 +162,7 @@ class _Rollout:
 
     def _query(self, step: int) -> None:
         """Observe, ask the policy, load its chunk."""
-        observation = self._observe(self.config.policy.request)
+        observation = self._observe(self._history.query)
         self._history.add(step, observation)
         self.tally.query_steps.append(step)
         if self.video is not None:
@@ -167,9 +175,9 @@ class _Rollout:
 
     def _look(self, step: int) -> None:
         """Observe between queries only what a later query or the video will show."""
-        if self._history.wants(step, step + self._executor.remaining):
-            request = self.config.policy.request
-            self._history.add(step, self._observe(ObservationRequest(request.cameras)))
+        wanted = self._history.wanted(step - (step + self._executor.remaining))
+        if wanted is not None:
+            self._history.add(step, self._observe(wanted))
         if self.video is not None and self.config.video == "all":
             self._film(self._observe(_video_request(self.config)))
 
@@ -184,43 +192,71 @@ class _Rollout:
         """Reuse the policy's own frame where its camera is the video's."""
         request = _video_request(self.config)
         name = request.cameras[0].name
-        shown = next((c for c in self.config.policy.request.cameras if c.name == name), None)
+        shown = next((c for c in self._history.query.cameras if c.name == name), None)
         same = shown is not None and shown.height is None and shown.width is None
         self._film(observation if same else self._observe(request))
 
     def _film(self, observation: Observation) -> None:
         assert self.video is not None
-        self.video.add(next(iter(observation.images.values()))[-1])
+        shown = self.config.simulator.observation.cameras[0].name
+        self.video.add(observation.images[shown][-1])
 
 
 class _History:
-    """The frames a policy with frame offsets will want, oriented as it declared."""
+    """What a policy wants to see of now and earlier, as it declared it."""
 
-    def __init__(self, request: ObservationRequest) -> None:
-        self._request = request
-        self._span = -request.offsets[0]
-        self._frames: dict[str, list[tuple[int, Frames]]] = {c.name: [] for c in request.cameras}
+    def __init__(self, request: ObservationRequest, offered: ObservationSpec) -> None:
+        self._cameras = [(c, _own_name(offered, c), request.offsets_of(c)) for c in request.cameras]
+        self._proprio = proprio_converter(offered.proprio, request.proprio)
+        self._proprio_offsets = request.proprio_offsets if request.proprio else ()
+        self.query = replace(
+            request, cameras=tuple(replace(c, name=own) for c, own, _ in self._cameras)
+        )
+        """The request in the simulator's own names."""
+        self._frames: dict[str, _Past[Frames]] = {c.name: [] for c in request.cameras}
+        self._states: _Past[Floats] = []
 
-    def wants(self, step: int, next_query: int) -> bool:
-        """Whether the query at `next_query` shows the frame of `step`."""
-        return bool(self._request.cameras) and step - next_query in self._request.offsets
+    def wanted(self, offset: int) -> ObservationRequest | None:
+        """What a query sees of the step that lies at `offset` from it; None if nothing."""
+        cameras = tuple(
+            camera
+            for camera, (_, _, offsets) in zip(self.query.cameras, self._cameras, strict=True)
+            if offset in offsets
+        )
+        proprio = self.query.proprio if offset in self._proprio_offsets else ()
+        return ObservationRequest(cameras, proprio) if cameras or proprio else None
 
     def add(self, step: int, observation: Observation) -> None:
-        for camera in self._request.cameras:
-            frames = self._frames[camera.name]
-            frames.append((step, orient(observation.images[camera.name][-1], camera)))
-            while frames and frames[0][0] < step - self._span and len(frames) > 1:
-                frames.pop(0)
+        for camera, own, offsets in self._cameras:
+            if own in observation.images:
+                frame = orient(observation.images[own][-1], camera)
+                _remember(self._frames[camera.name], step, frame, offsets[0])
+        if observation.proprio is not None and self._proprio_offsets:
+            state = self._proprio(observation.proprio)
+            _remember(self._states, step, state, self._proprio_offsets[0])
 
     def complete(self, step: int, observation: Observation) -> Observation:
-        """The observation with one frame per offset; missing ones are the nearest earlier kept."""
+        """The observation at its offsets; a missing one is the nearest earlier kept."""
         images = {
-            name: _stacked([_frame_at(frames, step + o) for o in self._request.offsets])
-            for name, frames in self._frames.items()
+            camera.name: _stacked([_at(self._frames[camera.name], step + o) for o in offsets])
+            for camera, _, offsets in self._cameras
         }
-        return Observation(
-            observation.instruction, step, images, observation.proprio, observation.privileged
-        )
+        states = [_at(self._states, step + o) for o in self._proprio_offsets]
+        proprio = None if not states else states[0] if len(states) == 1 else np.stack(states)
+        return Observation(observation.instruction, step, images, proprio, observation.privileged)
+
+
+def _own_name(offered: ObservationSpec, request: CameraRequest) -> str:
+    camera = offered.camera(request.name)
+    assert camera is not None  # convert.check has passed
+    return camera.name
+
+
+def _remember(past: _Past[_Seen], step: int, seen: _Seen, oldest: int) -> None:
+    """Keep it, and forget what no later query can want."""
+    past.append((step, seen))
+    while past[0][0] < step + oldest and len(past) > 1:
+        past.pop(0)
 
 
 def _stacked(frames: list[Frames]) -> Frames:
@@ -228,10 +264,10 @@ def _stacked(frames: list[Frames]) -> Frames:
     return frames[0][None] if len(frames) == 1 else np.stack(frames)
 
 
-def _frame_at(frames: list[tuple[int, Frames]], step: int) -> Frames:
-    """The newest frame not after `step`, or the oldest there is (before the first step)."""
-    earlier = [frame for taken, frame in frames if taken <= step]
-    return earlier[-1] if earlier else frames[0][1]
+def _at(past: _Past[_Seen], step: int) -> _Seen:
+    """The newest not after `step`, or the oldest there is (before the first step)."""
+    earlier = [seen for taken, seen in past if taken <= step]
+    return earlier[-1] if earlier else past[0][1]
 
 
 def _video_request(config: LoopConfig) -> ObservationRequest:

@@ -94,7 +94,8 @@ class SuiteEnv(gymnasium.Env[Observed, Floats]):
         action = self.simulator_spec.action
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": action.control_hz or 10}
         self.observation_space = _observation_space(self.simulator_spec, self.request)
-        self.action_space = spaces.Box(action.low, action.high, (action.size,), np.float64)
+        low, high = (np.broadcast_to(x, action.size) for x in (action.low, action.high))
+        self.action_space = spaces.Box(low, high, (action.size,), np.float64)
         self._simulator: Simulator = plugin.create(suite.options)
         self._episode: Episode | None = None
         self._done = False
@@ -185,7 +186,7 @@ def _request(
     for camera in wanted:
         if camera.name not in offered:
             raise UnknownName(f"camera in simulator '{spec.simulator}'", camera.name, offered)
-    return ObservationRequest(tuple(wanted), proprio=bool(spec.observation.proprio))
+    return ObservationRequest(tuple(wanted), spec.observation.proprio)
 
 
 def _observation_space(spec: SimulatorSpec, request: ObservationRequest) -> spaces.Space[Any]:
@@ -196,6 +197,6 @@ def _observation_space(spec: SimulatorSpec, request: ObservationRequest) -> spac
         shape = (camera.height or offered.height, camera.width or offered.width, 3)
         boxes[camera.name] = spaces.Box(0, 255, shape, np.uint8)
     if request.proprio:
-        size = len(spec.observation.proprio)
-        boxes["proprio"] = spaces.Box(-np.inf, np.inf, (size,), np.float64)
+        size = (spec.observation.proprio_size,)
+        boxes["proprio"] = spaces.Box(-np.inf, np.inf, size, np.float64)
     return spaces.Dict(boxes)

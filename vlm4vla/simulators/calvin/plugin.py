@@ -28,8 +28,8 @@ from vlm4vla.simulators.calvin.words import (
 )
 
 _CAMERAS = (
-    CameraSpec(STATIC, STATIC_SIZE, STATIC_SIZE, resizable=False),
-    CameraSpec(GRIPPER, GRIPPER_SIZE, GRIPPER_SIZE, resizable=False),
+    CameraSpec(STATIC, STATIC_SIZE, STATIC_SIZE, resizable=False, role="third_person"),
+    CameraSpec(GRIPPER, GRIPPER_SIZE, GRIPPER_SIZE, resizable=False, role="wrist"),
 )
 _UNIT = (1.0, 1.0, 1.0)
 _PI = 3.141592653589793

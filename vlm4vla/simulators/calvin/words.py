@@ -1,4 +1,6 @@
-"""The names CALVIN offers to the outside. Imports nothing, so that listing it costs nothing."""
+"""The names CALVIN offers to the outside. Imports no simulator: listing it costs nothing."""
+
+from vlm4vla.core.specs import Gripper, ProprioPart, opening, orientation, position
 
 STATIC, GRIPPER = "static", "gripper"
 STATIC_SIZE, GRIPPER_SIZE = 200, 84
@@ -10,9 +12,12 @@ STEPS_PER_SUBTASK = 360
 MAX_STEPS = LENGTH * STEPS_PER_SUBTASK
 
 PROPRIO = (
-    "x m", "y m", "z m", "roll rad", "pitch rad", "yaw rad", "opening m",
-    *(f"joint {i} rad" for i in range(1, 8)), "last gripper action",
-)  # fmt: skip
+    position("world"),
+    orientation("euler_xyz", "world"),
+    opening(0.08, unit="m"),
+    ProprioPart("joints", 7, "rad"),
+    ProprioPart("gripper_action", gripper=Gripper(open=1.0, closed=-1.0)),
+)
 """CALVIN's `robot_obs`."""
 PRIVILEGED = ("robot_obs", "scene_obs", "target", "task", "touched", "half_extents")
 

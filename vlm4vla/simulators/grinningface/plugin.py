@@ -23,6 +23,7 @@ from vlm4vla.simulators.grinningface.words import (
     CAMERA_SIZE,
     MAX_STEPS,
     MEASURES,
+    PAPER_PROPRIO,
     PRIVILEGED,
     PROPRIO,
     STAGES,
@@ -54,8 +55,8 @@ class GrinningFace(SimulatorPlugin):
                 control_hz=20.0,
             ),
             observation=ObservationSpec(
-                cameras=(CameraSpec(CAMERA, CAMERA_SIZE, CAMERA_SIZE),),
-                proprio=PROPRIO,
+                cameras=(CameraSpec(CAMERA, CAMERA_SIZE, CAMERA_SIZE, role="third_person"),),
+                proprio=PAPER_PROPRIO if chosen.proprio == "paper" else PROPRIO,
                 privileged=PRIVILEGED,
             ),
             max_steps=MAX_STEPS,

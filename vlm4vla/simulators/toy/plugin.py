@@ -7,7 +7,14 @@ from pathlib import Path
 
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
-from vlm4vla.core.specs import ActionSpec, CameraSpec, ObservationSpec, SimulatorSpec
+from vlm4vla.core.specs import (
+    ActionSpec,
+    CameraSpec,
+    ObservationSpec,
+    SimulatorSpec,
+    opening,
+    position,
+)
 
 FAULTS = ("none", "raise-once", "raise", "hang", "exit", "leak")
 
@@ -36,8 +43,8 @@ class Toy(SimulatorPlugin):
                 translation_scale=(0.05, 0.05, 0.05), rotation_scale=(0.1, 0.1, 0.1), control_hz=10
             ),
             observation=ObservationSpec(
-                cameras=(CameraSpec("top", 256, 256),),
-                proprio=("x [m]", "y [m]", "z [m]", "gripper opening [0..1]"),
+                cameras=(CameraSpec("top", 256, 256, role="third_person"),),
+                proprio=(position("base"), opening(1.0)),
                 privileged=("tcp", "puck", "pad", "held"),
             ),
             max_steps=60,
