@@ -43,7 +43,7 @@ learn: setup  ## Train a small VLA on the emoji task, in about ten minutes.
 	$(BENCH) learn --out $(LEARNED)
 
 test: setup  ## Run every test; say which folders to set for those that need fetched data.
-	$(PYTHON) -m pytest --durations=10 -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PYTHON) -m pytest --durations=10 -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: setup  ## Check style and types.
 	$(VENV)/bin/ruff check .

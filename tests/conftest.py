@@ -25,6 +25,7 @@ FOLDERS = {"assets": "VLM4VLA_ASSETS", "golden": "VLM4VLA_GOLDEN"}
 
 _NOTE = "deselected"  # what a parallel worker tells the process that prints
 
+os.environ.setdefault("RAY_AUTH_MODE", "token")  # a new Ray does; who joins one has to say so
 _given = {mark: os.environ.get(variable) for mark, variable in FOLDERS.items()}
 _lacking: dict[str, str] = {}
 _deselected: Counter[str] = Counter()
@@ -109,16 +110,15 @@ def nothing_downloaded(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def ray_session() -> Iterator[None]:
-    """One Ray for the whole session (of each process, with `-n`): starting it takes seconds.
+def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One Ray for the whole session, all its processes together: starting it takes seconds.
 
-    The hosts it starts inherit its environment, so that is the whole one; what a test may not see
-    is missing in the driver, which checks every asset before anything starts.
+    The hosts it starts are given the folders; what a test may not see is missing in the driver,
+    which checks every asset before anything starts.
     """
+    from tests.shared_ray import session_folder, shared_ray
     from vlm4vla.rollout.cluster import cluster
 
-    seen = dict(os.environ)
-    _give(FOLDERS)
-    with cluster():
-        _give([mark for mark, variable in FOLDERS.items() if variable in seen])
+    given = {FOLDERS[mark]: value for mark, value in _given.items() if value is not None}
+    with cluster(shared_ray(session_folder(tmp_path_factory), os.environ | given)):
         yield
