@@ -1,0 +1,44 @@
+"""A store read once: whatever a report asks for again, it gets the same rows."""
+
+from __future__ import annotations
+
+from vlm4vla.store.records import EpisodeRow, Fault, RunRecord
+from vlm4vla.store.store import Store
+
+
+class Snapshot(Store):
+    """What was read of a store, kept.
+
+    The parts of a report agree with each other, even while runs are going on, and no run is read
+    twice. It holds every row it was asked for in memory, and closing is left to the store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """A view of `store`, which stays open as long."""
+        super().__init__(store._db)
+        self._runs: list[RunRecord] | None = None
+        self._episodes: dict[str, list[EpisodeRow]] = {}
+        self._faults: dict[str, list[Fault]] = {}
+
+    def runs(self) -> list[RunRecord]:
+        """Every run, the oldest first."""
+        if self._runs is None:
+            self._runs = super().runs()
+        return list(self._runs)
+
+    def run(self, name: str) -> RunRecord:
+        """The run of that id, as first seen; otherwise as `Store.run`."""
+        known = {run.id: run for run in self.runs()}
+        return known[name] if name in known else super().run(name)
+
+    def episodes(self, run: str) -> list[EpisodeRow]:
+        """The rows of a run, sorted by episode key."""
+        if run not in self._episodes:
+            self._episodes[run] = super().episodes(run)
+        return list(self._episodes[run])
+
+    def faults(self, run: str) -> list[Fault]:
+        """The failed attempts of a run, the oldest first."""
+        if run not in self._faults:
+            self._faults[run] = super().faults(run)
+        return list(self._faults[run])
