@@ -3,6 +3,7 @@
 import xml.dom.minidom
 
 import pytest
+from matplotlib.figure import Figure
 
 from vlm4vla import figures
 from vlm4vla.core.errors import BadInput, StoreError, UnknownName
@@ -28,21 +29,34 @@ def test_a_correlation():
 def test_a_leaderboard_and_a_decomposition(pytestconfig):
     path = pytestconfig.rootpath / ANALYSIS
     drawing = figures.leaderboard("grinningface_val", store=path)
-    assert "expert-blind" in drawing.svg and 'class="chance"' not in drawing.svg
-    assert 'class="chance"' in figures.leaderboard(
-        "grinningface_val", "recognition", store=path
-    ).svg  # fmt: skip
+    assert "expert-blind" in drawing.svg and "chance" not in titles(drawing)
+    assert "chance" in titles(figures.leaderboard("grinningface_val", "recognition", store=path))
     with Store.open(path) as store:
         assert "val, n = 100" in figures.decomposition("expert-blind", store=store).svg
     theirs = figures.decomposition("Baseline (full FT)", store=path, published=True)
     assert "val, n = 500" in theirs.svg
 
 
+def test_three_of_them_make_one_figure(pytestconfig, tmp_path):
+    path = pytestconfig.rootpath / ANALYSIS
+    figure = Figure(figsize=(15, 4), layout="constrained")
+    first, second, third = figure.subplots(1, 3)
+    assert figures.correlation(FIGURE_3, "libero_10", published=True, ax=first) is first
+    assert figures.leaderboard("grinningface_val", store=path, ax=second) is second
+    assert figures.decomposition("expert-blind", store=path, ax=third) is third
+    figure.savefig(tmp_path / "all.pdf")
+    assert (tmp_path / "all.pdf").read_bytes().startswith(b"%PDF")
+
+
 def test_saving(tmp_path):
     drawing = figures.correlation(FIGURE_3, "libero_10", published=True)
     assert drawing.save(tmp_path / "a.svg").read_text() == drawing.svg
+    assert drawing.save(str(tmp_path / "a.pdf")).read_bytes().startswith(b"%PDF")
+    assert drawing.save(tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(BadInput, match="cannot be written"):
         drawing.save(tmp_path / "none" / "a.svg")
+    with pytest.raises(BadInput, match="names no format"):
+        drawing.save(tmp_path / "a.eps")
 
 
 def test_mistakes_are_named(pytestconfig, tmp_path):

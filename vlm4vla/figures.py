@@ -3,40 +3,33 @@
     from vlm4vla import figures
     figures.correlation("VLM4VLA general capability (Fig. 3 x-axis)", "calvin_abcd", published=True)
 
-Every function returns a `Drawing`, which a notebook shows and `save` writes as SVG.
+Every function draws into the `Axes` it is given, or into a `Drawing` of its own: axes that a
+notebook shows, and whose `save` writes PDF, PNG or SVG, as the name of the file says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from vlm4vla.core.errors import BadInput, UnknownName
+from matplotlib.axes import Axes
+
+from vlm4vla.core.errors import UnknownName
+from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.correlation.correlation import correlations
+from vlm4vla.reports.decomposition import decomposed
+from vlm4vla.reports.figures.canvas import Drawing
+from vlm4vla.reports.figures.correlation import influence as _influence
+from vlm4vla.reports.figures.correlation import scatter as _scatter
+from vlm4vla.reports.figures.decomposition import decomposition as _decomposition
+from vlm4vla.reports.figures.intervals import Interval, intervals
+from vlm4vla.reports.scores import ALL
 from vlm4vla.store import Store
+
+__all__ = ["Drawing", "correlation", "decomposition", "leaderboard"]
 
 Where = Store | str | Path | None
 """An open store or its file; None for `VLM4VLA_STORE` or ./results/bench.db."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """An SVG text that stands on its own."""
-
-    svg: str
-
-    def _repr_svg_(self) -> str:
-        """What a notebook shows."""
-        return self.svg
-
-    def save(self, path: str | Path) -> Path:
-        """Write it as an SVG file. Raises BadInput where that cannot be done."""
-        where = Path(path)
-        try:
-            where.write_text(self.svg, encoding="utf-8")
-        except OSError as error:
-            raise BadInput(f"{where} cannot be written: {error.strerror}.") from error
-        return where
 
 
 def correlation(
@@ -48,7 +41,8 @@ def correlation(
     backbones: Mapping[str, str] | None = None,
     influence: bool = False,
     width: int = 620,
-) -> Drawing:
+    ax: Axes | None = None,
+) -> Axes:
     """Backbones' scores on a benchmark against those of their policies on a suite, with the fit.
 
     Args:
@@ -58,65 +52,66 @@ def correlation(
         store: where the runs are.
         backbones: policy -> backbone, where the policy's name does not tell.
         influence: draw r without each backbone and family instead of the scatter.
-        width: pixels.
+        width: pixels of a `Drawing`.
+        ax: where to draw; by default a `Drawing` is made.
 
     Raises:
         StoreError, UnknownName, BadInput: as `correlate`.
     """
-    from vlm4vla.reports.correlation.correlation import correlations
-    from vlm4vla.reports.figures import correlation as drawn
-
     (found,) = correlations([vqa], [suite], published, store, backbones)
-    return _drawing(drawn.influence(found) if influence else drawn.scatter(found), width)
+    return _wide(_influence(found, ax) if influence else _scatter(found, ax), width)
 
 
 def decomposition(
-    policy: str, *, store: Where = None, published: bool = False, width: int = 620
-) -> Drawing:
+    policy: str,
+    *,
+    store: Where = None,
+    published: bool = False,
+    width: int = 620,
+    ax: Axes | None = None,
+) -> Axes:
     """Execution, recognition and overall success of one policy on the splits of the emoji task.
 
     Args:
         policy: its name; with `published`, the name in the GrinningFace paper.
         store: where the runs are.
         published: draw what the paper prints instead.
-        width: pixels.
+        width: pixels of a `Drawing`.
+        ax: where to draw; by default a `Drawing` is made.
 
     Raises:
         StoreError: the store cannot be read.
         UnknownName: no such policy.
     """
-    from vlm4vla.reports.decomposition import decomposed
-    from vlm4vla.reports.figures.decomposition import decomposition as drawn
-
-    found = decomposed(store, (), published)
     origin = "paper" if published else "ours"
-    known = {one.policy for one in found.splits if one.origin == origin}
-    if policy not in known:
-        raise UnknownName("policy with emoji results", policy, known)
-    chosen = [one for one in found.splits if (one.origin, one.policy) == (origin, policy)]
-    latest = {one.split: one for one in chosen}
-    return _drawing(drawn(tuple(latest.values())), width)
+    scores = [one for one in decomposed(store, (), published).splits if one.origin == origin]
+    latest = {one.split: one for one in scores if one.policy == policy}
+    if not latest:
+        raise UnknownName("policy with emoji results", policy, {one.policy for one in scores})
+    return _wide(_decomposition(tuple(latest.values()), ax), width)
 
 
 def leaderboard(
-    suite: str, metric: str = "", *, store: Where = None, width: int = 560
-) -> Drawing:  # fmt: skip
+    suite: str,
+    metric: str = "",
+    *,
+    store: Where = None,
+    width: int = 560,
+    ax: Axes | None = None,
+) -> Axes:
     """The interval plot of one metric over the policies of a suite, the best first.
 
     Args:
         suite: the suite.
         metric: by default its headline.
         store: where the runs are.
-        width: pixels.
+        width: pixels of a `Drawing`.
+        ax: where to draw; by default a `Drawing` is made.
 
     Raises:
         StoreError: the store cannot be read.
         UnknownName: no run of the suite, or no such metric.
     """
-    from vlm4vla.reports.board.leaderboard import board
-    from vlm4vla.reports.figures.intervals import Interval, intervals
-    from vlm4vla.reports.scores import ALL
-
     if isinstance(store, Store):
         found = board(store, [suite])
     else:
@@ -132,11 +127,10 @@ def leaderboard(
         for row in chosen
         if row.value is not None and row.low is not None and row.high is not None
     ]
-    rate, chance = chosen[0].kind == "rate", chosen[0].chance
-    return _drawing(intervals(points, rate, chance), width)
+    return _wide(intervals(points, chosen[0].kind == "rate", chosen[0].chance, ax), width)
 
 
-def _drawing(svg: str, width: int) -> Drawing:
-    from vlm4vla.reports.figures.standalone import standalone
-
-    return Drawing(standalone(svg, width))
+def _wide(ax: Axes, width: int) -> Axes:
+    if isinstance(ax, Drawing):
+        ax.pixels = width
+    return ax

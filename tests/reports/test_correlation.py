@@ -14,10 +14,9 @@ from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.reports.correlation.correlation import correlate, correlations
 from vlm4vla.reports.correlation.screening import screen
-from vlm4vla.reports.figures.correlation import influence, scatter, ticks
+from vlm4vla.reports.figures.correlation import influence, scatter
 from vlm4vla.reports.figures.labels import place
 from vlm4vla.reports.figures.plain import text_scatter
-from vlm4vla.reports.figures.standalone import standalone
 from vlm4vla.reports.tables.strict_json import json_text
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.library import Library, Score, Source
@@ -166,27 +165,40 @@ def test_mixed_sources_are_said():
 def test_drawings_hold_every_backbone_and_are_xml(figure_3):
     for found in figure_3.values():
         for drawing in (scatter(found), influence(found)):
-            text = standalone(drawing, width=600)
-            document = xml.dom.minidom.parseString(text)
+            drawing.pixels = 600
+            document = xml.dom.minidom.parseString(drawing.svg)
             assert document.documentElement.getAttribute("width") == "600"
-            assert all(point.backbone in text for point in found.points)
-        assert scatter(found).count("<title>") == 9
+            assert all(point.backbone in drawing.svg for point in found.points)
+        assert scatter(found).svg.count("<title>") == 9
         letters = "".join(text_scatter(found))
         assert all(letters.count(letter) == 1 for letter in "abcdefghi")
 
 
 def test_labels_do_not_hide_each_other():
     marks = [(100.0, 100.0), (104.0, 103.0), (108.0, 99.0)]
-    spots = place(["one", "two", "three"], marks, (0, 0, 300, 300))
+    offsets = place(["one", "two", "three"], marks, (0, 0, 300, 300))
+    spots = [(x + dx, y + dy, dx > 0) for (x, y), (dx, dy) in zip(marks, offsets, strict=True)]
     rows = sorted(y for _, y, _ in spots)
-    sides = {anchor for _, _, anchor in spots}
+    sides = {right for _, _, right in spots}
     assert len(set(spots)) == 3 and (len(sides) > 1 or rows[1] - rows[0] > 9)
+    (alone,) = place(["a name of some length"], [(290.0, 150.0)], (0, 0, 300, 300))
+    assert alone[0] < 0, "where the room ends, it goes the other way"
 
 
-def test_ticks_are_round_and_inside():
-    assert ticks(0.03, 0.97) == [0.2, 0.4, 0.6, 0.8]
-    assert ticks(380, 4500)[0] >= 380 and len(ticks(380, 4500)) >= 4
-    assert ticks(1.0, 1.0)
+def test_the_scatter_is_drawn_to_scale(figure_3):
+    found = figure_3["libero_10"]
+    ax = scatter(found)
+    marks = [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines
+             if line.get_marker() not in ("None", None)]  # fmt: skip
+    assert marks == [(point.x, pytest.approx(100 * point.y)) for point in found.points]
+    fit, *whiskers = (line for line in ax.lines if line.get_marker() in ("None", None))
+    assert list(fit.get_ydata()) == pytest.approx(
+        [100 * (found.intercept + found.slope * x) for x in fit.get_xdata()]
+    )
+    assert [np.ptp(one.get_ydata()) for one in whiskers] == pytest.approx(
+        [2 * 196 * point.y_error for point in found.points]
+    )
+    assert len({line.get_marker() for line in ax.lines}) == 4, "three families, and lines"
 
 
 def test_screening_every_benchmark_finds_nothing_in_the_published_scores():

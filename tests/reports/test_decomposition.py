@@ -15,7 +15,6 @@ from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.reports.decomposition import decomposed, decomposition
 from vlm4vla.reports.decomposition_grid import grids
 from vlm4vla.reports.figures.decomposition import decomposition as drawn
-from vlm4vla.reports.figures.standalone import standalone
 from vlm4vla.reports.tables import writers as tables
 
 
@@ -117,10 +116,15 @@ def test_a_store_without_emojis_is_named(store):
 
 
 def test_the_drawing_is_xml_with_three_marks_a_split(learned):
-    drawing = standalone(drawn(decomposed(learned).splits), 500)
-    document = xml.dom.minidom.parseString(drawing)
+    ax = drawn(decomposed(learned).splits)
+    document = xml.dom.minidom.parseString(ax.svg)
     assert len(document.getElementsByTagName("title")) == 1 + 3 * 2  # chance, then the marks
-    assert "id, n = 60" in drawing and "chance" in drawing
+    assert "id, n = 60" in ax.svg and "chance" in ax.svg
+    marks = [line.get_xdata()[0] for line in ax.lines if line.get_marker() in ("o", "s", "^")]
+    scores = sorted(decomposed(learned).splits, key=lambda one: one.split)
+    assert marks == pytest.approx(
+        [part.value for one in scores for part in (one.execution, one.recognition, one.overall)]
+    )
 
 
 def test_the_verb(learned, tmp_path):

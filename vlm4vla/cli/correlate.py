@@ -182,8 +182,8 @@ def _draw(found: list[Correlation], folder: Path) -> list[Path]:
     import re
 
     from vlm4vla.core.errors import BadInput
+    from vlm4vla.reports.figures.canvas import Drawing
     from vlm4vla.reports.figures.correlation import influence, scatter
-    from vlm4vla.reports.figures.standalone import standalone
 
     written = []
     try:
@@ -191,9 +191,8 @@ def _draw(found: list[Correlation], folder: Path) -> list[Path]:
         for one in found:
             stem = re.sub(r"[^a-z0-9]+", "-", f"{one.suite} {one.vqa}".lower()).strip("-")
             for name, drawing in (("scatter", scatter(one)), ("influence", influence(one))):
-                path = folder / f"{stem}-{name}.svg"
-                path.write_text(standalone(drawing), encoding="utf-8")
-                written.append(path)
+                assert isinstance(drawing, Drawing)
+                written.append(drawing.save(folder / f"{stem}-{name}.svg"))
     except OSError as error:
         raise BadInput(
             f"{folder} cannot be written: {error.strerror}.", "Name a folder of yours with --svg."

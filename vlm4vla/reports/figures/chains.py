@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vlm4vla.reports.figures.drawing import (
-    COLOURS,
-    LINE,
-    WIDTH,
-    label,
-    label_width,
-    shape,
-    svg,
-)
+from matplotlib.axes import Axes
+
+from vlm4vla.reports.figures import drawing as draw
+from vlm4vla.reports.figures.canvas import blank, tip
 
 _SHADES = ("#e3e8ed", "#cfe1ee", "#9fc6e0", "#63a5cf", "#2a80b8", "#00507d")
 """From none solved to all: one hue that darkens, so that print and every eye keep the order."""
@@ -37,72 +31,44 @@ class Chains:
         return sum(self.counts[k:])
 
 
-def survival(runs: Sequence[Chains]) -> str:
-    """SVG: share of chains with at least 1, 2, ... subtasks solved (SR1..SR5), a line a run."""
-    top, bottom, left, right = 8.0, 168.0, 34.0, WIDTH - 12.0
+def survival(runs: Sequence[Chains], ax: Axes | None = None) -> Axes:
+    """Share of chains with at least 1, 2, ... subtasks solved (SR1..SR5), a line a run."""
+    height = 190.0 + 18.0 * len(runs)
+    ax = ax or blank(height, name="Share of chains by subtasks solved in a row")
     steps = max(len(run.counts) for run in runs) - 1
-
-    def x(k: float) -> float:
-        return left + (right - left) * (k - 0.7) / max(1, steps - 0.4)
-
-    def y(share: float) -> float:
-        return bottom - (bottom - top) * share
-
-    parts = []
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(
-            f'<line class="grid" x1="{left}" x2="{right}" y1="{y(share):.1f}" y2="{y(share):.1f}"/>'
-            f'<text class="tick" x="{left - 16}" y="{y(share) + 4:.1f}">{100 * share:g}</text>'
-        )
-    for k in range(1, steps + 1):
-        parts.append(f'<text class="tick" x="{x(k):.1f}" y="{bottom + 16}">SR{k}</text>')
+    draw.levels(ax)
+    ax.set(xlim=(0.7, steps + 0.3), ylim=(0, 100), yticks=range(0, 101, 25))
+    ax.set_xticks(range(1, steps + 1), [f"SR{k}" for k in range(1, steps + 1)])
     for index, run in enumerate(runs):
-        shares = [run.at_least(k) / max(1, run.total) for k in range(1, len(run.counts))]
-        points = " ".join(f"{x(k):.1f},{y(share):.1f}" for k, share in enumerate(shares, 1))
-        colour = COLOURS[index % len(COLOURS)]
-        parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
-        )
+        shares = [100 * run.at_least(k) / max(1, run.total) for k in range(1, len(run.counts))]
+        colour = draw.COLOURS[index % len(draw.COLOURS)]
+        ax.plot(range(1, len(run.counts)), shares, color=colour, linewidth=2, clip_on=False)
         for k, share in enumerate(shares, 1):
-            said = f"{run.label}: {run.at_least(k)} of {run.total}"
-            parts.append(shape(index, x(k), y(share), said, 4.5))
-    for index, run in enumerate(runs):
-        row = bottom + 38 + 18 * index
-        parts.append(shape(index, left + 4, row - 4, size=4.5))
-        parts.append(f'<text x="{left + 16}" y="{row}">{html.escape(run.label)}</text>')
-    return svg(bottom + 30 + 18 * len(runs), parts, "Share of chains by subtasks solved in a row")
+            draw.mark(ax, index, k, share, f"{run.label}: {run.at_least(k)} of {run.total}", 9)
+    draw.key(ax, [draw.series(index, run.label) for index, run in enumerate(runs)], 1, gap=25)
+    return ax
 
 
-def lengths(runs: Sequence[Chains]) -> str:
-    """SVG: a bar a run, cut by the number of subtasks solved, counts written where they fit."""
-    left, right = label_width([run.label for run in runs]), WIDTH - 8.0
+def lengths(runs: Sequence[Chains], ax: Axes | None = None) -> Axes:
+    """A bar a run, cut by the number of subtasks solved, counts written where they fit."""
+    height = draw.LINE * len(runs) + draw.BELOW
+    ax = ax or blank(height, name="Chains by the number of subtasks solved")
+    draw.rows(ax, [run.label for run in runs])
+    draw.bare(ax, 1)
     steps = max(len(run.counts) for run in runs)
-    parts = []
     for row, run in enumerate(runs):
-        y, start = LINE * row + 4, left
-        parts.append(label(run.label, left, y + 9))
+        start = 0.0
         for k, count in enumerate(run.counts):
-            width = (right - left) * count / max(1, run.total)
-            parts.append(
-                f'<rect class="piece" x="{start:.1f}" y="{y}" width="{width:.1f}" height="18" '
-                f'fill="{_shade(k, steps)}"><title>{k} solved: {count} of {run.total}</title>'
-                "</rect>"
-            )
-            if width > 9 + 6 * len(str(count)):
-                light = ' fill="#fff" class="inside"' if k >= steps - 2 else ""
-                parts.append(
-                    f'<text x="{start + width / 2:.1f}" y="{y + 13}" text-anchor="middle" '
-                    f'font-size="11"{light}>{count}</text>'
-                )
-            start += width
-    base = LINE * len(runs) + 16
-    for k in range(steps):
-        x = left + (right - left) * k / steps
-        parts.append(
-            f'<rect class="piece" x="{x:.1f}" y="{base - 9}" width="10" height="10" '
-            f'fill="{_shade(k, steps)}"/><text class="count" x="{x + 14:.1f}" y="{base}">{k}</text>'
-        )
-    return svg(base + 8, parts, "Chains by the number of subtasks solved")
+            share = count / max(1, run.total)
+            (bar,) = ax.barh(row, share, draw.THICK, start, color=_shade(k, steps),
+                             edgecolor="white", linewidth=1)  # fmt: skip
+            tip(bar, f"{k} solved: {count} of {run.total}")
+            if share > 0.025 + 0.025 * len(str(count)):
+                ax.text(start + share / 2, row, str(count), ha="center", va="center_baseline",
+                        fontsize=11, color="white" if k >= steps - 2 else draw.INK)  # fmt: skip
+            start += share
+    draw.key(ax, [draw.piece(_shade(k, steps), str(k)) for k in range(steps)], steps)
+    return ax
 
 
 def _shade(k: int, steps: int) -> str:

@@ -1,80 +1,166 @@
-"""What the drawings share: their width, their frame, names at the left, an axis below.
+"""What the drawings share: colours and marks, names at the left, numbers below, a key.
 
-Colours and sizes are in `STYLE`: part of the page's style sheet, and brought along by `standalone`
-where there is no page.
+Whatever comes from a run is text, never mathematics: `$` is a sign like others.
 """
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, Literal
 
-WIDTH = 360
-"""Of the view box; rows and letters are in the same unit."""
-LINE = 26
-"""Height of a row whose name has one line."""
-TALL = 34
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from vlm4vla.reports.figures.canvas import tip
+
+LINE = 26.0
+"""Height in points of a row whose name has one line."""
+TALL = 34.0
 """Height of a row whose name has a note below it."""
+THICK = 18 / 26
+"""Of a bar, in rows."""
+BELOW = 26.0
+"""Height of the numbers or the key below, with the margins of the sheet."""
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe & Ito's: told apart by colour-blind readers; shape or text tells them apart as well."""
-
-STYLE = """
-svg { font-size: 12px; }
-svg text { fill: #1b1f24; } svg .label { text-anchor: end; }
-svg .note { fill: #5b6470; font-size: 10px; }
-svg .tick { text-anchor: middle; fill: #5b6470; font-size: 11px; } svg .count { fill: #5b6470; }
-svg .grid { stroke: #d5dae0; } svg .zero { stroke: #1b1f24; }
-svg .chance { stroke: #d55e00; stroke-dasharray: 4 3; }
-svg .whisker { stroke: #0072b2; stroke-width: 3; } svg .dot { fill: #0072b2; }
-svg .hollow { fill: #fff; stroke: #0072b2; stroke-width: 2; }
-svg .bounds { fill: none; stroke: #5b6470; stroke-width: 1.5; }
-svg .rail { fill: #e9edf1; } svg .bar { fill: #0072b2; }
-svg .piece { stroke: #fff; stroke-width: 1; } svg text.inside { fill: #fff; }
-"""
-
-_LONGEST, _LONGEST_NOTE = 22, 30
-_LETTER = 6.4
-
-Scale = Callable[[float], float]
+MARKERS = ("o", "s", "^", "D")
+INK, SOFT, RULE, RAIL, CHANCE = "#1b1f24", "#5b6470", "#d5dae0", "#e9edf1", "#d55e00"
 
 
-def svg(height: float, parts: Sequence[str], name: str, width: float = WIDTH) -> str:
-    """The drawing; `name` is what a screen reader says."""
-    return (
-        f'<svg viewBox="0 0 {width:g} {height:.0f}" role="img" '
-        f'aria-label="{html.escape(name, quote=True)}">{"".join(parts)}</svg>'
+def rows(ax: Axes, texts: Sequence[str], notes: Sequence[str] = ()) -> None:
+    """A row a name, the first on top: names end left of the axes, notes stand below in small."""
+    frame_rows(ax, -0.5, len(texts) - 0.5)
+    for row, text in enumerate(texts):
+        note = notes[row] if row < len(notes) else ""
+        name(ax, row, text, 5 if note else 0)
+        if note:
+            name(ax, row, note, -7, longest=30, note=True)
+
+
+def frame_rows(ax: Axes, low: float, high: float) -> None:
+    """Rows that a lower number puts further up, without a frame."""
+    ax.set_ylim(high, low)
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+
+
+def name(
+    ax: Axes, y: float, text: str, lift: float = 0, longest: int = 22, bold: bool = False,
+    note: bool = False,
+) -> None:  # fmt: skip
+    """What ends left of the axes at the height `y`, in small if it is a note; cut if too long."""
+    short = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    shown = ax.annotate(
+        short, (0, y), xycoords=("axes fraction", "data"), xytext=(-8, lift),
+        textcoords="offset points", ha="right", va="center", fontsize=10 if note else 12,
+        color=SOFT if note else INK, fontweight="bold" if bold else "normal",
+        parse_math=False, annotation_clip=False,
+    )  # fmt: skip
+    if short != text:
+        tip(shown, text)
+
+
+def scale(ax: Axes, low: float, high: float, rate: bool, signed: bool = False) -> None:
+    """Grid lines and numbers below at five equal steps; percent for rates."""
+    ticks = [low + (high - low) * i / 4 for i in range(5)]
+    texts = [f"{100 * tick if rate else tick:.3g}" for tick in ticks]
+    signs = ["+" if signed and tick > 0 else "" for tick in ticks]
+    ax.set_xlim(low, high)
+    ax.set_xticks(ticks, [sign + text for sign, text in zip(signs, texts, strict=True)])
+    ax.tick_params(axis="x", length=0, labelsize=11, labelcolor=SOFT, pad=4)
+    ax.vlines(
+        ticks, 0, 1, RULE, linewidth=1, transform=ax.get_xaxis_transform(), clip_on=False, zorder=0
     )
 
 
-def label(text: str, left: float, y: float, note: str = "") -> str:
-    """A row's name that ends left of `left`, its note in small letters below."""
-    if not note:
-        return _line("label", text, left - 8, y + 4)
-    below = _line("label note", note, left - 8, y + 10, _LONGEST_NOTE)
-    return _line("label", text, left - 8, y - 2) + below
+def levels(ax: Axes) -> None:
+    """Horizontal grid lines, numbers on both sides, and no frame."""
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0, labelsize=11, labelcolor=SOFT, pad=7)
+    ax.grid(axis="y", color=RULE, linewidth=1)
+    ax.set_axisbelow(True)
 
 
-def label_width(texts: Sequence[str], notes: Sequence[str] = ()) -> float:
-    """Room that names and their notes need at the left."""
-    longest = max([len(_short(text)) for text in texts], default=0)
-    below = max([len(_short(text, _LONGEST_NOTE)) for text in notes], default=0)
-    return 16 + max(_LETTER * longest, 5.2 * below)
+def above(ax: Axes, x: float, text: str) -> None:
+    """A small word on top of the axes."""
+    ax.annotate(text, (x, 1), xycoords=("data", "axes fraction"), xytext=(0, 3), ha="center",
+                textcoords="offset points", fontsize=11, color=SOFT)  # fmt: skip
 
 
-def axis(x: Scale, low: float, high: float, bottom: float, rate: bool, signed: bool = False) -> str:
-    """Grid lines and numbers at five equal steps; percent for rates."""
-    parts = []
-    for i in range(5):
-        tick = low + (high - low) * i / 4
-        sign = "+" if signed and tick > 0 else ""
-        text = f"{100 * tick:.3g}" if rate else f"{tick:.3g}"
-        parts.append(
-            f'<line class="grid" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="0" y2="{bottom:.1f}"/>'
-            f'<text class="tick" x="{x(tick):.1f}" y="{bottom + 14:.1f}">{sign}{text}</text>'
-        )
-    return "".join(parts)
+def bare(ax: Axes, high: float) -> None:
+    """No numbers below; bars from 0 to `high` fill the width."""
+    ax.set_xticks([])
+    ax.set_xlim(0, high)
+
+
+def whisker(ax: Axes, y: float, low: float, high: float) -> None:
+    """An interval in the colour of the first series."""
+    ax.plot((low, high), (y, y), color=COLOURS[0], linewidth=3, clip_on=False,
+            solid_capstyle="butt")  # fmt: skip
+
+
+def dot(ax: Axes, x: float, y: float, hollow: bool = False) -> None:
+    """A value in the colour of the first series; hollow where something about it is open."""
+    ax.plot(x, y, "o", markersize=9 if hollow else 10, color=COLOURS[0], clip_on=False,
+            markerfacecolor="white" if hollow else COLOURS[0],
+            markeredgewidth=2 if hollow else 0)  # fmt: skip
+
+
+def mark(ax: Axes, index: int, x: float, y: float, text: str, size: float = 10) -> None:
+    """The mark of the series `index`: circle, square, triangle, diamond, each in its colour."""
+    tip(ax.add_line(Line2D([x], [y], clip_on=False, **_look(index, size))), text)
+
+
+def after(ax: Axes, x: float, y: float, text: str) -> None:
+    """A number behind the end of a bar."""
+    ax.annotate(text, (x, y), xytext=(6, 0), textcoords="offset points", va="center_baseline",
+                fontsize=12, color=SOFT, parse_math=False)  # fmt: skip
+
+
+def chance_line(ax: Axes, value: float, text: str = "chance") -> None:
+    """Dashed: what a policy that knows nothing would reach."""
+    line = ax.axvline(value, color=CHANCE, linewidth=1, linestyle=(0, (4, 3)), clip_on=False)
+    tip(line, text)
+
+
+def key(
+    ax: Axes,
+    handles: Sequence[Artist],
+    columns: int,
+    gap: float = 2,
+    side: Literal["left", "right"] = "left",
+) -> None:
+    """What marks or colours mean: `gap` points below the axes, from their left or to their right.
+
+    Args:
+        ax: where.
+        handles: of `series` or `piece`.
+        columns: beside each other.
+        gap: room between.
+        side: where it begins, or ends.
+    """
+    legend = ax.legend(
+        handles=handles, loc="upper left" if side == "left" else "upper right",
+        bbox_to_anchor=(float(side == "right"), 0), ncols=columns, frameon=False, fontsize=12,
+        labelcolor=SOFT, handlelength=0.9, handleheight=0.8, handletextpad=0.4, columnspacing=1.0,
+        borderaxespad=gap / 12, borderpad=0,
+    )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def series(index: int, text: str) -> Line2D:
+    """The mark of a series for the key."""
+    return Line2D([], [], linestyle="none", label=text, **_look(index, 10))
+
+
+def piece(colour: str, text: str) -> Patch:
+    """A colour for the key."""
+    return Patch(facecolor=colour, label=text)
 
 
 def round_up(value: float) -> float:
@@ -85,30 +171,8 @@ def round_up(value: float) -> float:
     return next(unit * step for step in (1, 2, 4, 5, 8, 10, 20) if unit * step >= value)
 
 
-def shape(index: int, x: float, y: float, title: str = "", size: float = 5.0) -> str:
-    """The mark of the series `index`: circle, square, triangle, diamond, each in its colour."""
-    said = f"<title>{html.escape(title)}</title>" if title else ""
-    fill = f'fill="{COLOURS[index % len(COLOURS)]}"'
-    if index % 4 == 0:
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" {fill}>{said}</circle>'
-    if index % 4 == 1:
-        corner = f'x="{x - size * 0.9:.1f}" y="{y - size * 0.9:.1f}"'
-        side = f'width="{size * 1.8:.1f}" height="{size * 1.8:.1f}"'
-        return f"<rect {corner} {side} {fill}>{said}</rect>"
-    turn = "0,-1.2 1.1,0.9 -1.1,0.9" if index % 4 == 2 else "0,-1.2 1.2,0 0,1.2 -1.2,0"
-    points = " ".join(
-        ",".join(f"{size * float(part):.1f}" for part in pair.split(",")) for pair in turn.split()
-    )
-    return (
-        f'<polygon points="{points}" transform="translate({x:.1f} {y:.1f})" {fill}>{said}</polygon>'
-    )
-
-
-def _line(kind: str, text: str, x: float, y: float, longest: int = _LONGEST) -> str:
-    short = _short(text, longest)
-    title = f"<title>{html.escape(text)}</title>" if short != text else ""
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{html.escape(short)}{title}</text>'
-
-
-def _short(text: str, longest: int = _LONGEST) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+def _look(index: int, size: float) -> dict[str, Any]:
+    marker = MARKERS[index % len(MARKERS)]
+    colour = COLOURS[index % len(COLOURS)]
+    scaled = size * {"s": 0.9, "^": 1.1, "D": 0.8}.get(marker, 1.0)
+    return {"marker": marker, "color": colour, "markersize": scaled, "markeredgewidth": 0}

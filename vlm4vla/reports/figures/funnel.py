@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vlm4vla.reports.figures.drawing import LINE, WIDTH, label, label_width, svg
+from matplotlib.axes import Axes
+
+from vlm4vla.reports.figures import drawing as draw
+from vlm4vla.reports.figures.canvas import blank
 
 
 @dataclass(frozen=True)
@@ -17,17 +20,15 @@ class Bar:
     total: int
 
 
-def funnel(bars: Sequence[Bar]) -> str:
-    """SVG: horizontal bars with their counts written at the end."""
-    left, right = label_width([bar.label for bar in bars]), WIDTH - 58
-    parts = []
+def funnel(bars: Sequence[Bar], ax: Axes | None = None) -> Axes:
+    """Horizontal bars on rails as long as the total, counts written at the end."""
+    ax = ax or blank(draw.LINE * len(bars) + 6, name="How many episodes reached each stage")
+    draw.rows(ax, [bar.label for bar in bars])
+    draw.bare(ax, 1)
+    places = range(len(bars))
+    ax.barh(places, 1.0, draw.THICK, color=draw.RAIL)
+    ax.barh(places, [bar.count / max(1, bar.total) for bar in bars], draw.THICK,
+            color=draw.COLOURS[0])  # fmt: skip
     for row, bar in enumerate(bars):
-        y = LINE * row + 4
-        width = (right - left) * (bar.count / bar.total if bar.total else 0.0)
-        parts.append(label(bar.label, left, y + 9))
-        parts.append(
-            f'<rect class="rail" x="{left:.1f}" y="{y}" width="{right - left:.1f}" height="18"/>'
-            f'<rect class="bar" x="{left:.1f}" y="{y}" width="{width:.1f}" height="18"/>'
-            f'<text class="count" x="{right + 6:.1f}" y="{y + 13}">{bar.count}/{bar.total}</text>'
-        )
-    return svg(LINE * len(bars) + 4, parts, "How many episodes reached each stage")
+        draw.after(ax, 1.0, row, f"{bar.count}/{bar.total}")
+    return ax

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vlm4vla.reports.figures.drawing import (
-    LINE,
-    TALL,
-    WIDTH,
-    axis,
-    label,
-    label_width,
-    round_up,
-    svg,
-)
+from matplotlib.axes import Axes
+
+from vlm4vla.reports.figures import drawing as draw
+from vlm4vla.reports.figures.canvas import blank, tip
 
 
 @dataclass(frozen=True)
@@ -33,42 +27,36 @@ class Interval:
     """Of a run that a sequential comparison stopped."""
 
 
-def intervals(points: Sequence[Interval], rate: bool, chance: float | None = None) -> str:
-    """SVG: dots with whiskers; a dashed line marks chance, a bracket what errors leave open.
+def intervals(
+    points: Sequence[Interval], rate: bool, chance: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Dots with whiskers; a dashed line marks chance, a bracket what errors leave open.
 
     Args:
         points: what is drawn, at least one.
         rate: the axis runs from 0 to 100 %; otherwise from 0 (or a round number below the lowest)
             to a round number beyond the highest.
         chance: value of a policy that knows nothing.
+        ax: where; by default on a sheet of its own.
     """
-    top = 1.0 if rate else round_up(max(point.high for point in points))
+    top = 1.0 if rate else draw.round_up(max(point.high for point in points))
     least = min(point.low for point in points)
-    base = 0.0 if rate or least >= 0 else -round_up(-least)
+    base = 0.0 if rate or least >= 0 else -draw.round_up(-least)
     notes = [point.note for point in points]
-    line = TALL if any(notes) else LINE
-    left, right = label_width([point.label for point in points], notes), WIDTH - 14
-    bottom = line * len(points) + 6
-
-    def x(value: float) -> float:
-        return left + (right - left) * min(max((value - base) / (top - base), 0.0), 1.0)
-
-    parts = [axis(x, base, top, bottom, rate)]
+    line = draw.TALL if any(notes) else draw.LINE
+    ax = ax or blank(line * len(points) + draw.BELOW, name="Values with 95 % intervals")
+    draw.rows(ax, [point.label for point in points], notes)
+    draw.scale(ax, base, top, rate)
     if chance is not None:
-        parts.append(f'<line class="chance" x1="{x(chance):.1f}" x2="{x(chance):.1f}" y1="0" '
-                     f'y2="{bottom}"><title>chance</title></line>')  # fmt: skip
+        draw.chance_line(ax, chance)
     for row, point in enumerate(points):
-        y = line * row + line / 2 + 3
-        parts.append(label(point.label, left, y, point.note))
         if point.bounds is not None:
             low, high = point.bounds
-            parts.append(
-                f'<path class="bounds" d="M{x(low):.1f} {y + 5}v5H{x(high):.1f}v-5">'
-                "<title>if every error were a failure, or a success</title></path>"
-            )
-        kind = "dot hollow" if point.hollow else "dot"
-        parts.append(
-            f'<line class="whisker" x1="{x(point.low):.1f}" x2="{x(point.high):.1f}" y1="{y}" '
-            f'y2="{y}"/><circle class="{kind}" cx="{x(point.value):.1f}" cy="{y}" r="5"/>'
-        )
-    return svg(bottom + 20, parts, "Values with 95 % intervals")
+            (bracket,) = ax.plot(
+                (low, low, high, high), [row + part / line for part in (5, 10, 10, 5)],
+                color=draw.SOFT, linewidth=1.5, clip_on=False, solid_joinstyle="miter",
+            )  # fmt: skip
+            tip(bracket, "if every error were a failure, or a success")
+        draw.whisker(ax, row, max(point.low, base), min(point.high, top))
+        draw.dot(ax, min(max(point.value, base), top), row, point.hollow)
+    return ax

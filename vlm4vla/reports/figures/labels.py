@@ -4,33 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom; view box units."""
+from matplotlib.axes import Axes
 
-_LETTER = 5.6
-"""Mean width of a letter of the size used."""
-_HEIGHT = 11.0
+from vlm4vla.reports.figures.drawing import INK
+
+Box = tuple[float, float, float, float]
+"""Left, bottom, right, top; points."""
+
+_LETTER, _HEIGHT = 6.2, 13.5
+"""Mean width of a letter of the size used, and its height."""
 _AROUND = (
-    (9, 0), (-9, 0), (0, -13), (0, 14), (9, -11), (-9, -11), (9, 12), (-9, 12),
-    (9, -22), (-9, -22), (9, 23), (-9, 23), (0, -25), (0, 26),
+    (9, 0), (-9, 0), (0, 13), (0, -14), (9, 11), (-9, 11), (9, -12), (-9, -12),
+    (9, 22), (-9, 22), (9, -23), (-9, -23), (0, 25), (0, -26),
 )  # fmt: skip
+
+
+def label_marks(ax: Axes, marks: Sequence[tuple[str, float, float]]) -> None:
+    """Write the name of each mark beside it.
+
+    Args:
+        ax: limits and everything around the axes are settled.
+        marks: name, x and y in the unit of the data.
+    """
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # only then is it known where the axes are
+    points = ax.transData.transform([(x, y) for _, x, y in marks]) * 72 / figure.dpi
+    x0, y0, x1, y1 = (float(edge) * 72 / figure.dpi for edge in ax.get_window_extent().extents)
+    places = place([name for name, _, _ in marks], points.tolist(), (x0, y0, x1, y1))
+    for (name, x, y), (dx, dy) in zip(marks, places, strict=True):
+        shown = ax.annotate(
+            name, (x, y), xytext=(dx, dy), textcoords="offset points", fontsize=10.5, color=INK,
+            ha="center" if dx == 0 else "left" if dx > 0 else "right", va="center",
+            parse_math=False, zorder=1.6,
+            bbox={"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0},
+        )  # fmt: skip
+        shown.set_in_layout(False)
 
 
 def place(
     texts: Sequence[str], marks: Sequence[tuple[float, float]], room: Box
-) -> list[tuple[float, float, str]]:
-    """Where each text goes: the first place around its mark that hides nothing, or the best.
+) -> list[tuple[float, float]]:
+    """How far from its mark each text goes: the first place that hides nothing, or the best.
 
     Args:
         texts: one for each mark.
-        marks: centres, view box units.
+        marks: centres, points.
         room: texts stay inside.
 
     Returns:
-        x, y of the baseline, and the SVG `text-anchor`, for each text.
+        Offset in points for each text, from which it goes right, left, or either way from 0.
     """
     taken: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
-    found = []
+    offsets: list[tuple[float, float]] = []
     for text, (x, y) in zip(texts, marks, strict=True):
         choices = [_box(text, x + dx, y + dy, dx) for dx, dy in _AROUND]
         costs = [
@@ -39,10 +65,8 @@ def place(
         ]
         best = costs.index(min(costs))
         taken.append(choices[best])
-        dx, dy = _AROUND[best]
-        anchor = "middle" if dx == 0 else "start" if dx > 0 else "end"
-        found.append((x + dx, y + dy + 4, anchor))
-    return found
+        offsets.append(_AROUND[best])
+    return offsets
 
 
 def _box(text: str, x: float, y: float, side: float) -> Box:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vlm4vla.reports.figures.drawing import COLOURS, LINE, WIDTH, label, label_width, svg
+from matplotlib.axes import Axes
+
+from vlm4vla.reports.figures import drawing as draw
+from vlm4vla.reports.figures.canvas import blank, tip
 
 
 @dataclass(frozen=True)
@@ -17,32 +20,25 @@ class Spent:
     episodes: int
 
 
-def seconds(runs: Sequence[Spent]) -> str:
-    """SVG: a bar a run, as long as one of its episodes took on average, cut by purpose."""
-    left, right = label_width([run.label for run in runs]), WIDTH - 58.0
-    mean = [sum(run.parts.values()) / max(1, run.episodes) for run in runs]
-    longest = max(mean) or 1.0
-    parts = []
-    for row, run in enumerate(runs):
-        y, start = LINE * row + 4, left
-        parts.append(label(run.label, left, y + 9))
-        for index, (name, spent) in enumerate(run.parts.items()):
-            width = (right - left) * spent / max(1, run.episodes) / longest
-            parts.append(
-                f'<rect class="piece" x="{start:.1f}" y="{y}" width="{width:.1f}" height="18" '
-                f'fill="{COLOURS[index % len(COLOURS)]}"><title>{name}: {spent:.3g} s</title>'
-                "</rect>"
-            )
-            start += width
-        parts.append(
-            f'<text class="count" x="{start + 6:.1f}" y="{y + 13}">{mean[row]:.3g} s</text>'
-        )
-    base, x = LINE * len(runs) + 18, 4.0
+def seconds(runs: Sequence[Spent], ax: Axes | None = None) -> Axes:
+    """A bar a run, as long as one of its episodes took on average, cut by purpose."""
+    height = draw.LINE * len(runs) + draw.BELOW
+    ax = ax or blank(height, name="Mean seconds of an episode by purpose")
+    draw.rows(ax, [run.label for run in runs])
+    ends = [0.0] * len(runs)
     for index, name in enumerate(runs[0].parts):
-        parts.append(
-            f'<rect class="piece" x="{x:.1f}" y="{base - 9}" width="10" height="10" '
-            f'fill="{COLOURS[index % len(COLOURS)]}"/>'
-            f'<text class="count" x="{x + 14:.1f}" y="{base}">{name}</text>'
-        )
-        x += 26 + 6.4 * len(name)
-    return svg(base + 8, parts, "Mean seconds of an episode by purpose")
+        means = [run.parts[name] / max(1, run.episodes) for run in runs]
+        bars = ax.barh(
+            range(len(runs)), means, draw.THICK, ends, edgecolor="white", linewidth=1,
+            color=draw.COLOURS[index % len(draw.COLOURS)],
+        )  # fmt: skip
+        for bar, run in zip(bars, runs, strict=True):
+            tip(bar, f"{name}: {run.parts[name]:.3g} s")
+        ends = [end + mean for end, mean in zip(ends, means, strict=True)]
+    draw.bare(ax, max(ends) or 1.0)
+    for row, end in enumerate(ends):
+        draw.after(ax, end, row, f"{end:.3g} s")
+    names = enumerate(runs[0].parts)
+    pieces = [draw.piece(draw.COLOURS[i % len(draw.COLOURS)], name) for i, name in names]
+    draw.key(ax, pieces, len(pieces), side="right")
+    return ax
