@@ -11,7 +11,7 @@ from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.reports.commands import environment, repeat, replay
-from vlm4vla.reports.content import collect
+from vlm4vla.reports.page.content import collect
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import RunRecord
 from vlm4vla.suites.schema import Metric
@@ -36,22 +36,22 @@ def test_chains_are_counted_by_length(store):
     chain_run(store, "a", [5, 5, 0, 2, None])
     chain_run(store, "b", [0, 0, 0, 1, 0])
     (part,) = collect(store).suites
-    assert [entry.chains.counts for entry in part.entries] == [
+    assert [run.chains.counts for run in part.runs] == [
         (1, 0, 1, 0, 0, 2),
         (4, 1, 0, 0, 0, 0),
     ]
-    assert part.entries[0].successes == 2 and part.tasks is None
+    assert part.runs[0].successes == 2 and part.tasks is None
 
 
 def test_other_suites_have_no_chains(emoji):
-    assert all(entry.chains is None for entry in collect(emoji).entries)
+    assert all(run.chains is None for run in collect(emoji).runs)
 
 
 def test_every_run_is_set_against_the_first_with_holm_over_all(emoji):
     (part,) = collect(emoji).suites
-    assert part.entries[0].label == "expert†"
+    assert part.runs[0].label == "expert†"
     found = {one.label: one for one in part.contrasts}
-    assert set(found) == {entry.label for entry in part.entries[1:]}
+    assert set(found) == {run.label for run in part.runs[1:]}
     heads = [one.found.headline for one in part.contrasts]
     assert [one.p_holm for one in part.contrasts] == pytest.approx(list(holm([h.p for h in heads])))
     blind = found["expert-blind†"].found.headline
@@ -64,14 +64,18 @@ def test_what_may_not_be_compared_is_said_not_shown(store):
     (part,) = collect(store).suites
     (one,) = part.contrasts
     assert one.found is None and "differs in renderer" in one.refusal
-    assert part.differing == {"renderer": ("lavapipe 25.0", "x")}
+    assert part.differing.header == ("differs", "a", "b≠")
+    assert [[cell.text for cell in line] for line in part.differing.body] == [
+        ["renderer", "lavapipe 25.0", "x"]
+    ]
+    assert part.shared == {name: FACTS[name] for name in ("simulator", "sapien")}
 
 
 def test_runs_of_one_name_are_told_apart(store):
     for code, options in (("00000000", {"k": 1}), ("00000001", {"k": 2})):
         fill(store, emoji_run("a", code=code, policy_options=options), 24, 24)
     fill(store, emoji_run("b", code="00000002"), 24, 24)
-    labels = sorted(entry.label for entry in collect(store).entries)
+    labels = sorted(run.label for run in collect(store).runs)
     assert labels == ["a 00000000", "a 00000001", "b"]
 
 

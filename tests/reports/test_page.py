@@ -1,12 +1,15 @@
 import base64
+import hashlib
 import re
 import subprocess
 from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
+from sqlalchemy import Engine, event
 
-from tests.reports.conftest import emoji_run, fill, fill_marked, quarantined
+from tests.reports.conftest import emoji_result, emoji_run, fill, fill_marked, quarantined
+from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.page import Sheet, write_page
 from vlm4vla.store import Store
@@ -19,11 +22,12 @@ class Balanced(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.open, self.text, self.links, self.ids = [], [], [], []
+        self.open, self.text, self.links, self.ids, self.tags = [], [], [], [], []
 
     def handle_starttag(self, tag, attributes):
         self.links += [v for n, v in attributes if n in ("src", "href")]
         self.ids += [v for n, v in attributes if n == "id"]
+        self.tags.append((tag, dict(attributes)))
         if tag not in VOID:
             self.open.append(tag)
 
@@ -71,6 +75,7 @@ def test_the_page_holds_everything_and_needs_nothing_else(emoji, tmp_path, pictu
         assert expected in text
     places = [link for link in page.links if link.startswith("#")]
     assert {place[1:] for place in places} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids)), "no drawing has an id of another"
     (uri,) = (link for link in page.links if link not in places)
     kind, _, data = uri.partition(",")
     assert kind == "data:image/png;base64"
@@ -78,21 +83,77 @@ def test_the_page_holds_everything_and_needs_nothing_else(emoji, tmp_path, pictu
     assert "://" not in out.read_text()
 
 
-def test_what_a_run_says_cannot_break_the_page(store, tmp_path):
-    evil = "<script>alert('x')</script>\"&"
-    run = emoji_run("random", code="aaaaaaaa", policy_options={"prompt": evil}, options={"a": evil})
-    fill(store, run, 0, 0, last=20)
-    store.record(run.id, quarantined(run.plan[20], text=evil))
+EVIL = "<script>alert('x')</script>\"&{{ 7 * 7 }}$\\frac{$"
+
+
+def test_what_a_run_says_cannot_break_the_page(store, tmp_path, picture):
+    """Names of policies, suites, tasks, stages, options, facts, errors and pictures."""
+    for number, suite in enumerate((EVIL, EVIL, "grinningface_val", "grinningface_val")):
+        keys = tuple(EpisodeKey(suite, task, i) for task in (EVIL, "other") for i in range(4))
+        run = emoji_run(
+            f"{EVIL} {number}", id=f"{EVIL} {number}", suite=suite, plan=keys,
+            policy_options={EVIL: EVIL}, options={EVIL: EVIL},
+            provenance={EVIL: {EVIL: [EVIL]}}, comparability={EVIL: f"{EVIL} {number}"},
+        )  # fmt: skip
+        store.begin(run)
+        for key in keys[:-1]:
+            store.record(run.id, emoji_result(key, 1, key.init % 2, stages={EVIL: True}))
+        store.record(run.id, quarantined(keys[-1], text=EVIL))
     out = tmp_path / "report.html"
-    write_page(store, out)
-    page = read(out)
-    assert "<script" not in out.read_text()
-    assert evil in "".join(page.text)
+    write_page(store, out, sheets=[Sheet(EVIL, picture, EVIL), Sheet(EVIL, picture)])
+    page, text = read(out), out.read_text()
+    assert [attributes for tag, attributes in page.tags if tag == "script"] == [{}], "its own"
+    assert text.count("<script") == 1
+    assert not [name for _, attributes in page.tags for name in attributes if name[:2] == "on"]
+    said = "".join(page.text)
+    assert said.count(EVIL) > 40 and "49" not in re.sub(r"data:[^ ]*|\d+\.\d+", "", said)
+    assert {alt for tag, one in page.tags for alt in [one.get("alt")] if tag == "img"} == {EVIL}
+
+
+def test_the_browser_is_told_to_run_the_pages_own_script_alone(emoji, tmp_path):
+    out = tmp_path / "report.html"
+    write_page(emoji, out)
+    (script,) = re.findall(r"<script>(.*?)</script>", out.read_text(), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    tags = [one for tag, one in read(out).tags if tag == "meta" and "http-equiv" in one]
+    (policy,) = [one["content"] for one in tags]
+    assert policy == (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
+
+
+def test_no_run_is_read_twice(store, tmp_path):
+    """Of every table that holds runs, whatever parts the page has."""
+    for solved in (2, 4, 8):
+        run = emoji_run(f"qwen3vl-{solved}b", code=f"a{solved:07x}")
+        fill(store, run, 20, solved)
+    reads = []
+
+    def note(connection, cursor, statement, parameters, context, many):
+        if table := re.search(r"FROM (runs|episodes|faults)\b", statement):
+            reads.append((table[1], *parameters))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        vqa = ["VLM4VLA general capability (Fig. 3 x-axis)"]
+        write_page(store, tmp_path / "report.html", vqa=vqa)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    text = (tmp_path / "report.html").read_text()
+    assert 'id="correlation"' in text and 'id="emoji"' in text
+    runs = [run.id for run in store.runs()]
+    assert sorted(reads) == sorted(
+        [("runs",), *((table, run) for table in ("episodes", "faults") for run in runs)]
+    )
 
 
 def test_an_empty_store_is_a_page_too(store, tmp_path):
     write_page(store, tmp_path / "report.html")
     assert "no runs yet" in "".join(read(tmp_path / "report.html").text)
+    store.begin(emoji_run("expert"))
+    write_page(store, tmp_path / "report.html")
+    assert "incomplete 0/24, 0 successes" in "".join(read(tmp_path / "report.html").text)
 
 
 def test_what_cannot_be_read_or_written_is_named(emoji, tmp_path):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from vlm4vla.core.comparability import conflicts
+from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
+from vlm4vla.core.version import __version__
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.beside import gather
 from vlm4vla.reports.board.beside_grid import grids as beside_grids
@@ -23,10 +26,21 @@ from vlm4vla.reports.scores import ALL, Row
 from vlm4vla.reports.summary import Summary, summarise
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import EpisodeRow, RunRecord, Store
+from vlm4vla.store.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
-class Entry:
+class Sheet:
+    """A picture for the page: what the policy saw."""
+
+    title: str
+    path: Path
+    suite: str = ""
+    """Shown with this suite; otherwise in a section of its own."""
+
+
+@dataclass(frozen=True)
+class PageRun:
     """One run of a suite, with what the drawings show of it."""
 
     label: str
@@ -40,7 +54,7 @@ class Entry:
     chains: Chains | None
 
     @property
-    def run(self) -> RunRecord:
+    def record(self) -> RunRecord:
         """The run itself."""
         return self.summary.run
 
@@ -48,6 +62,20 @@ class Entry:
     def headline(self) -> Row:
         """The metric that ranks."""
         return next((row for row in self.rows if row.headline), self.rows[0])
+
+    @property
+    def causes(self) -> str:
+        """How many episodes were given up for what."""
+        kinds = Counter(str(row.error) for row in self.summary.quarantined)
+        return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+
+    @property
+    def outcomes(self) -> str:
+        """Its status, and how many episodes ended how."""
+        lost = len(self.summary.quarantined)
+        failed = self.summary.finished - lost - self.successes
+        text = f"{self.summary.status}, {self.successes} successes, {failed} failures"
+        return f"{text}, {lost} errors" if lost else text
 
 
 @dataclass(frozen=True)
@@ -73,13 +101,26 @@ class SuitePart:
     """The suite's other tables, e.g. a chain's subtasks."""
     tasks: Grid | None
     """The headline, tasks by runs; None if there is only one task."""
-    entries: tuple[Entry, ...]
+    runs: tuple[PageRun, ...]
     """In the order of the leaderboard."""
     contrasts: tuple[Contrasted, ...]
-    differing: Mapping[str, tuple[str, ...]]
+    differing: Grid | None
     """Facts of comparability that the runs do not share."""
+    shared: Mapping[str, JSON]
+    """Those that they do."""
     beside: Grid | None
     """The same suite as papers and imports have it, if asked for."""
+    sheets: tuple[Sheet, ...]
+
+    @property
+    def adjusted(self) -> list[Contrasted]:
+        """The contrasts whose p was adjusted."""
+        return [one for one in self.contrasts if one.p_holm is not None]
+
+    @property
+    def chains(self) -> bool:
+        """Whether episodes are chains of subtasks."""
+        return any(run.chains for run in self.runs)
 
 
 @dataclass(frozen=True)
@@ -93,11 +134,24 @@ class Content:
     emoji: Decomposed | None
     """Of the emoji task's suites, if there are any."""
     correlations: tuple[Correlation, ...]
+    sheets: tuple[Sheet, ...]
+    """Pictures that belong to no suite shown."""
+    version: str = __version__
 
     @property
-    def entries(self) -> list[Entry]:
+    def runs(self) -> list[PageRun]:
         """Every run, in the order shown."""
-        return [entry for part in self.suites for entry in part.entries]
+        return [run for part in self.suites for run in part.runs]
+
+    @property
+    def marks(self) -> set[str]:
+        """Names of all marks that some run bears."""
+        return {name for run in self.runs for row in run.rows for name in row.marks}
+
+    @property
+    def repeated(self) -> int:
+        """Failed attempts that were repeated."""
+        return sum(len(run.summary.faults) for run in self.runs)
 
 
 def collect(
@@ -107,8 +161,9 @@ def collect(
     all_runs: bool = False,
     vqa: Sequence[str] = (),
     others: bool = False,
+    sheets: Sequence[Sheet] = (),
 ) -> Content:
-    """Read what the page shows.
+    """Read what the page shows, each run once.
 
     Args:
         store: where the runs are.
@@ -117,11 +172,13 @@ def collect(
         all_runs: every run, not only the latest of its kind.
         vqa: benchmarks to correlate scores of policies with.
         others: add what papers print and what was imported; correlate the papers' policies.
+        sheets: pictures.
 
     Raises:
         UnknownName: a filter without runs, or no such benchmark.
         BadInput: too few backbones to correlate.
     """
+    store = Snapshot(store)
     found = board(store, suites, policies, all_runs)
     beside: dict[str, Grid] = {}
     if others and found.suites:
@@ -129,42 +186,71 @@ def collect(
         strangers = {row.suite for row in rows if row.origin != "ours"}
         grids_ = beside_grids([row for row in rows if row.suite in strangers])
         beside = {grid.suite: grid for grid in grids_}
-    parts = tuple(_suite(store, found, suite, beside.get(suite)) for suite in found.suites)
-    emoji = None
-    if any(suite.startswith(FAMILY) for suite in found.suites):
-        emoji = decomposed(store, policies)
-    shared = [suite for suite in suites if suite in SUITES or not others]
+    correlated = [suite for suite in suites if suite in SUITES or not others]
     return Content(
-        store=str(store.path),
+        store=store.name,
         warnings=found.warnings,
-        suites=parts,
+        suites=tuple(_suite(store, found, name, beside.get(name), sheets) for name in found.suites),
         older=found.older,
-        emoji=emoji,
-        correlations=tuple(correlations(vqa, shared, others, store)) if vqa else (),
+        emoji=_emoji(store, found.suites, policies),
+        correlations=tuple(correlations(vqa, correlated, others, store)) if vqa else (),
+        sheets=tuple(one for one in sheets if one.suite not in found.suites),
     )
 
 
-def _suite(store: Store, found: Board, suite: str, beside: Grid | None) -> SuitePart:
+def _emoji(store: Store, suites: Collection[str], policies: Collection[str]) -> Decomposed | None:
+    if not any(suite.startswith(FAMILY) for suite in suites):
+        return None
+    try:
+        return decomposed(store, policies)
+    except BadInput:  # nothing is finished yet, as the leaderboard says: there is no such section
+        return None
+
+
+def _suite(
+    store: Store, found: Board, suite: str, beside: Grid | None, sheets: Sequence[Sheet]
+) -> SuitePart:
     shown = found.of_suite(suite)
     names = _labels([rows[0] for rows in shown])
-    entries = tuple(_entry(store, rows, names[rows[0].run]) for rows in shown)
+    runs = tuple(_run(store, rows, names[rows[0].run]) for rows in shown)
     own = replace(found, rows=tuple(row for row in found.rows if row.suite == suite))
-    metric = entries[0].headline.metric
-    rows = [row for row in own.rows if row.metric == metric and row.task != ALL]
-    tasks = list(dict.fromkeys(row.task for row in rows))
+    metric = runs[0].headline.metric
+    by_run = [row for row in own.rows if row.metric == metric and row.task != ALL]
+    tasks = list(dict.fromkeys(row.task for row in by_run))
     several = len(tasks) > 1
+    cells = {(row.task, row.run): score(row) for row in by_run}
     (leaderboard,), (by_task, *further) = grids(own), grids(own, by_task=True)
+    facts = [run.record.comparability for run in runs]
+    differing = conflicts(facts)
+    by_task_cells = {
+        task: [cells.get((task, run.record.id), Cell("")) for run in runs] for task in tasks
+    }
+    stated = {
+        name: [Cell(str(fact.get(name, "not stated: did not matter"))) for fact in facts]
+        for name in differing
+    }
     return SuitePart(
         suite=suite,
         leaderboard=leaderboard,
         by_task=by_task if several else None,
         further=tuple(further),
-        tasks=_tasks(suite, rows, tasks, entries) if several else None,
-        entries=entries,
-        contrasts=_contrasts(store, entries),
-        differing=conflicts([entry.run.comparability for entry in entries]),
+        tasks=_by_run("task", runs, by_task_cells, numeric=True) if several else None,
+        runs=runs,
+        contrasts=_contrasts(store, runs),
+        differing=_by_run("differs", runs, stated) if differing else None,
+        shared={k: v for fact in reversed(facts) for k, v in fact.items() if k not in differing},
         beside=beside,
+        sheets=tuple(one for one in sheets if one.suite == suite),
     )
+
+
+def _by_run(
+    what: str, runs: Sequence[PageRun], lines: Mapping[str, Sequence[Cell]], numeric: bool = False
+) -> Grid:
+    """A table with a column for each run."""
+    header = (what, *(run.label for run in runs))
+    body = tuple((Cell(name), *cells) for name, cells in lines.items())
+    return Grid("", header, (False, *(numeric for _ in runs)), body, ())
 
 
 def _labels(rows: Sequence[Row]) -> dict[str, str]:
@@ -176,15 +262,15 @@ def _labels(rows: Sequence[Row]) -> dict[str, str]:
     }
 
 
-def _entry(store: Store, rows: Sequence[Row], label: str) -> Entry:
-    record = store.run(rows[0].run)
+def _run(store: Store, rows: Sequence[Row], label: str) -> PageRun:
+    record, first = store.run(rows[0].run), rows[0]
     episodes = store.episodes(record.id)
-    told = [rows[0].policy_options] if rows[0].policy_options else []
-    if rows[0].looks > 1:
-        told.append(f"best of {rows[0].looks}")
-    if not rows[0].complete:
-        told.append(rows[0].status)
-    return Entry(
+    told = [first.policy_options] if first.policy_options else []
+    if first.looks > 1:
+        told.append(f"best of {first.looks}")
+    if not first.complete:
+        told.append(first.status)
+    return PageRun(
         label=label,
         note=", ".join(told),
         rows=tuple(rows),
@@ -209,36 +295,26 @@ def _chains(label: str, run: RunRecord, episodes: Sequence[EpisodeRow]) -> Chain
     return Chains(label, tuple(counts[k] for k in range(steps + 1)))
 
 
-def _contrasts(store: Store, entries: Sequence[Entry]) -> tuple[Contrasted, ...]:
-    found = []
-    for entry in entries[1:]:
-        facts = conflicts([entries[0].run.comparability, entry.run.comparability])
+def _contrasts(store: Store, runs: Sequence[PageRun]) -> tuple[Contrasted, ...]:
+    first, *others = runs
+    contrasts = []
+    for run in others:
+        facts = conflicts([first.record.comparability, run.record.comparability])
         if facts:
             text = f"not compared with the first row, from which it differs in {', '.join(facts)}."
-            found.append(Contrasted(entry.label, None, text))
+            contrasts.append(Contrasted(run.label, None, text))
             continue
         try:
-            result = comparison(store, entry.run.id, entries[0].run.id)
+            result = comparison(store, run.record.id, first.record.id)
         except BadInput as error:
-            found.append(Contrasted(entry.label, None, error.message))
+            contrasts.append(Contrasted(run.label, None, error.message))
         else:
-            found.append(Contrasted(entry.label, result))
-    ps = [one.found.headline.p for one in found if one.found is not None]
-    adjusted = iter(holm([p for p in ps if p is not None]))
-    return tuple(
-        replace(one, p_holm=float(next(adjusted)))
+            contrasts.append(Contrasted(run.label, result))
+    tested = [
+        (one, one.found.headline.p)
+        for one in contrasts
         if one.found is not None and one.found.headline.p is not None
-        else one
-        for one in found
-    )
-
-
-def _tasks(suite: str, rows: Sequence[Row], tasks: Sequence[str], entries: Sequence[Entry]) -> Grid:
-    """One metric, tasks by runs."""
-    cells = {(row.task, row.run): score(row) for row in rows}
-    body = tuple(
-        (Cell(task), *(cells.get((task, e.run.id), Cell("")) for e in entries)) for task in tasks
-    )
-    header = ("task", *(entry.label for entry in entries))
-    numeric = (False, *(True for _ in entries))
-    return Grid(suite, header, numeric, body, ())
+    ]
+    adjusted = holm([p for _, p in tested])
+    holms = {one.label: float(p) for (one, _), p in zip(tested, adjusted, strict=True)}
+    return tuple(replace(one, p_holm=holms.get(one.label)) for one in contrasts)

@@ -1,0 +1,134 @@
+"""Which drawings the page shows, and what is said below them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from vlm4vla.reports.compare.verdict import p_text
+from vlm4vla.reports.correlation.correlation import Correlation
+from vlm4vla.reports.decomposition import Decomposed, SplitScore
+from vlm4vla.reports.figures.chains import lengths, survival
+from vlm4vla.reports.figures.correlation import influence, scatter
+from vlm4vla.reports.figures.decomposition import decomposition
+from vlm4vla.reports.figures.difference import Difference, differences
+from vlm4vla.reports.figures.funnel import Bar, funnel
+from vlm4vla.reports.figures.intervals import Interval, intervals
+from vlm4vla.reports.figures.seconds import Spent, seconds
+from vlm4vla.reports.marks import signs
+from vlm4vla.reports.page.content import Contrasted, PageRun
+from vlm4vla.reports.scores import Row
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A drawing under its caption, with what must be said below it."""
+
+    caption: str
+    axes: Axes
+    note: str = ""
+
+
+def of_scores(runs: Sequence[PageRun]) -> Iterator[Plot]:
+    """The intervals of every metric."""
+    metrics = dict.fromkeys(row.metric for run in runs for row in run.rows)
+    if any(run.chains for run in runs):  # the other metrics are drawn as chain lengths
+        metrics = dict.fromkeys([runs[0].headline.metric])
+    for metric in metrics:
+        shown = [(run, row) for run in runs for row in run.rows if row.metric == metric]
+        points = [point for run, row in shown if (point := _interval(run, row)) is not None]
+        if not points:
+            continue
+        first = shown[0][1]
+        notes = []
+        if first.chance is not None:
+            notes.append(f"Dashed: chance, {100 * first.chance:.1f} %.")
+        if any(point.bounds for point in points):
+            notes.append("Bracket below: what the errors leave open.")
+        if any(point.hollow for point in points):
+            notes.append("Hollow: a decided run.")
+        if hidden := [run.label for run, row in shown if _interval(run, row) is None]:
+            notes.append(f"Not drawn, being incomplete or undefined: {', '.join(hidden)}.")
+        rate = first.kind == "rate"
+        caption = f"{metric}{', %' * rate}, 95 % intervals"
+        yield Plot(caption, intervals(points, rate, first.chance), " ".join(notes))
+
+
+def _interval(run: PageRun, row: Row) -> Interval | None:
+    """What is drawn of a score; None where it is incomplete or undefined."""
+    if row.value is None or row.low is None or row.high is None:
+        return None
+    if not (row.complete or row.decided):
+        return None
+    bounds = None
+    if row.bound_low is not None and row.bound_high is not None:
+        bounds = row.bound_low, row.bound_high
+    return Interval(run.label, row.value, row.low, row.high, run.note, bounds, row.decided)
+
+
+def of_contrasts(contrasts: Sequence[Contrasted]) -> Iterator[Plot]:
+    """One drawing of the differences to the first run, if there are any."""
+    rows, rate, metric = [], True, ""
+    for one in contrasts:
+        head = one.found.headline if one.found is not None else None
+        if one.found is None or head is None:
+            continue
+        if head.difference is None or head.low is None or head.high is None:
+            continue
+        rate, metric = head.kind == "rate", head.metric
+        pairs = head.discordant
+        note = f"{head.n} pairs" if pairs is None else f"{pairs}/{head.n} differ"
+        if head.p is not None:
+            note += f", {p_text(head.p)}"
+        hollow = head.p is None or head.p > one.found.alpha
+        rows.append(Difference(one.label, head.difference, head.low, head.high, note, hollow))
+    if rows:
+        yield Plot(
+            f"{metric}{', points' * rate}: difference to the first row",
+            differences(rows, rate),
+            "On identical episodes, with 95 % intervals. Hollow: not separable (p > 0.05).",
+        )
+
+
+def of_stages(runs: Sequence[PageRun]) -> Iterator[Plot]:
+    """How far episodes came: of chains together, of single tasks run by run."""
+    chains = [run.chains for run in runs if run.chains is not None]
+    if chains:
+        yield Plot("Chains with at least so many subtasks solved, %", survival(chains))
+        yield Plot("Chains by subtasks solved", lengths(chains))
+        return
+    for run in runs:
+        bars = [Bar(stage.name, stage.reached, stage.episodes) for stage in run.summary.stages]
+        if bars:
+            bars.append(Bar("success", run.successes, max(bar.total for bar in bars)))
+            yield Plot(f"{run.label} ({run.note})" if run.note else run.label, funnel(bars))
+
+
+def of_time(runs: Sequence[PageRun]) -> Iterator[Plot]:
+    """One drawing of where the time went, if it was measured."""
+    spent = [
+        Spent(run.label, run.summary.time.parts, run.summary.finished)
+        for run in runs
+        if run.summary.time.total
+    ]
+    if spent:
+        note = "policy: waiting for the policy's server, transport and inference together."
+        yield Plot("Mean time of an episode", seconds(spent), note)
+
+
+def of_emoji(found: Decomposed) -> Iterator[Plot]:
+    """Each policy's execution, recognition and overall success by split."""
+    policies: dict[tuple[str, str, str], list[SplitScore]] = {}
+    for one in found.splits:
+        policies.setdefault((one.origin, one.policy, one.variant), []).append(one)
+    for (_, policy, variant), scores in policies.items():
+        told = signs({mark for one in scores for mark in one.marks})
+        yield Plot(f"{policy}{told} {variant}".strip(), decomposition(tuple(scores)))
+
+
+def of_correlation(found: Correlation) -> Iterator[Plot]:
+    """The scatter, and what each backbone does to it."""
+    yield Plot("Backbones", scatter(found))
+    yield Plot("r without each backbone and family (band: 95 % interval)", influence(found))
