@@ -6,7 +6,7 @@ from vlm4vla.store.records import EpisodeRow, Fault, RunRecord
 from vlm4vla.store.store import Store
 
 
-class Snapshot(Store):
+class StoreSnapshot(Store):
     """What was read of a store, kept.
 
     The parts of a report agree with each other, even while runs are going on, and no run is read

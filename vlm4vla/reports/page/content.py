@@ -26,7 +26,7 @@ from vlm4vla.reports.scores import ALL, Row
 from vlm4vla.reports.summary import Summary, summarise
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import EpisodeRow, RunRecord, Store
-from vlm4vla.store.snapshot import Snapshot
+from vlm4vla.store.snapshot import StoreSnapshot
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def collect(
         UnknownName: a filter without runs, or no such benchmark.
         BadInput: too few backbones to correlate.
     """
-    store = Snapshot(store)
+    store = StoreSnapshot(store)
     found = board(store, suites, policies, all_runs)
     beside: dict[str, Grid] = {}
     if others and found.suites:
