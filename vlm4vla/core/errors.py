@@ -25,6 +25,17 @@ class BenchError(Exception):
         """Message and fix on separate lines."""
         return f"{self.message}\n{self.fix}" if self.fix else self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes by message and fix, whatever a class is constructed from."""
+        return rebuilt, (type(self), self.message, self.fix)
+
+
+def rebuilt(kind: type[BenchError], message: str, fix: str) -> BenchError:
+    """An error of that class that says this."""
+    error = kind.__new__(kind, message)
+    BenchError.__init__(error, message, fix)
+    return error
+
 
 class BadInput(BenchError):
     """Something the user handed in cannot be used; nothing has been started."""
@@ -60,6 +71,18 @@ class OutOfRange(BadInput):
 
 class MissingDependency(BadInput):
     """A package that the chosen simulator, policy or output needs is not installed."""
+
+
+class MissingEnvironment(BadInput):
+    """A simulator's own Python is not installed, or not as its environment says."""
+
+
+class WrongPython(BadInput):
+    """An interpreter of a version that simulators do not run in."""
+
+
+class StaleSource(BadInput):
+    """A simulator's Python holds another vlm4vla than the one that is running."""
 
 
 class MissingAsset(BadInput):
