@@ -22,7 +22,7 @@ ALLOWED = {
     "core": set(),
     "suites": {"core"},
     "simulators": {"core"},
-    "environments": {"core", "simulators"},
+    "environments": {"core", "simulators", "rollout"},
     "models": {"core"},
     "policies": {"core", "models"},
     "demonstrations": {"core", "rollout"},
@@ -253,3 +253,23 @@ def test_constraints_pin_every_requirement():
     assert {"torch", "ray", "pytest", "gymnasium", "av"} <= asked
     assert asked - set(pins()) == set()
     assert [p for p in pins() if p.startswith("nvidia-") and p != "nvidia-ml-py"] == []
+
+
+def test_hosts_import_numpy_and_the_standard_library_alone():
+    """A simulator's own Python has nothing else of what the harness is installed with."""
+    code = (
+        "import sys, numpy.random; before = set(sys.modules)\n"
+        "import vlm4vla.rollout.host\n"
+        "from vlm4vla.simulators import names, plugin\n"
+        "for name in names(): plugin(name)\n"
+        "from vlm4vla.simulators.toy.world import World\n"
+        "print(*set(sys.modules) - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = done.stdout.split()
+    foreign = {module.split(".")[0] for module in loaded} - sys.stdlib_module_names
+    assert {name for name in foreign if not name.startswith("_")} - {"numpy"} == {"vlm4vla"}
+    ours = {module.split(".")[1] for module in loaded if module.startswith("vlm4vla.")}
+    assert ours == {"core", "rollout", "simulators"}

@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from vlm4vla.environments.throwaway import Answer, ask
+from vlm4vla.environments.throwaway import Reply, ask
 
 
 def code(text):
@@ -16,7 +16,7 @@ def code(text):
 
 def test_the_answer_is_found_among_other_output():
     chatter = "print('driver says hello')\ntell({'device': 'cpu'})\nprint('and goodbye')"
-    assert ask(code(chatter), 60) == Answer({"device": "cpu"})
+    assert ask(code(chatter), 60) == Reply({"device": "cpu"})
 
 
 @pytest.mark.parametrize(

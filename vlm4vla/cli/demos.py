@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from vlm4vla.cli.options import (
     ProtocolOption,
+    PythonOption,
     SetOption,
     StoreOption,
     assignments,
@@ -52,6 +54,7 @@ def demos(
     seed: Annotated[int, typer.Option(help="Seed of everything random in an episode.")] = 0,
     protocol: ProtocolOption = None,
     set_: SetOption = None,
+    python: PythonOption = None,
     slots: Annotated[int | None, typer.Option(help="Simulators side by side [chosen].")] = None,
     store: StoreOption = None,
 ) -> None:
@@ -84,18 +87,20 @@ def demos(
             seed=seed,
             protocol=protocol,
             options=scalars(assignments("--set", set_)),
+            python=python,
             slots=slots,
         )
         plan = resolve(request)
         camera_requests(plan.simulator_spec, selection)
-        plan.simulator.preflight(plan.suite.options, rendering=True)
+        plan.facts(rendering=True)
         played = _play(plan, out, console)
         with Store.open(out / "played.db") as opened:
             takes = recorder(plan, opened, played, out, selection)
     else:
         with Store.open(store) as opened:
             record = opened.run(str(run))
-            plan = resolve(request_of(record, tuple(task or ()), numbers("--init", init)))
+            chosen = request_of(record, tuple(task or ()), numbers("--init", init))
+            plan = resolve(replace(chosen, python=python or chosen.python))
             takes = recorder(plan, opened, record.id, out, selection)
     _draw(takes, slots or plan.slots, out, console)
 

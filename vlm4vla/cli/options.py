@@ -17,6 +17,10 @@ StoreOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+PythonOption = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="Python 3.11 that simulators run in [their environment's]."),
+]
 ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", help="A named reading of the suite, e.g. paper.")
 ]

@@ -14,6 +14,7 @@ from rich.console import Console
 from vlm4vla.cli.options import (
     JsonOption,
     ProtocolOption,
+    PythonOption,
     SetOption,
     StoreOption,
     assignments,
@@ -41,6 +42,7 @@ def replay(
     seed: Annotated[int, typer.Option(help="Seed of the episode.")] = 0,
     protocol: ProtocolOption = None,
     set_: SetOption = None,
+    python: PythonOption = None,
     video: Annotated[Path | None, typer.Option(help="Write an mp4 of every step.")] = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Write a contact sheet (PNG) of what the policy saw.")
@@ -57,9 +59,9 @@ def replay(
         frames = Path(folder) if sheet else None
         pictures = Pictures(video, frames)
         if run is not None:
-            done = _stored(run, episode, store, pictures)
+            done = _stored(run, episode, store, pictures, python)
         else:
-            done = _given(suite, task, init, actions, seed, protocol, set_, pictures)
+            done = _given(suite, task, init, actions, seed, protocol, set_, pictures, python)
         if sheet and frames:
             _write_sheet(frames, sheet, done)
     _tell(done, json_)
@@ -67,7 +69,9 @@ def replay(
         sys.exit(1)
 
 
-def _stored(run: str, episode: str | None, where: str | None, pictures: Pictures) -> Replay:
+def _stored(
+    run: str, episode: str | None, where: str | None, pictures: Pictures, python: str | None
+) -> Replay:
     from vlm4vla.runs.replay import replay_stored
     from vlm4vla.store import Store
 
@@ -77,7 +81,7 @@ def _stored(run: str, episode: str | None, where: str | None, pictures: Pictures
     if not init.isdigit():
         raise BadInput(f"'{episode}' is not TASK/INIT.", "Write e.g. --episode far/3")
     with Store.open(where) as store:
-        return replay_stored(store, run, task if slash else None, int(init), pictures)
+        return replay_stored(store, run, task if slash else None, int(init), pictures, python)
 
 
 def _given(
@@ -89,6 +93,7 @@ def _given(
     protocol: str | None,
     set_: list[str] | None,
     pictures: Pictures,
+    python: str | None,
 ) -> Replay:
     from vlm4vla.runs.replay import replay_file
     from vlm4vla.runs.request import RunRequest
@@ -107,6 +112,7 @@ def _given(
         seed=seed,
         protocol=protocol,
         options=scalars(assignments("--set", set_)),
+        python=python,
     )
     return replay_file(request, actions, pictures)
 

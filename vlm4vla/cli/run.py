@@ -11,6 +11,7 @@ from rich.console import Console
 
 from vlm4vla.cli.options import (
     ProtocolOption,
+    PythonOption,
     SetOption,
     StoreOption,
     assignments,
@@ -52,6 +53,7 @@ def run(
         str | None,
         typer.Option(help="chunk, half, first, N or ensemble [the suite's or policy's own]."),
     ] = None,
+    python: PythonOption = None,
     slots: Annotated[int | None, typer.Option(help="Simulators side by side [chosen].")] = None,
     max_batch: Annotated[int, typer.Option(help="Most observations in one policy call.")] = 64,
     timeout: Annotated[
@@ -96,6 +98,7 @@ def run(
         options=scalars(texts),
         policy_options=policy_options,
         execute=execute,
+        python=python,
         slots=slots,
         max_batch=max_batch,
         timeout_s=timeout,
@@ -143,6 +146,8 @@ def _describe(plan: RunPlan, console: Console) -> None:
     for task in suite.tasks:
         inits = [episode.key.init for episode in suite.episodes if episode.key.task == task]
         console.print(f"  {task:24} {len(inits):5} episodes, init {min(inits)} to {max(inits)}")
+    if plan.interpreter is not None:
+        console.print(f"python     {plan.interpreter.python}", soft_wrap=True)
     console.print(f"slots      {plan.slots}")
     for key, value in plan.comparability.items():
         console.print(f"  {key:24} {value}", soft_wrap=True)

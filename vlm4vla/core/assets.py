@@ -10,6 +10,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 from vlm4vla.core.environment import Asset, load_environment
 from vlm4vla.core.errors import MissingAsset
@@ -46,15 +47,15 @@ def search_folders(asset: Asset) -> list[Path]:
     return [root / asset.path for root in (*roots, cache_folder())]
 
 
-def cache_folder() -> Path:
-    """Where downloads are kept."""
+def cache_folder(kind: Literal["assets", "source", "venvs"] = "assets") -> Path:
+    """Where what was fetched or made is kept; absolute."""
     own = os.environ.get(CACHE_VARIABLE)
     if own:
-        return Path(own).expanduser() / "assets"
+        return Path(own).expanduser().absolute() / kind
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "vlm4vla" / "assets"
+        return Path.home() / "Library" / "Caches" / "vlm4vla" / kind
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "vlm4vla" / "assets"
+    return Path(base).absolute() / "vlm4vla" / kind
 
 
 def defect(folder: Path, asset: Asset) -> str | None:

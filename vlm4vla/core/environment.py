@@ -4,8 +4,8 @@
 [environment]
 name = "grinningface"
 summary = "..."
-isolation = "main"            # or "venv": it cannot share the harness's packages
-extra = "emoji"               # extra of this package that brings its Python packages
+isolation = "main"            # or "venv": a Python of its own, as requirements.txt beside pins it
+extra = "emoji"               # in "main": extra of this package that brings its Python packages
 apt = ["fonts-noto-color-emoji"]
 mesa = 24                     # lowest Mesa whose CPU renderer works; left out: no renderer
 
@@ -20,7 +20,8 @@ only_for = "labels=paligemma" # left out: every run needs it
 "wx250s.urdf" = "sha256 of the file"
 ```
 
-Read with the standard library alone: simulator hosts need it too.
+Another package names the folder of its own under the entry-point group `vlm4vla.environments`, as
+`simulator = "its_package"`. Read with the standard library alone: simulator hosts need it too.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, cast
 
@@ -66,6 +69,8 @@ class Environment:
     mesa: int = 0
     """Lowest major version of Mesa whose CPU renderer works; 0 where nothing is rendered by it."""
     assets: tuple[Asset, ...] = field(default_factory=tuple)
+    folder: Path = Path()
+    """Where it was read from."""
 
     def asset(self, name: str) -> Asset:
         """The asset of that name; UnknownName if there is none."""
@@ -78,15 +83,33 @@ class Environment:
 
 
 def environment_names() -> list[str]:
-    """Names of the environments that ship."""
-    return sorted(path.parent.name for path in shipped("envs").glob("*/env.toml"))
+    """Names of the environments that ship, and of other packages'."""
+    return sorted({**_of_others(), **_shipped()})
 
 
 def load_environment(name: str) -> Environment:
     """Read `envs/<name>/env.toml`; UnknownName or InvalidFile if that is not possible."""
-    if name not in environment_names():
+    path = _shipped().get(name) or _of_others().get(name)
+    if path is None:
         raise UnknownName("environment", name, environment_names(), "`bench env list` shows all.")
-    return read_environment(shipped("envs") / name / "env.toml")
+    environment = read_environment(path)
+    if environment.name != name:
+        raise InvalidFile(f"Environment file {path}: its name is '{environment.name}', not {name}.")
+    return environment
+
+
+def _shipped() -> dict[str, Path]:
+    return {path.parent.name: path for path in shipped("envs").glob("*/env.toml")}
+
+
+def _of_others() -> dict[str, Path]:
+    """Looked for without importing the packages."""
+    files = {}
+    for entry in entry_points(group="vlm4vla.environments"):
+        spec = find_spec(entry.value)
+        for folder in (spec and spec.submodule_search_locations) or ():
+            files[entry.name] = Path(folder) / "env.toml"
+    return files
 
 
 def read_environment(path: Path) -> Environment:
@@ -101,10 +124,13 @@ def read_environment(path: Path) -> Environment:
     table, assets = content.get("environment", {}), content.get("assets", [])
     if not isinstance(table, dict) or not isinstance(assets, list):
         raise InvalidFile(f"Environment file {path} needs [environment] and [[assets]].")
-    _check(path, "environment", Environment, table, reserved={"assets"})
-    if table.get("isolation", "main") not in ("main", "venv"):
+    _check(path, "environment", Environment, table, reserved={"assets", "folder"})
+    isolation = table.get("isolation", "main")
+    if isolation not in ("main", "venv"):
         raise InvalidFile(f"Environment file {path}: isolation is neither 'main' nor 'venv'.")
-    settings = table | {"apt": tuple(table.get("apt", ()))}
+    if isolation == "venv" and table.get("extra"):
+        raise InvalidFile(f"Environment file {path}: a venv has requirements.txt, no 'extra'.")
+    settings = table | {"apt": tuple(table.get("apt", ())), "folder": path.parent}
     return Environment(**settings, assets=tuple(_asset(path, entry) for entry in assets))
 
 

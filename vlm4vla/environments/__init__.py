@@ -1,1 +1,1 @@
-"""Installing simulators and finding out what is wrong with a machine. Imports core alone."""
+"""Installing simulators and finding out what is wrong with a machine."""

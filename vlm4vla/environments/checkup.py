@@ -10,13 +10,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Literal
 
+from vlm4vla import simulators
 from vlm4vla.core.environment import environment_names, load_environment
 from vlm4vla.core.errors import BadInput
 from vlm4vla.environments import python_packages, state
+from vlm4vla.environments.interpreter import choose
 from vlm4vla.environments.throwaway import ask
+from vlm4vla.rollout.child import Interpreter
+from vlm4vla.rollout.inquiry import DEVICE, Inquiry, inquire
 
 Level = Literal["ok", "note", "wrong"]
 
@@ -24,7 +27,6 @@ RAY_LIMIT_S = 120.0
 SIMULATOR_LIMIT_S = 180.0
 LEAST_MEMORY_GB = 2.0
 
-_THROWAWAY = ("-m", "vlm4vla.environments.throwaway")
 _RAY = """
 import ray
 from vlm4vla.environments.throwaway import tell
@@ -68,14 +70,12 @@ def checkup(store: Callable[[], str]) -> Iterator[Finding]:
     yield _ray()
     incomplete = set()
     for name in environment_names():
-        for finding in _environment(name):
+        for finding in environment_findings(name):
             yield finding
             if finding.level == "wrong":
                 incomplete.add(name)
-    for name in sorted({entry.name for entry in entry_points(group="vlm4vla.simulators")}):
-        if name not in incomplete:  # its preflight would only say it again
-            yield _preflight(name)
-        yield _renderer(name)
+    for name in simulators.names():
+        yield from simulator_findings(name, name in incomplete)
 
 
 def _python() -> Finding:
@@ -154,7 +154,8 @@ def _ray() -> Finding:
     return Finding("ray", "ok", f"{answer.facts['version']} starts and runs a task")
 
 
-def _environment(name: str) -> Iterator[Finding]:
+def environment_findings(name: str) -> Iterator[Finding]:
+    """What of an environment is there."""
     for part in state.inspect(load_environment(name)):
         what = f"{name}: {part.kind} {part.name}"
         if part.ready:
@@ -166,20 +167,32 @@ def _environment(name: str) -> Iterator[Finding]:
             yield Finding(what, "wrong", part.detail, part.fix)
 
 
-def _preflight(name: str) -> Finding:
-    """The simulator's own check, with its default options."""
-    answer = ask([*_THROWAWAY, name], SIMULATOR_LIMIT_S)
-    if answer.problem:
-        fix = answer.fix or f"bench env install {name}"
-        return Finding(f"{name}: simulator", "wrong", answer.problem, fix)
-    detail = ", ".join(f"{key} {value}" for key, value in answer.facts.items())
-    return Finding(f"{name}: simulator", "ok", detail)
+def simulator_findings(name: str, incomplete: bool) -> Iterator[Finding]:
+    """Its own check with its default options, and its renderer, in the Python it runs in.
+
+    Of what is `incomplete` the check would only say again what lacks.
+    """
+    try:
+        interpreter, _ = choose(name, None)
+    except BadInput as error:
+        if not incomplete:
+            yield Finding(f"{name}: python", "wrong", error.message, error.fix)
+        return
+    if not incomplete:
+        yield _asked(name, "facts", interpreter)
+    yield _asked(name, "renderer", interpreter)
 
 
-def _renderer(name: str) -> Finding:
-    """The simulator's renderer, opened where it may take the process down."""
-    answer = ask([*_THROWAWAY, name, "--renderer"], SIMULATOR_LIMIT_S)
-    if answer.problem:
-        fix = answer.fix or f"bench env install {name}"
-        return Finding(f"{name}: renderer", "wrong", answer.problem, fix)
-    return Finding(f"{name}: renderer", "ok", answer.facts["device"] or "needs none")
+def _asked(
+    name: str, subject: Literal["facts", "renderer"], interpreter: Interpreter | None
+) -> Finding:
+    """Asked where it may take the process down."""
+    what = f"{name}: {'simulator' if subject == 'facts' else subject}"
+    try:
+        inquiry = Inquiry(name, {}, subject, interpreter=interpreter)
+        facts = inquire(inquiry, SIMULATOR_LIMIT_S)
+    except BadInput as error:
+        return Finding(what, "wrong", error.message, error.fix or f"bench env install {name}")
+    if subject == "renderer":
+        return Finding(what, "ok", facts[DEVICE] or "needs none")
+    return Finding(what, "ok", ", ".join(f"{key} {value}" for key, value in facts.items()))

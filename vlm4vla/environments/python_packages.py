@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -9,10 +10,10 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from vlm4vla.core.errors import MissingDependency
+from vlm4vla.core.errors import InvalidFile, MissingDependency
 from vlm4vla.core.files import shipped
 
 DISTRIBUTION = "vlm4vla"
@@ -28,11 +29,32 @@ def constraints_file() -> Path | None:
 def pins() -> dict[str, str]:
     """Canonical package name -> pinned version; empty without a constraints file."""
     path = constraints_file()
-    lines = path.read_text().splitlines() if path else []
-    found = (Requirement(line) for line in lines if line.strip() and not line.startswith("#"))
-    return {
-        canonicalize_name(r.name): next(iter(r.specifier)).version for r in found if r.specifier
-    }
+    return read_pins(path) if path else {}
+
+
+def read_pins(path: Path) -> dict[str, str]:
+    """Canonical package name -> version, of a file in which every line must pin one exactly.
+
+    Raises InvalidFile at the first line that does not.
+    """
+    pins: dict[str, str] = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        text = re.sub(r"(^|\s)#.*", "", line).strip()
+        if not text:
+            continue
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            requirement = Requirement("unreadable")
+        exact = [s.version for s in requirement.specifier if s.operator in ("==", "===")]
+        if len(requirement.specifier) != 1 or not exact or exact[0].endswith(".*"):
+            raise InvalidFile(
+                f"{path}, line {number}: '{text}' does not pin one version of a package.",
+                "Write it as name==1.2.3, and name what the package needs in lines of their own.",
+            )
+        if requirement.marker is None or requirement.marker.evaluate():
+            pins[canonicalize_name(requirement.name)] = exact[0]
+    return pins
 
 
 def requirements(extra: str = "") -> list[Requirement]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from vlm4vla.core.assets import defect, search_folders
 from vlm4vla.core.environment import Asset, Environment
 from vlm4vla.core.errors import BadInput, MissingDependency
-from vlm4vla.environments import python_packages, system_packages
+from vlm4vla.environments import python_packages, system_packages, venv
 from vlm4vla.environments.fetch import OnProgress, fetch
+from vlm4vla.environments.interpreter import choose
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Part:
 def inspect(environment: Environment) -> list[Part]:
     """Every part of the environment as it stands on this machine. Changes nothing."""
     parts = []
+    if environment.isolation == "venv":
+        parts.append(_venv(environment))
     if environment.extra:
         parts.append(_python(environment))
     if environment.apt:
@@ -47,15 +50,13 @@ def install(
 
     Whatever can be installed is, then the first part that could not be is raised.
     """
-    if environment.isolation == "venv":
-        raise BadInput(
-            f"'{environment.name}' needs a Python environment of its own, which this version "
-            "cannot make yet."
-        )
     wanted = [environment.asset(name) for name in assets]
     wanted += [a for a in environment.assets if not a.only_for and a not in wanted]
     problems = []
     steps: list[Callable[[], object]] = []
+    if environment.isolation == "venv":
+        steps.append(lambda: venv.install(environment, say))
+        steps.append(lambda: choose(environment.name, None))  # tries what was made
     if environment.extra:
         steps.append(lambda: python_packages.install(environment.extra, say))
     steps.append(lambda: system_packages.install(environment, say))
@@ -78,6 +79,12 @@ def _fetching(
         say(f"asset {asset.name}: {fetch(asset, progress)}")
 
     return run
+
+
+def _venv(environment: Environment) -> Part:
+    problem = venv.defect(environment)
+    fix = f"bench env install {environment.name}" if problem else ""
+    return Part("python", "venv", not problem, problem or str(venv.home(environment)), fix)
 
 
 def _python(environment: Environment) -> Part:

@@ -1,9 +1,9 @@
 """The simulator host: a child process that runs whole episodes, one at a time.
 
-Started by `host_process` as `main()` with two arguments, a file descriptor and its parent's process
-id. It needs the standard library, numpy, the simulator, and this package's core, simulators and
-rollout (never Ray, never torch unless the simulator does). Its supervisor speaks to it through the
-inherited file descriptor; observations and actions travel on the policy server's socket.
+Started by `child` as `main()` with two arguments, a file descriptor and its parent's process id. It
+needs the standard library, numpy, the simulator, and this package's core, simulators and rollout:
+never Ray, and torch only where the simulator does. Its supervisor speaks to it through the file
+descriptor; observations and actions travel on the policy server's socket.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import ErrorKind, HarnessFault
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.simulator import Options, Simulator
+from vlm4vla.rollout import control
 from vlm4vla.rollout.address import Address
+from vlm4vla.rollout.child import Interpreter
 from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
+from vlm4vla.rollout.inquiry import Inquiry, answer, check_source
 from vlm4vla.rollout.policy_client import PolicyClient, PolicyConnection
 from vlm4vla.rollout.recording import Player, Recording
 from vlm4vla.simulators import plugin
@@ -40,12 +43,15 @@ class HostConfig:
     """What a host is started with: the first message it receives."""
 
     simulator: str
+    """`module:Class`, or a name that its own Python knows."""
     options: Options
     loop: LoopConfig
     node: str = ""
     """The node this host runs on."""
     path_entries: Sequence[str] = ()
     """Folders of the user's own modules."""
+    interpreter: Interpreter | None = None
+    """The Python to run in; the harness's own if None."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ def failed(episode: Episode, kind: ErrorKind, text: str) -> EpisodeResult:
 class _Pulse:
     """Sends a beat, but not more than five a second."""
 
-    def __init__(self, control: Connection) -> None:
-        self._control = control
+    def __init__(self, connection: Connection) -> None:
+        self._control = connection
         self._last, self._moves = 0.0, 0
 
     def __call__(self, phase: Literal["start", "simulate", "policy"]) -> None:
@@ -89,7 +95,7 @@ class _Pulse:
         now = time.monotonic()
         if now - self._last > _BEAT_S:
             self._last = now
-            self._control.send(Beat(phase, self._moves, resident_mb()))
+            control.send(self._control, Beat(phase, self._moves, resident_mb()))
 
 
 def resident_mb() -> float:
@@ -106,15 +112,19 @@ def die_with_parent(parent: int) -> None:
 
 
 class _Host:
-    def __init__(self, control: Connection) -> None:
-        self._control = control
-        self._pulse = _Pulse(control)
+    def __init__(self, connection: Connection) -> None:
+        self._control = connection
+        self._pulse = _Pulse(connection)
         self._client: PolicyClient | None = None
         self._connected: Address | None = None
 
     def serve(self) -> None:
-        config: HostConfig = self._control.recv()
+        config: HostConfig | Inquiry = self._control.recv()
         sys.path[:0] = config.path_entries
+        if isinstance(config, Inquiry):
+            control.send(self._control, answer(config))
+            return
+        check_source(config.interpreter)
         simulator = plugin(config.simulator).create(config.options)
         self._pulse("start")
         while True:
@@ -128,7 +138,8 @@ class _Host:
                 result = failed(assignment.episode, fault.kind, str(fault))
             if result.error is not None:
                 self._hang_up()  # an answer under way must not meet the next episode
-            self._control.send(replace(result, attempt=assignment.attempt, memory_mb=resident_mb()))
+            result = replace(result, attempt=assignment.attempt, memory_mb=resident_mb())
+            control.send(self._control, result)
 
     def _run(
         self, simulator: Simulator, config: HostConfig, assignment: Assignment

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.policy import ActionChunk
@@ -61,7 +65,29 @@ class Player:
 
 
 def _save(frame: Frames, path: Path) -> None:
-    from PIL import Image
-
+    """Write (H, W, 3); Pillow packs tighter, but a simulator's own Python need not have it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(frame).save(path)
+    try:
+        from PIL import Image
+    except ImportError:
+        path.write_bytes(_png(frame))
+    else:
+        Image.fromarray(frame).save(path)
+
+
+def _png(frame: Frames) -> bytes:
+    """A PNG of 8-bit RGB (PNG specification, section 11), each row as its change from the last."""
+    height, width, _ = frame.shape
+    rows = frame.reshape(height, width * 3)
+    changes = np.diff(rows, axis=0, prepend=np.zeros_like(rows[:1]))  # filter 2, `Up`: modulo 256
+    lines = np.insert(changes, 0, 2, axis=1)
+
+    def block(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    packed = zlib.compress(lines.tobytes())
+    return (
+        b"\x89PNG\r\n\x1a\n" + block(b"IHDR", header) + block(b"IDAT", packed) + block(b"IEND", b"")
+    )

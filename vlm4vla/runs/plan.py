@@ -10,25 +10,35 @@ import re
 import socket
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vlm4vla.core import convert
 from vlm4vla.core.episode import JSON, Episode
-from vlm4vla.core.errors import BadInput, BenchError, OutOfRange, UnknownName
+from vlm4vla.core.errors import (
+    BadInput,
+    BenchError,
+    MissingDependency,
+    OutOfRange,
+    UnknownName,
+)
 from vlm4vla.core.policy import Policy
 from vlm4vla.core.reference import reason
 from vlm4vla.core.simulator import SimulatorPlugin
 from vlm4vla.core.specs import PolicySpec, SimulatorSpec
+from vlm4vla.environments.interpreter import choose
 from vlm4vla.policies import registry
+from vlm4vla.rollout import inquiry
+from vlm4vla.rollout.child import Interpreter
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
 from vlm4vla.rollout.host import HostConfig
 from vlm4vla.rollout.host_process import Limits
 from vlm4vla.rollout.video import require_av
-from vlm4vla.runs.provenance import collect, command_line
+from vlm4vla.runs.provenance import collect, command_line, relevant
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.simulators import plugin
+from vlm4vla.simulators.registry import target
 from vlm4vla.store.records import RunRecord
 from vlm4vla.suites.suite import Suite, load
 
@@ -41,6 +51,8 @@ class RunPlan:
     suite: Suite
     simulator: SimulatorPlugin
     simulator_spec: SimulatorSpec
+    interpreter: Interpreter | None
+    """The Python that simulators run in; the harness's own if None."""
     policy: str
     """`module:Class`."""
     policy_spec: PolicySpec
@@ -62,7 +74,7 @@ class RunPlan:
     def host(self) -> HostConfig:
         """What every simulator host is started with."""
         return HostConfig(
-            simulator=self.suite.simulator,
+            simulator=target(self.suite.simulator),
             options=self.suite.options,
             loop=LoopConfig(
                 self.simulator_spec,
@@ -72,7 +84,12 @@ class RunPlan:
                 self.request.video,
             ),
             path_entries=(os.getcwd(),),
+            interpreter=self.interpreter,
         )
+
+    def facts(self, rendering: bool) -> Mapping[str, str]:
+        """Comparability facts from the Python that simulators run in; raises BadInput with them."""
+        return _facts(self.suite, rendering, self.interpreter)
 
 
 def resolve(request: RunRequest) -> RunPlan:
@@ -92,11 +109,12 @@ def resolve(request: RunRequest) -> RunPlan:
     convert.check(policy_spec, simulator_spec)
     execution = request.execute or suite.execution or policy_spec.execution
     Execution.parse(execution)
+    interpreter, versions = choose(suite.simulator, request.python)
     if request.video != "none":
-        require_av()
-    facts = simulator.preflight(suite.options, rendering=bool(policy_spec.request.cameras))
+        _check_video(interpreter, versions)
+    facts = _facts(suite, bool(policy_spec.request.cameras), interpreter)
     if request.video != "none":
-        simulator.preflight(suite.options, rendering=True)  # a film changes no outcome: no new fact
+        _facts(suite, True, interpreter)  # a film changes no outcome: no new fact
     comparability = {
         "simulator": suite.simulator,
         "protocol": suite.protocol,
@@ -104,11 +122,19 @@ def resolve(request: RunRequest) -> RunPlan:
         **facts,
     }
     record = _record(request, suite, policy_class, policy_spec, execution, comparability)
+    if interpreter is not None:
+        foreign: JSON = {
+            "command": interpreter.python,
+            "brought": request.python is not None,
+            **relevant(versions),
+        }
+        record = replace(record, provenance={**record.provenance, "simulator_python": foreign})
     return RunPlan(
         request=request,
         suite=suite,
         simulator=simulator,
         simulator_spec=simulator_spec,
+        interpreter=interpreter,
         policy=reference,
         policy_spec=policy_spec,
         execution=execution,
@@ -157,6 +183,17 @@ def _check_cluster(address: str | None) -> None:
         ) from error
 
 
+def _check_video(interpreter: Interpreter | None, versions: Mapping[str, str]) -> None:
+    """Hosts write the videos: PyAV must be where they run."""
+    if interpreter is None:
+        require_av()
+    elif "av" not in versions:
+        raise MissingDependency(
+            f"Videos need PyAV, which {interpreter.python} has not.",
+            f"{sys.executable} -m pip --python {interpreter.python} install av",
+        )
+
+
 def _check_metrics(suite: Suite, simulator: SimulatorSpec) -> None:
     """What no episode row will ever hold cannot be counted."""
     known = ["success", "success_any", "success_last", *simulator.stages, *simulator.measures]
@@ -200,7 +237,7 @@ def _record(
         "code": _source_hash(cls),
         "suite": suite.name,
         "options": dict(suite.options),
-        "episodes": [_facts(episode) for episode in suite.episodes],
+        "episodes": [_as_json(episode) for episode in suite.episodes],
         "execution": execution,
         "comparability": dict(comparability),
     }
@@ -232,7 +269,11 @@ def _record(
     )
 
 
-def _facts(episode: Episode) -> JSON:
+def _facts(suite: Suite, rendering: bool, interpreter: Interpreter | None) -> Mapping[str, str]:
+    return inquiry.facts(suite.simulator, suite.options, rendering, interpreter, (os.getcwd(),))
+
+
+def _as_json(episode: Episode) -> JSON:
     return {**asdict(episode), "setup": dict(episode.setup)}
 
 

@@ -32,6 +32,11 @@ def collect(command: str) -> Mapping[str, JSON]:
     }
 
 
+def relevant(versions: Mapping[str, str]) -> Mapping[str, JSON]:
+    """Of another Python's packages those that are noted of this one, and its own version."""
+    return {name: versions[name] for name in ("python", *_PACKAGES) if name in versions}
+
+
 def command_line() -> str:
     """The command as the user typed it, or the script that called the Python API."""
     if not sys.argv:

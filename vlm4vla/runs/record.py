@@ -19,7 +19,7 @@ def recorder(
 
     Raises BadInput where the simulator cannot draw what is asked for, or nothing is worth drawing.
     """
-    facts = plan.simulator.preflight(plan.suite.options, rendering=True)
+    facts = plan.facts(rendering=True)
     rows = {row.key: row for row in store.episodes(run) if row.outcome is not Outcome.ERROR}
     played = [(e, rows[e.key]) for e in plan.suite.episodes if e.key in rows]
     kept = [(e, r) for e, r in played if selection.failures or r.outcome is Outcome.SUCCESS]

@@ -69,9 +69,17 @@ _SAVE = "Save one row an action: numpy.save(FILE, actions)"
 
 
 def replay_stored(
-    store: Store, run: str, task: str | None, init: int, pictures: Pictures = _NONE
+    store: Store,
+    run: str,
+    task: str | None,
+    init: int,
+    pictures: Pictures = _NONE,
+    python: str | None = None,
 ) -> Replay:
-    """Replay one episode of a stored run. Raises BadInput where there is nothing to replay."""
+    """Replay one episode of a stored run, in the Python it ran in or in `python`.
+
+    Raises BadInput where there is nothing to replay.
+    """
     record = store.run(run)
     rows = [
         row
@@ -90,8 +98,7 @@ def replay_stored(
         )
     row = rows[0]
     seeing = request_of(record, (row.key.task,), (init,), as_played=bool(pictures.frames))
-    video = pictures.video or pictures.frames
-    plan = resolve(replace(seeing, video="all" if video else "none"))
+    plan = _resolved(replace(seeing, python=python or seeing.python), pictures)
     trace = store.trace(record.id, row.key)
     changed = tuple(
         f"{name}: {' / '.join(values)}"
@@ -110,7 +117,10 @@ def request_of(
 
     Its policy is needed only `as_played`: who merely repeats its actions need not have it.
     """
+    foreign = record.provenance.get("simulator_python")
+    brought = isinstance(foreign, dict) and foreign.get("brought")
     return RunRequest(
+        python=str(foreign["command"]) if isinstance(foreign, dict) and brought else None,
         policy=record.policy if as_played else "random",
         suite=str(record.provenance.get("suite_file", record.suite)),
         tasks=tasks,
@@ -124,9 +134,7 @@ def request_of(
 
 def replay_file(request: RunRequest, actions: Path, pictures: Pictures = _NONE) -> Replay:
     """Replay a raw list of actions, (T, A) in the simulator's own convention."""
-    if pictures.video or pictures.frames:
-        request = replace(request, video="all")
-    plan = resolve(request)
+    plan = _resolved(request, pictures)
     if len(plan.suite.episodes) != 1:
         raise BadInput(
             f"{len(plan.suite.episodes)} episodes are meant, one is needed.",
@@ -134,6 +142,14 @@ def replay_file(request: RunRequest, actions: Path, pictures: Pictures = _NONE) 
         )
     loaded = _load(actions, plan.simulator_spec.action.size)
     return Replay(_replay(plan, Trace(loaded, tuple(range(len(loaded)))), pictures))
+
+
+def _resolved(request: RunRequest, pictures: Pictures) -> RunPlan:
+    """The plan, once all that the pictures need is there too."""
+    plan = resolve(replace(request, video="all" if pictures.video else "none"))
+    if pictures.frames and not pictures.video:
+        plan.facts(rendering=True)
+    return plan
 
 
 def _load(path: Path, size: int) -> Floats:

@@ -52,5 +52,7 @@ class RunRequest:
     """Start afresh even where the same run exists."""
     ray_address: str | None = None
     """A running Ray cluster; a local one is started if None."""
+    python: str | None = None
+    """Interpreter that simulators run in; that of the simulator's environment if None."""
     tcp: bool = False
     """Carry observations over TCP even on one machine."""

@@ -15,18 +15,24 @@ def names() -> list[str]:
     return sorted({entry.name for entry in entry_points(group="vlm4vla.simulators")})
 
 
+def target(name: str) -> str:
+    """`module:Class` of that name; what has that form already stays. Raises UnknownName."""
+    if ":" in name:
+        return name
+    for entry in entry_points(group="vlm4vla.simulators", name=name):
+        return entry.value
+    raise UnknownName("simulator", name, names(), "See: bench list simulators")
+
+
 def plugin(name: str) -> SimulatorPlugin:
     """The plugin of that name. Raises UnknownName, or BadInput where its code cannot be used."""
-    found = entry_points(group="vlm4vla.simulators", name=name)
-    target = next((entry.value for entry in found), name if ":" in name else None)
-    if target is None:
-        raise UnknownName("simulator", name, names(), "See: bench list simulators")
+    reference = target(name)
     made = load_object(
-        "Simulator", target, "Name a simulator (bench list simulators) or its class."
+        "Simulator", reference, "Name a simulator (bench list simulators) or its class."
     )
     if not (isinstance(made, type) and issubclass(made, SimulatorPlugin)) or isabstract(made):
         raise BadInput(
-            f"Simulator '{name}': {target} is not a SimulatorPlugin.",
+            f"Simulator '{name}': {reference} is not a SimulatorPlugin.",
             "Subclass vlm4vla.core.simulator.SimulatorPlugin.",
         )
     return made()

@@ -1,0 +1,293 @@
+"""A simulator in a Python of its own, and one that a user brings: real venvs, real runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.environments.second_python import NUMPY, prepare
+from vlm4vla.core.errors import (
+    InvalidFile,
+    MissingDependency,
+    MissingEnvironment,
+    StaleSource,
+    WrongPython,
+)
+from vlm4vla.core.source import copied_source, own_hash, source_hash
+from vlm4vla.environments.checkup import environment_findings, simulator_findings
+from vlm4vla.environments.interpreter import choose
+from vlm4vla.environments.python_packages import read_pins
+from vlm4vla.rollout.child import Interpreter
+from vlm4vla.rollout.inquiry import facts
+from vlm4vla.runs.execute import execute
+from vlm4vla.runs.plan import resolve
+from vlm4vla.runs.request import RunRequest
+from vlm4vla.store import Store
+
+pytestmark = pytest.mark.xdist_group("own_python")
+
+FREE = ("timing", "ended", "memory_mb", "run")
+"""What two runs of the same episodes may differ in."""
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """The plugin is installed, its environment is not."""
+    return prepare(tmp_path_factory.mktemp("machine"))
+
+
+@pytest.fixture(scope="module")
+def bench(machine):
+    """Its environment is, too."""
+    before = machine("env", "list", "--json")
+    assert {row["environment"]: row["missing"] for row in json.loads(before)}["spring"] == [
+        "python venv"
+    ]
+    refused = machine("run", "--policy", "expert", "--suite", "spring.yaml", code=2)
+    assert "venvs/spring is not there" in refused and "bench env install spring" in refused
+    said = machine("env", "install", "spring")
+    assert "making it with 3 packages" in said and "ok      python venv" in said
+    return machine
+
+
+@pytest.fixture(scope="module")
+def python(bench):
+    return str(Path(bench.variables["VLM4VLA_CACHE"]) / "venvs" / "spring" / "bin" / "python")
+
+
+@pytest.fixture
+def cache(bench, monkeypatch):
+    """This process sees the machine's cache and plugin."""
+    folder = Path(bench.variables["VLM4VLA_CACHE"])
+    monkeypatch.setenv("VLM4VLA_CACHE", str(folder))
+    monkeypatch.syspath_prepend(bench.variables["PYTHONPATH"])
+    return folder
+
+
+def rows(path, run=""):
+    """Every column but the free ones, and the actions, by episode."""
+    with Store.open(path) as store:
+        (record,) = [r for r in store.runs() if run in r.id]
+        return {
+            row.key: (
+                {name: value for name, value in vars(row).items() if name not in FREE},
+                store.trace(record.id, row.key).actions.tobytes(),
+                store.trace(record.id, row.key).query_steps,
+            )
+            for row in store.episodes(record.id)
+        }
+
+
+def test_the_second_python_has_nothing_of_the_harness(bench, python):
+    code = (
+        "import importlib.util as u, numpy, vlm4vla\n"
+        "print(numpy.__version__, vlm4vla.__version__, vlm4vla.__file__)\n"
+        "print([n for n in ('ray', 'torch', 'pandas', 'pydantic', 'PIL', 'pip') if u.find_spec(n)])"
+    )
+    done = subprocess.run(
+        [python, "-c", code], cwd=bench.folder, capture_output=True, text=True, timeout=60,
+        check=True,
+    )  # fmt: skip
+    first, second = done.stdout.splitlines()
+    assert first.startswith(NUMPY) and f"/source/{own_hash()}/" in first
+    assert second == "[]"
+    assert find_spec("springs") is None, "or the harness's own Python would do"
+
+
+def test_a_plugin_runs_in_the_python_of_its_environment(bench, python):
+    note = bench.folder / "note.txt"
+    bench(
+        *("run", "--policy", "expert", "--suite", "spring.yaml", "--slots", "2"),
+        *("--store", "spring.db"), SPRINGS_NOTE=str(note),
+    )  # fmt: skip
+    assert set(note.read_text().split()) == {python}
+    with Store.open(bench.folder / "spring.db") as store:
+        (run,) = store.runs()
+        assert run.comparability["springs"] == "0.3"
+        noted = run.provenance["simulator_python"]
+        assert (noted["command"], noted["numpy"], noted["brought"]) == (python, NUMPY, False)
+        assert len(store.episodes(run.id)) == 6
+    assert "as stored" in bench("replay", "spring", "--episode", "far/1", "--store", "spring.db")
+
+
+def test_rows_are_those_of_the_harness_own_python(bench, python, ray_session):
+    for policy in ("expert", "random"):
+        with Store.open(bench.folder / "here.db", create=True) as store:
+            execute(resolve(RunRequest(policy, "toy", episodes=3)), store, lambda event: None)
+        bench(
+            *("run", "--policy", policy, "--suite", "toy", "--episodes", "3", "--slots", "2"),
+            *("--store", "there.db", "--python", python),
+        )
+        here, there = (rows(bench.folder / name, policy) for name in ("here.db", "there.db"))
+        assert len(here) == 6 and here == there
+
+
+def test_replay_shows_the_same_pictures(bench, python):
+    pictures = []
+    for name, more in (("here", ()), ("there", ("--python", python))):
+        sheet = bench.folder / f"{name}.png"
+        said = bench(
+            *("replay", "toy-expert", "--episode", "near/1", "--store", "here.db"),
+            *("--sheet", sheet), *more,
+        )  # fmt: skip
+        assert "as stored" in said
+        pictures.append(sheet.read_bytes())
+    assert pictures[0] == pictures[1]
+    refused = bench(
+        *("replay", "toy-expert", "--episode", "near/1", "--store", "here.db"),
+        *("--video", bench.folder / "film.mp4", "--python", python), code=2,
+    )  # fmt: skip
+    assert "PyAV" in refused and "install av" in refused
+
+
+def test_a_run_with_a_brought_python_is_replayed_in_it(bench, python):
+    given = json.loads(
+        bench("replay", "toy-expert", "--episode", "near/1", "--store", "there.db", "--json")
+    )
+    assert given["differences"] == [] and given["changed"] == []
+    with Store.open(bench.folder / "there.db") as store:
+        (run,) = [run for run in store.runs() if "expert" in run.id]
+        assert run.provenance["simulator_python"]["brought"] is True
+
+
+def test_demonstrations_are_the_same(bench, python):
+    for name, more in (("d1", ()), ("d2", ("--python", python))):
+        bench(
+            *("demos", "--run", "toy-expert", "--store", "here.db", "--frames", "3"),
+            *("--init", "0", "--out", name), *more,
+        )  # fmt: skip
+    one, other = (
+        [pq.read_table(path) for path in sorted((bench.folder / name).glob("data/*/*.parquet"))]
+        for name in ("d1", "d2")
+    )
+    assert len(one) == len(other) == 2
+    for left, right in zip(one, other, strict=True):
+        shown = [n for n in left.column_names if n.startswith("observation.images")]
+        assert shown and left.drop(shown).equals(right.drop(shown))
+        for name in shown:
+            pixels = [[_pixels(cell) for cell in t[name].to_pylist()] for t in (left, right)]
+            assert pixels[0] == pixels[1] and any(pixels[0])
+
+
+def _pixels(cell):
+    from io import BytesIO
+
+    from PIL import Image
+
+    return cell and cell["bytes"] and Image.open(BytesIO(cell["bytes"])).tobytes()
+
+
+def test_doctor_asks_the_simulator_in_its_own_python(bench, cache):
+    findings = [*environment_findings("spring"), *simulator_findings("spring", False)]
+    assert [(finding.what, finding.level) for finding in findings] == [
+        ("spring: python venv", "ok"),
+        ("spring: simulator", "ok"),
+        ("spring: renderer", "ok"),
+    ]
+    assert [finding.detail for finding in findings[1:]] == ["springs 0.3", "pencil"]
+
+
+def test_a_second_install_changes_nothing(bench, python):
+    before = Path(python).parent.stat().st_mtime_ns
+    assert "making" not in bench("env", "install", "spring")
+    assert Path(python).parent.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "said"),
+    [
+        ({"worn": 1}, "MissingAsset", "The spring is worn"),
+        ({"strange": 1}, "UnknownName", "no spring named 'spiral'"),
+        ({"dead": 1}, "BadInput", "killed by SIGKILL"),
+    ],
+)
+def test_what_only_that_python_knows_is_said_as_it_was(bench, cache, options, kind, said):
+    """Typed errors cross the line, also those whose class this side cannot import."""
+    with pytest.raises(Exception, match=said) as caught:
+        facts("spring", options, False, choose("spring", None)[0])
+    assert type(caught.value).__name__ == kind
+    assert caught.value.fix or kind == "UnknownName"
+
+
+def test_pins_are_exact(tmp_path):
+    path = tmp_path / "requirements.txt"
+    path.write_text("# all of it\nNumpy==2.4.6\nmu_joco===3.3.7  # no newer\n")
+    assert read_pins(path) == {"numpy": "2.4.6", "mu-joco": "3.3.7"}
+    for line in ("numpy", "numpy>=2", "numpy==2.*", "numpy==2,<3", "-r other.txt", "x @ file:///x"):
+        path.write_text(f"scipy==1.2\n{line}\n")
+        with pytest.raises(InvalidFile, match=r"line 2: .* does not pin") as caught:
+            read_pins(path)
+        assert "name==" in caught.value.fix
+
+
+def test_an_altered_venv_is_refused_with_its_mend(bench, cache, python, tmp_path):
+    moved = tmp_path / "springs-info"
+    info = next(Path(python).parents[1].glob("lib/*/site-packages/springs-0.3.dist-info"))
+    shutil.move(info, moved)
+    try:
+        with pytest.raises(MissingEnvironment, match=r"springs is missing, not 0\.3") as caught:
+            choose("spring", None)
+        assert caught.value.fix == "bench env install spring"
+        refused = bench("run", "--policy", "expert", "--suite", "spring.yaml", code=2)
+        assert "springs is missing" in refused and "bench env install spring" in refused
+    finally:
+        shutil.move(moved, info)
+
+
+def test_an_interpreter_that_cannot_serve_is_refused_with_the_reason(bench, cache, tmp_path):
+    with pytest.raises(MissingEnvironment, match="no Python at"):
+        choose("toy", str(tmp_path / "python"))
+    with pytest.raises(MissingEnvironment, match="cannot be used as Python"):
+        choose("toy", "/bin/ls")
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True, timeout=60)
+    with pytest.raises(MissingDependency, match="No module named 'numpy'") as caught:
+        choose("toy", str(bare / "bin" / "python"))
+    assert caught.value.fix == f"{bare}/bin/python -m pip install numpy"
+    other = tmp_path / "python3.12"  # says of itself what another version would say
+    lie = "import sys; sys.version_info = (3, 12, 1); del sys.argv[:1]; exec(sys.argv.pop(1))"
+    other.write_text(f"#!{sys.executable}\n{lie}\n")
+    other.chmod(0o755)
+    with pytest.raises(WrongPython, match=r"is Python 3\.12\.1; simulators run in 3\.11"):
+        choose("toy", str(other))
+    refused = bench("run", "--policy", "random", "--suite", "toy", "--python", other, code=2)
+    assert "3.12.1" in refused and "--python" in refused
+
+
+def test_a_missing_import_is_named_with_its_mend(bench, cache, python):
+    """A brought Python that has the plugin's package nowhere."""
+    chosen = Interpreter(sys.executable, own_hash(), "mend it")
+    with pytest.raises(MissingDependency, match="spring_sim") as caught:
+        facts("spring", {}, False, chosen)
+    assert caught.value.fix == "mend it"
+
+
+def test_an_altered_copy_of_the_source_is_renewed(bench, cache):
+    folder = copied_source(own_hash())
+    module = folder / "vlm4vla" / "core" / "episode.py"
+    text = module.read_text()
+    module.write_text(text.replace("lot(self)", "draw(self)"))
+    assert source_hash(folder / "vlm4vla") != own_hash()
+    assert copied_source(own_hash()) == folder
+    assert module.read_text() == text
+
+
+def test_a_host_of_another_source_is_refused(bench, cache, python, monkeypatch):
+    """What a host imports is compared with what the run began with, whoever put it there."""
+    with pytest.raises(StaleSource, match="was begun with"):
+        copied_source("0" * 16)
+    stale = cache / "source" / "stale"
+    shutil.copytree(copied_source(own_hash()), stale)
+    module = stale / "vlm4vla" / "core" / "episode.py"
+    module.write_text(module.read_text() + "\n# later\n")
+    monkeypatch.setattr("vlm4vla.rollout.child.copied_source", lambda wanted: stale)
+    with pytest.raises(StaleSource, match=own_hash()) as caught:
+        facts("toy", {}, False, Interpreter(python, own_hash(), "bench env install spring"))
+    assert caught.value.fix == "bench env install spring"

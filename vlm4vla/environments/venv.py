@@ -1,0 +1,120 @@
+"""The virtual environment of a simulator that cannot share the harness's packages.
+
+It lies in the download cache and holds what the environment's `requirements.txt` pins, and nothing
+that the file does not name: neither pip nor, unless pinned, what a package asks for itself. This
+package enters it as a path to a copy of the part that simulator hosts import.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from vlm4vla.core.assets import cache_folder
+from vlm4vla.core.environment import Environment
+from vlm4vla.core.errors import InvalidFile, MissingDependency
+from vlm4vla.core.source import copied_source, own_hash
+from vlm4vla.environments.python_packages import INSTALL_LIMIT_S, read_pins
+from vlm4vla.rollout.child import foreign
+
+REQUIREMENTS = "requirements.txt"
+
+
+def home(environment: Environment) -> Path:
+    """Its folder."""
+    return cache_folder("venvs") / environment.name
+
+
+def python(environment: Environment) -> Path:
+    """Its interpreter."""
+    return home(environment) / "bin" / "python"
+
+
+def defect(environment: Environment) -> str:
+    """What of it is not as the pins say, told from its files alone; empty if nothing is wrong.
+
+    Raises InvalidFile where the pins cannot be read.
+    """
+    pins = _pins(environment)
+    if not python(environment).exists():
+        return f"{home(environment)} is not there"
+    there: dict[str, str] = {
+        canonicalize_name(package.name): package.version
+        for package in distributions(path=[str(_site(environment))])
+    }
+    return "; ".join(
+        f"{name} is {there.get(name, 'missing')}, not {version}"
+        for name, version in pins.items()
+        if there.get(name) != version
+    )
+
+
+def install(environment: Environment, say: Callable[[str], None]) -> None:
+    """Make it where anything is wrong with it, from nothing.
+
+    Raises:
+        InvalidFile: its requirements are not all pinned.
+        MissingDependency: with the last words of what failed.
+    """
+    pins = _pins(environment)
+    with _alone(environment):
+        if problem := defect(environment):
+            say(f"{problem}: making it with {len(pins)} packages")
+            shutil.rmtree(home(environment), ignore_errors=True)
+            _run("-m", "venv", "--without-pip", str(home(environment)))
+            _run(
+                *("-m", "pip", "--python", str(python(environment)), "install", "--no-deps"),
+                *("-r", str(environment.folder / REQUIREMENTS)),
+            )
+    enter(environment)
+
+
+def enter(environment: Environment) -> None:
+    """Let its own commands find the vlm4vla that is running; hosts are told by their supervisor."""
+    path = _site(environment) / "vlm4vla.pth"
+    line = f"{copied_source(own_hash())}\n"
+    if not path.is_file() or path.read_text() != line:
+        with contextlib.suppress(PermissionError):  # another user's: hosts do not need it
+            path.write_text(line)
+
+
+def _pins(environment: Environment) -> dict[str, str]:
+    path = environment.folder / REQUIREMENTS
+    if not path.is_file():
+        raise InvalidFile(f"Environment '{environment.name}' is isolated, but {path} is missing.")
+    return read_pins(path)
+
+
+def _site(environment: Environment) -> Path:
+    return home(environment) / "lib" / "python3.11" / "site-packages"
+
+
+@contextlib.contextmanager
+def _alone(environment: Environment) -> Iterator[None]:
+    """Two commands at once must not make the same folder."""
+    folder = home(environment)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(*arguments: str) -> None:
+    command = [sys.executable, *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False,
+        env=foreign(dict(os.environ)),  # what PYTHONPATH has, the venv has not
+    )  # fmt: skip
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise MissingDependency(f"The environment could not be made: {last}", shlex.join(command))
