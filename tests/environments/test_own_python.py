@@ -24,11 +24,12 @@ from vlm4vla.core.source import copied_source, own_hash, source_hash
 from vlm4vla.environments.checkup import environment_findings, simulator_findings
 from vlm4vla.environments.interpreter import choose
 from vlm4vla.environments.python_packages import read_pins
-from vlm4vla.rollout.child import Interpreter
-from vlm4vla.rollout.inquiry import facts
+from vlm4vla.rollout.hosts.child import Interpreter
+from vlm4vla.rollout.hosts.inquiry import Inquiry, inquire
 from vlm4vla.runs.execute import execute
 from vlm4vla.runs.plan import resolve
 from vlm4vla.runs.request import RunRequest
+from vlm4vla.simulators.registry import target
 from vlm4vla.store import Store
 
 pytestmark = pytest.mark.xdist_group("own_python")
@@ -69,6 +70,11 @@ def cache(bench, monkeypatch):
     monkeypatch.setenv("VLM4VLA_CACHE", str(folder))
     monkeypatch.syspath_prepend(bench.variables["PYTHONPATH"])
     return folder
+
+
+def ask(options, interpreter):
+    """What `resolve` asks a host."""
+    return inquire(Inquiry(target("spring"), options, "facts", interpreter=interpreter))
 
 
 def rows(path, run=""):
@@ -211,7 +217,7 @@ def test_a_second_install_changes_nothing(bench, python):
 def test_what_only_that_python_knows_is_said_as_it_was(bench, cache, options, kind, said):
     """Typed errors cross the line, also those whose class this side cannot import."""
     with pytest.raises(Exception, match=said) as caught:
-        facts("spring", options, False, choose("spring", None)[0])
+        ask(options, choose("spring", None)[0])
     assert type(caught.value).__name__ == kind
     assert caught.value.fix or kind == "UnknownName"
 
@@ -265,7 +271,7 @@ def test_a_missing_import_is_named_with_its_mend(bench, cache, python):
     """A brought Python that has the plugin's package nowhere."""
     chosen = Interpreter(sys.executable, own_hash(), "mend it")
     with pytest.raises(MissingDependency, match="spring_sim") as caught:
-        facts("spring", {}, False, chosen)
+        ask({}, chosen)
     assert caught.value.fix == "mend it"
 
 
@@ -287,7 +293,7 @@ def test_a_host_of_another_source_is_refused(bench, cache, python, monkeypatch):
     shutil.copytree(copied_source(own_hash()), stale)
     module = stale / "vlm4vla" / "core" / "episode.py"
     module.write_text(module.read_text() + "\n# later\n")
-    monkeypatch.setattr("vlm4vla.rollout.child.copied_source", lambda wanted: stale)
+    monkeypatch.setattr("vlm4vla.rollout.hosts.child.copied_source", lambda wanted: stale)
     with pytest.raises(StaleSource, match=own_hash()) as caught:
-        facts("toy", {}, False, Interpreter(python, own_hash(), "bench env install spring"))
+        ask({}, Interpreter(python, own_hash(), "bench env install spring"))
     assert caught.value.fix == "bench env install spring"

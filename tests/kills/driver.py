@@ -18,7 +18,7 @@ from vlm4vla.core.errors import StoreError
 from vlm4vla.store import EpisodeRow, Store
 
 VICTIMS = ("driver", "host", "slot", "policy")
-_MARKS = {"slot": "ray::Slot", "policy": "ray::PolicyActor", "host": "vlm4vla.rollout.host"}
+_MARKS = {"slot": "ray::Slot", "policy": "ray::PolicyActor", "host": "vlm4vla.rollout.hosts.host"}
 
 
 class Driver:

@@ -16,8 +16,8 @@ from vlm4vla.core.result import Outcome
 from vlm4vla.core.specs import ObservationRequest, PolicySpec
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
-from vlm4vla.rollout.host import Assignment, HostConfig
-from vlm4vla.rollout.host_process import HostProcess, Limits
+from vlm4vla.rollout.hosts.host import Assignment, HostConfig
+from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
 from vlm4vla.rollout.recording import Recording
 from vlm4vla.simulators import plugin
 from vlm4vla.suites.suite import load
@@ -116,8 +116,8 @@ def test_hosts_die_with_their_supervisor_even_in_native_sleep():
     script = """
 import os, sys
 from tests.rollout.test_host_process import EPISODES, IDLE, host
-from vlm4vla.rollout.host import Assignment
-from vlm4vla.rollout.host_process import Limits
+from vlm4vla.rollout.hosts.host import Assignment
+from vlm4vla.rollout.hosts.host_process import Limits
 process = host(Limits(60), fault="hang", fault_inits="1")
 process.run(Assignment(EPISODES[0], recording=IDLE))
 print(process.pid, flush=True)

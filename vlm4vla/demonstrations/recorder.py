@@ -29,8 +29,8 @@ from vlm4vla.demonstrations import lerobot_write as lerobot
 from vlm4vla.demonstrations.selection import FrameSelection, camera_requests, steps_to_draw
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
-from vlm4vla.rollout.host import Assignment, HostConfig
-from vlm4vla.rollout.host_process import HostProcess, Limits
+from vlm4vla.rollout.hosts.host import Assignment, HostConfig
+from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
 from vlm4vla.rollout.recording import INSTRUCTIONS, Recording
 
 _ATTEMPTS = 3

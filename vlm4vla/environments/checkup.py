@@ -18,8 +18,8 @@ from vlm4vla.core.errors import BadInput
 from vlm4vla.environments import python_packages, state
 from vlm4vla.environments.interpreter import choose
 from vlm4vla.environments.throwaway import ask
-from vlm4vla.rollout.child import Interpreter
-from vlm4vla.rollout.inquiry import DEVICE, Inquiry, inquire
+from vlm4vla.rollout.hosts.child import Interpreter
+from vlm4vla.rollout.hosts.inquiry import DEVICE, Inquiry, inquire
 
 Level = Literal["ok", "note", "wrong"]
 

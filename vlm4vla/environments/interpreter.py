@@ -12,7 +12,7 @@ from vlm4vla.core.errors import MissingDependency, MissingEnvironment, WrongPyth
 from vlm4vla.core.source import own_hash
 from vlm4vla.environments import venv
 from vlm4vla.environments.throwaway import MARK, ask
-from vlm4vla.rollout.child import Interpreter, entrance, foreign
+from vlm4vla.rollout.hosts.child import Interpreter, entrance, foreign
 
 VERSION = "3.11"
 _LIMIT_S = 120.0
@@ -22,7 +22,7 @@ import json, sys
 facts, problem = {"python": ".".join(map(str, sys.version_info[:3]))}, ""
 if facts["python"].startswith(sys.argv[1]):
     try:
-        import numpy, vlm4vla.rollout.host
+        import numpy, vlm4vla.rollout.hosts.host
     except ImportError as error:
         problem = str(error)
     from importlib.metadata import distributions

@@ -25,7 +25,7 @@ from vlm4vla.core.environment import Environment
 from vlm4vla.core.errors import InvalidFile, MissingDependency
 from vlm4vla.core.source import copied_source, own_hash
 from vlm4vla.environments.python_packages import INSTALL_LIMIT_S, read_pins
-from vlm4vla.rollout.child import foreign
+from vlm4vla.rollout.hosts.child import foreign
 
 REQUIREMENTS = "requirements.txt"
 

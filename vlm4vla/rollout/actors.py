@@ -15,8 +15,8 @@ from vlm4vla.core.result import EpisodeResult
 from vlm4vla.core.specs import SimulatorSpec
 from vlm4vla.policies import registry
 from vlm4vla.rollout.address import Address
-from vlm4vla.rollout.host import Assignment, HostConfig
-from vlm4vla.rollout.host_process import HostProcess, Limits
+from vlm4vla.rollout.hosts.host import Assignment, HostConfig
+from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
 from vlm4vla.rollout.policy_server import PolicyServer, QueryCounts
 
 

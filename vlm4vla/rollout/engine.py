@@ -24,8 +24,8 @@ from vlm4vla.core.result import EpisodeResult
 from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.cluster import Cluster
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
-from vlm4vla.rollout.host import Assignment, HostConfig, failed
-from vlm4vla.rollout.host_process import Limits
+from vlm4vla.rollout.hosts.host import Assignment, HostConfig, failed
+from vlm4vla.rollout.hosts.host_process import Limits
 from vlm4vla.rollout.policy_server import QueryCounts
 from vlm4vla.rollout.schedule import LongestFirst, Ordered
 

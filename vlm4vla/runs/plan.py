@@ -28,12 +28,12 @@ from vlm4vla.core.simulator import SimulatorPlugin
 from vlm4vla.core.specs import PolicySpec, SimulatorSpec
 from vlm4vla.environments.interpreter import choose
 from vlm4vla.policies import registry
-from vlm4vla.rollout import inquiry
-from vlm4vla.rollout.child import Interpreter
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
-from vlm4vla.rollout.host import HostConfig
-from vlm4vla.rollout.host_process import Limits
+from vlm4vla.rollout.hosts.child import Interpreter
+from vlm4vla.rollout.hosts.host import HostConfig
+from vlm4vla.rollout.hosts.host_process import Limits
+from vlm4vla.rollout.hosts.inquiry import Inquiry, Subject, inquire
 from vlm4vla.rollout.video import require_av
 from vlm4vla.runs.provenance import collect, command_line, relevant
 from vlm4vla.runs.request import RunRequest
@@ -270,7 +270,12 @@ def _record(
 
 
 def _facts(suite: Suite, rendering: bool, interpreter: Interpreter | None) -> Mapping[str, str]:
-    return inquiry.facts(suite.simulator, suite.options, rendering, interpreter, (os.getcwd(),))
+    """What `preflight` says, where it can be said. Raises BadInput as it does."""
+    if interpreter is None:
+        return plugin(suite.simulator).preflight(suite.options, rendering)
+    subject: Subject = "facts with pictures" if rendering else "facts"
+    paths = (os.getcwd(),)
+    return inquire(Inquiry(target(suite.simulator), suite.options, subject, paths, interpreter))
 
 
 def _as_json(episode: Episode) -> JSON:

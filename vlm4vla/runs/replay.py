@@ -15,8 +15,8 @@ from vlm4vla.core.simulator import Floats
 from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
-from vlm4vla.rollout.host import Assignment
-from vlm4vla.rollout.host_process import HostProcess
+from vlm4vla.rollout.hosts.host import Assignment
+from vlm4vla.rollout.hosts.host_process import HostProcess
 from vlm4vla.rollout.recording import Recording
 from vlm4vla.runs.plan import RunPlan, resolve
 from vlm4vla.runs.request import RunRequest

@@ -17,7 +17,7 @@ from vlm4vla.core.errors import MissingEnvironment
 from vlm4vla.core.source import copied_source
 
 _TAIL = 4000  # characters of the host's stderr that go into an error text
-_MAIN = "from vlm4vla.rollout.host import main; main()"  # not -m: classes must keep a name
+_MAIN = "from vlm4vla.rollout.hosts.host import main; main()"  # not -m: classes must keep a name
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from vlm4vla.core.errors import BenchError, ErrorKind
 from vlm4vla.core.result import EpisodeResult
-from vlm4vla.rollout import control
-from vlm4vla.rollout.child import Child
-from vlm4vla.rollout.host import Assignment, Beat, HostConfig, failed
+from vlm4vla.rollout.hosts import control
+from vlm4vla.rollout.hosts.child import Child
+from vlm4vla.rollout.hosts.host import Assignment, Beat, HostConfig, failed
 
 
 @dataclass(frozen=True)

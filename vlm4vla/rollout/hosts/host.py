@@ -14,21 +14,31 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Literal
 
+from vlm4vla.core import errors
 from vlm4vla.core.episode import Episode
-from vlm4vla.core.errors import ErrorKind, HarnessFault
+from vlm4vla.core.errors import (
+    BadInput,
+    BenchError,
+    ErrorKind,
+    HarnessFault,
+    MissingDependency,
+    StaleSource,
+)
+from vlm4vla.core.reference import reason
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.simulator import Options, Simulator
-from vlm4vla.rollout import control
+from vlm4vla.core.source import own_hash
 from vlm4vla.rollout.address import Address
-from vlm4vla.rollout.child import Interpreter
 from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
-from vlm4vla.rollout.inquiry import Inquiry, answer, check_source
+from vlm4vla.rollout.hosts import control
+from vlm4vla.rollout.hosts.child import Interpreter
+from vlm4vla.rollout.hosts.inquiry import DEVICE, Inquiry
 from vlm4vla.rollout.policy_client import PolicyClient, PolicyConnection
 from vlm4vla.rollout.recording import Player, Recording
 from vlm4vla.simulators import plugin
@@ -122,9 +132,9 @@ class _Host:
         config: HostConfig | Inquiry = self._control.recv()
         sys.path[:0] = config.path_entries
         if isinstance(config, Inquiry):
-            control.send(self._control, answer(config))
+            control.send(self._control, _answer(config))
             return
-        check_source(config.interpreter)
+        _check_source(config.interpreter)
         simulator = plugin(config.simulator).create(config.options)
         self._pulse("start")
         while True:
@@ -165,6 +175,42 @@ class _Host:
         if self._client is not None:
             self._client.close()
         self._client = None
+
+
+def _answer(inquiry: Inquiry) -> Mapping[str, str] | BenchError:
+    """What is asked for, or why it cannot be said."""
+    mend = inquiry.interpreter.mend if inquiry.interpreter else ""
+    try:
+        _check_source(inquiry.interpreter)
+        simulator = plugin(inquiry.simulator)
+        if inquiry.subject == "renderer":
+            return {DEVICE: simulator.open_renderer()}
+        return dict(simulator.preflight(inquiry.options, inquiry.subject != "facts"))
+    except ImportError as error:
+        return MissingDependency(f"{sys.executable} lacks a package: {reason(error)}.", mend)
+    except BenchError as error:
+        if mend and isinstance(error.__cause__, ImportError):
+            return MissingDependency(f"{sys.executable}: {error.message}", mend)
+        return _known(error)
+    except Exception as error:  # other people's code
+        return BadInput(f"The simulator cannot be checked: {reason(error)}.", mend)
+
+
+def _check_source(interpreter: Interpreter | None) -> None:
+    """Raise StaleSource unless this process runs from the source that it was started for."""
+    if interpreter is not None and own_hash() != interpreter.source:
+        raise StaleSource(
+            f"{sys.executable} imports vlm4vla of the source {own_hash()}, "
+            f"not {interpreter.source}.",
+            interpreter.mend,
+        )
+
+
+def _known(error: BenchError) -> BenchError:
+    """The same as an error of core: who asks may not be able to import the class."""
+    kind = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    assert issubclass(kind, BenchError)
+    return errors.rebuilt(kind, error.message, error.fix)
 
 
 def main() -> None:

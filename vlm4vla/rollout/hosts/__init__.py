@@ -1,0 +1,1 @@
+"""Simulator hosts: the process, its supervisor, and the line between them."""
