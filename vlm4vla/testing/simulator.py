@@ -1,0 +1,216 @@
+"""The simulator contract, rule by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+
+from vlm4vla.core.episode import Episode
+from vlm4vla.core.errors import BadInput, ResetNeeded
+from vlm4vla.core.simulator import Frames, Simulator, SimulatorPlugin
+from vlm4vla.core.specs import CameraRequest, ObservationRequest
+from vlm4vla.simulators.registry import plugin as named
+from vlm4vla.suites.suite import Suite, load
+from vlm4vla.testing.findings import UNHEARD_OF, Findings, equal
+
+
+def check_simulator(
+    plugin: SimulatorPlugin | str,
+    suite: Suite | str,
+    *,
+    steps: int = 12,
+    references: Mapping[str, Frames] | None = None,
+) -> None:
+    """Try every rule of the contract on two of the suite's episodes.
+
+    Args:
+        plugin: a simulator's plugin, its registered name, or `module:Class`.
+        suite: whose first and last episode are played, with random actions.
+        steps: how many of them.
+        references: camera -> what it shows at the first step of the first episode, upright,
+            uint8 RGB (H, W, 3).
+
+    Raises:
+        BrokenContract: naming every rule that does not hold.
+        BadInput: the simulator is not installed, or the suite is none.
+    """
+    if isinstance(plugin, str):
+        plugin = named(plugin)
+    if isinstance(suite, str):
+        suite = load(suite)
+    plugin.preflight(suite.options, rendering=True)
+    trial = _Trial(plugin, suite, steps, references or {})
+    for rule in (
+        trial.describes_itself, trial.errors_are_typed, trial.specs_fit, trial.repeats_itself,
+        trial.observing_changes_nothing, trial.order_does_not_matter, trial.pictures_are_upright,
+    ):  # fmt: skip
+        rule()
+    trial.findings.close(f"Simulator '{plugin.name}'")
+
+
+class _Trial:
+    """One simulator under trial."""
+
+    def __init__(
+        self, plugin: SimulatorPlugin, suite: Suite, steps: int, references: Mapping[str, Frames]
+    ) -> None:
+        self.findings = Findings()
+        self._plugin, self._options, self._references = plugin, suite.options, references
+        self._first, self._last = suite.episodes[0], suite.episodes[-1]
+        self._spec = plugin.describe(suite.options)
+        action = self._spec.action
+        rng = np.random.default_rng(0)
+        self._actions = rng.uniform(action.low, action.high, (steps, action.size))
+
+    def describes_itself(self) -> None:
+        """The same words each time, and no option that does not exist."""
+        again = self._plugin.describe(self._options)
+        self.findings.expect(self._spec == again, "describe gives another spec the second time")
+        self.findings.refuses(
+            "describe with an option that does not exist",
+            lambda: self._plugin.describe({**self._options, UNHEARD_OF: 1}),
+            BadInput,
+        )
+
+    def errors_are_typed(self) -> None:
+        """ResetNeeded before the first reset, whatever is called."""
+        world = self._plugin.create(self._options)
+        try:
+            self.findings.refuses(
+                "advance before reset", lambda: world.advance(self._actions[0]), ResetNeeded
+            )
+            self.findings.refuses(
+                "observe before reset", lambda: world.observe(ObservationRequest()), ResetNeeded
+            )
+        finally:
+            world.close()
+
+    def specs_fit(self) -> None:
+        """What comes out is what the spec says: cameras, sizes, proprioception, names."""
+        with self._world() as world:
+            world.reset(self._first)
+            self._fits(world, None, 0)
+            if any(camera.resizable for camera in self._spec.observation.cameras):
+                self._fits(world, 40, 0)
+            bare = world.observe(ObservationRequest())
+            empty = not bare.images and bare.proprio is None and not bare.privileged
+            self.findings.expect(empty, "observe gives what an empty request does not ask for")
+            taken = 0
+            for action in self._actions:
+                progress, taken = world.advance(action), taken + 1
+                self._names_fit("stages", progress.stages, self._spec.stages)
+                self._names_fit("measures", progress.measures, self._spec.measures)
+                if progress.done:
+                    break
+            self._fits(world, None, taken)
+
+    def repeats_itself(self) -> None:
+        """One episode and the same actions: the same to the last bit, also in a new world."""
+        with self._world() as world:
+            once, again = self._play(world, self._first), self._play(world, self._first)
+        with self._world() as world:
+            anew = self._play(world, self._first)
+        expect = self.findings.expect
+        expect(equal(once, again), "an episode differs when it is played again in one world")
+        expect(equal(once, anew), "an episode differs when it is played in a new world")
+
+    def observing_changes_nothing(self) -> None:
+        """Rendering at every step leaves the outcome of every step as it was."""
+        with self._world() as world:
+            blind = self._play(world, self._first)
+        with self._world() as world:
+            seen = self._play(world, self._first, looks=True)
+        self.findings.expect(equal(blind, seen), "observing changes what happens afterwards")
+
+    def order_does_not_matter(self) -> None:
+        """An episode does not depend on which came before it."""
+        with self._world() as world:
+            alone = self._play(world, self._last)
+        with self._world() as world:
+            self._play(world, self._first)
+            after = self._play(world, self._last)
+        self.findings.expect(equal(alone, after), "an episode depends on the one before it")
+
+    def pictures_are_upright(self) -> None:
+        """Of all flips and colour orders, the picture as it is comes nearest to the reference."""
+        if not self._references:
+            return
+        with self._world() as world:
+            world.reset(self._first)
+            for name, reference in self._references.items():
+                request = CameraRequest(name, *reference.shape[:2])
+                frame = world.observe(ObservationRequest((request,))).image(name)
+                if frame.shape != reference.shape:
+                    said = f"{frame.shape}, its reference {reference.shape}"
+                    self.findings.expect(False, f"camera '{name}' gives {said}")
+                    continue
+                off = {
+                    what: float(np.abs(turned - reference.astype(float)).mean())
+                    for what, turned in _turned(frame).items()
+                }
+                nearest = min(off, key=lambda what: off[what])
+                said = f"camera '{name}' is {nearest} beside its reference"
+                self.findings.expect(nearest == "upright", said)
+
+    @contextmanager
+    def _world(self) -> Iterator[Simulator]:
+        world = self._plugin.create(self._options)
+        try:
+            yield world
+        finally:
+            world.close()
+
+    def _play(self, world: Simulator, episode: Episode, looks: bool = False) -> list[object]:
+        """What each action changed, and what is to be seen at the end."""
+        world.reset(episode)
+        told: list[object] = []
+        for action in self._actions:
+            if looks:
+                world.observe(self._everything(None))
+            progress = world.advance(action)
+            told.append({**vars(progress), "stages": dict(progress.stages)})
+            if progress.done:
+                break
+        return [*told, dict(vars(world.observe(self._everything(None))))]
+
+    def _everything(self, side: int | None) -> ObservationRequest:
+        offered = self._spec.observation
+        cameras = [
+            CameraRequest(c.name, *((side, side) if c.resizable else ())) for c in offered.cameras
+        ]
+        return ObservationRequest(tuple(cameras), offered.proprio, bool(offered.privileged))
+
+    def _fits(self, world: Simulator, side: int | None, step: int) -> None:
+        expect, offered = self.findings.expect, self._spec.observation
+        seen = world.observe(self._everything(side))
+        expect(seen.step == step, f"observe says step {seen.step} after {step} actions")
+        expect(bool(seen.instruction), "observe gives no instruction")
+        for camera in offered.cameras:
+            size = (side, side) if side and camera.resizable else (camera.height, camera.width)
+            frames = seen.images.get(camera.name)
+            got = "nothing" if frames is None else f"{frames.dtype} {frames.shape}"
+            wanted = f"uint8 {(1, *size, 3)}"
+            expect(got == wanted, f"camera '{camera.name}' gives {got}, not {wanted}")
+        if offered.proprio:
+            count = offered.proprio_size
+            whole = seen.proprio is not None and seen.proprio.shape == (count,)
+            expect(whole, f"the proprioception is not of the {count} numbers of its parts")
+            finite = seen.proprio is not None and bool(np.isfinite(seen.proprio).all())
+            expect(finite, "the proprioception is not finite")
+        self._names_fit("privileged state", seen.privileged, offered.privileged)
+
+    def _names_fit(self, what: str, given: Collection[str], spec: Collection[str]) -> None:
+        strange = sorted(set(given) - set(spec))
+        self.findings.expect(not strange, f"{what} hold {strange}, which the spec does not name")
+
+
+def _turned(frame: Frames) -> dict[str, Frames]:
+    return {
+        "upright": frame,
+        "upside down": frame[::-1],
+        "mirrored": frame[:, ::-1],
+        "turned by half": frame[::-1, ::-1],
+        "in BGR": frame[..., ::-1],
+    }
