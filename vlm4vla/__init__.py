@@ -13,16 +13,18 @@ if TYPE_CHECKING:
     from vlm4vla.api import run
     from vlm4vla.reports.board.leaderboard import leaderboard
     from vlm4vla.reports.compare.comparison import compare
+    from vlm4vla.reports.compare.planning import plan
     from vlm4vla.reports.correlation.correlation import correlate
     from vlm4vla.reports.page import report
 
-__all__ = ["__version__", "compare", "correlate", "leaderboard", "report", "run"]
+__all__ = ["__version__", "compare", "correlate", "leaderboard", "plan", "report", "run"]
 
 _VERBS = {
     "run": "vlm4vla.api",
     "compare": "vlm4vla.reports.compare.comparison",
     "correlate": "vlm4vla.reports.correlation.correlation",
     "leaderboard": "vlm4vla.reports.board.leaderboard",
+    "plan": "vlm4vla.reports.compare.planning",
     "report": "vlm4vla.reports.page",
 }
 

@@ -362,7 +362,8 @@ def test_a_policy_does_what_it_has_memorised(tmp_path, ray_session):
     from vlm4vla.training.trainer import train
 
     torch.set_num_threads(1)
-    demos(tmp_path / "d", suite="toy", task=["near"], init="0-1", frames="1", size=64, slots=1)
+    shown = RunRequest("expert", "toy", tasks=("near",), inits=(0, 1), slots=1)
+    demos(tmp_path / "d", shown, frames="1", size=64)
     settings = TrainSettings(
         "toy", (tmp_path / "d",), tmp_path / "c", steps=120, batch=2, lr=1e-3, chunk=12,
         workers=0, precision="fp32", save_every=120,

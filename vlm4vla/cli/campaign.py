@@ -22,8 +22,6 @@ def run_campaign(
     name: str,
     checkpoints: Path,
     template: RunRequest,
-    policy: str | None,
-    suite: str | None,
     where: str | None,
     dry_run: bool,
 ) -> None:
@@ -41,9 +39,9 @@ def run_campaign(
             "A campaign is many runs: it takes neither --run-id nor --checkpoint.",
             f"--checkpoints FOLDER, which holds {campaign.checkpoints}",
         )
-    found = cells(
-        campaign, checkpoints, template, [policy] if policy else [], [suite] if suite else []
-    )
+    policies = [template.policy] if template.policy else []
+    suites = [template.suite] if template.suite else []
+    found = cells(campaign, checkpoints, template, policies, suites)
     if dry_run:
         for cell in found:
             console.print(Text(f"{_name(cell)}: {cell.problem or 'can be run'}"), soft_wrap=True)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from vlm4vla.cli.options import (
-    JsonOption,
-    ProtocolOption,
-    SetOption,
-    StoreOption,
-    assignments,
-    numbers,
-    scalars,
-)
+from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.cli.signature import Spread
+from vlm4vla.reports.compare.pairing import Terms
+from vlm4vla.runs.request import RunRequest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,55 +21,35 @@ if TYPE_CHECKING:
     from vlm4vla.reports.compare.comparison import Comparison
     from vlm4vla.reports.compare.contrast import Contrast
 
+_NONE: Mapping[str, str] = {}
+_SHARED = {
+    "suite": "Suite, where policies have runs of several.",
+    "tasks": "Of --sequential: only this task.",
+    "inits": "Of --sequential: only 3 or 0,4,10-19.",
+    "episodes": "Of --sequential: at most the first N of each task.",
+    "seed": "Of --sequential: seed of the episodes.",
+    "protocol": "A named reading of the suite, e.g. paper.",
+    "options": "Simulator option, e.g. robot=panda.",
+    "execute": "Of --sequential: as in bench run.",
+    "slots": "Of --sequential: simulators side by side, of both.",
+}
+"""What both sides have in common."""
+_BOTH = Spread(tuple(_SHARED), defaults={"suite": "", "policy": ""}, helps=_SHARED)
+
 
 def compare(
     first: Annotated[str, typer.Argument(help="A run's id (or its end), or a policy.")],
     second: Annotated[str, typer.Argument(help="The other run or policy.")],
-    suite: Annotated[
-        str | None, typer.Option(help="Suite, where policies have runs of several.")
-    ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="What the verdict is about [the headline].")
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(help="Equivalence: points (rates) or units that still count as none."),
-    ] = None,
-    alpha: Annotated[float, typer.Option(help="Two-sided level.")] = 0.05,
-    unpaired: Annotated[
-        bool, typer.Option("--unpaired", help="All episodes of either run, identical or not.")
-    ] = False,
-    allow_different: Annotated[
-        bool, typer.Option("--allow-different", help="Compare across different comparability.")
-    ] = False,
-    by_task: Annotated[bool, typer.Option("--by-task", help="A line for each task too.")] = False,
-    sequential: Annotated[
-        bool, typer.Option("--sequential", help="Run both policies now, until it is decided.")
-    ] = False,
-    rule: Annotated[
-        Literal["betting", "step"], typer.Option(help="Of --sequential: paired, or STEP.")
-    ] = "betting",
+    terms: Annotated[Terms, Spread(but=("sequential", "span"))],
+    request: Annotated[RunRequest, _BOTH],
+    by_task: Annotated[bool, "A line for each task too."] = False,
+    sequential: Annotated[bool, "Run both policies now, until it is decided."] = False,
+    rule: Annotated[Literal["betting", "step"], "Of --sequential: paired, or STEP."] = "betting",
     bounds: Annotated[
         str | None, typer.Option(metavar="LOW,HIGH", help="Of --sequential on a mean, e.g. 0,5.")
     ] = None,
-    task: Annotated[list[str] | None, typer.Option(help="Of --sequential: only this task.")] = None,
-    init: Annotated[str | None, typer.Option(help="Of --sequential: only 3 or 0,4,10-19.")] = None,
-    episodes: Annotated[
-        int | None, typer.Option(help="Of --sequential: at most the first N of each task.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of --sequential: seed of the episodes.")] = 0,
-    protocol: ProtocolOption = None,
-    set_: SetOption = None,
-    execute: Annotated[str | None, typer.Option(help="Of --sequential: as in bench run.")] = None,
-    first_option: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the first policy.")
-    ] = None,
-    second_option: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the second policy.")
-    ] = None,
-    slots: Annotated[
-        int | None, typer.Option(help="Of --sequential: simulators side by side, of both.")
-    ] = None,
+    first_option: Annotated[Mapping[str, str], "Option of the first policy."] = _NONE,
+    second_option: Annotated[Mapping[str, str], "Option of the second policy."] = _NONE,
     json_: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -82,35 +58,18 @@ def compare(
     Of stored runs, or with --sequential of two policies that are run until it is decided.
     """
     from vlm4vla.reports.compare.comparison import comparison
-    from vlm4vla.reports.compare.pairing import Terms
     from vlm4vla.store import Store
 
-    terms = Terms(metric, unpaired, allow_different, alpha, margin)
     if not sequential:
         with Store.open(store) as opened:
-            found = comparison(opened, first, second, suite, terms)
+            found = comparison(opened, first, second, request.suite or None, terms)
     else:
         from vlm4vla.cli.duel import Contest, run_contest
 
         terms.check()
-        contest = Contest(
-            policies=(first, second),
-            suite=suite,
-            rule=rule,
-            bounds=bounds,
-            tasks=tuple(task or ()),
-            inits=numbers("--init", init),
-            episodes=episodes,
-            seed=seed,
-            protocol=protocol,
-            options=scalars(assignments("--set", set_)),
-            execute=execute,
-            policy_options=(
-                assignments("--first-option", first_option),
-                assignments("--second-option", second_option),
-            ),
-            slots=slots,
-        )
+        one = replace(request, policy=first, policy_options=first_option)
+        other = replace(request, policy=second, policy_options=second_option)
+        contest = Contest((one, other), rule, bounds)
         found = run_contest(contest, terms, store, quiet=json_)
     if json_:
         print(json.dumps(facts(found), indent=1))

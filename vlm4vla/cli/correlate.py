@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,26 +19,15 @@ if TYPE_CHECKING:
 
 
 def correlate(
-    vqa: Annotated[
-        list[str] | None,
-        typer.Option(help="Benchmark of the x axis (repeatable); `bench vqa list`."),
-    ] = None,
-    screen: Annotated[
-        bool, typer.Option("--screen", help="Every benchmark instead: exploration, not a claim.")
-    ] = False,
-    suite: Annotated[
-        list[str] | None, typer.Option(help="Suite of the y axis (repeatable) [all there are].")
-    ] = None,
-    published: Annotated[
-        bool, typer.Option("--published", help="Policies as VLM4VLA prints them, not the store's.")
-    ] = False,
+    vqa: Annotated[tuple[str, ...], "Benchmark of the x axis (repeatable); `bench vqa list`."] = (),
+    screen: Annotated[bool, "Every benchmark instead: exploration, not a claim."] = False,
+    suite: Annotated[tuple[str, ...], "Suite of the y axis (repeatable) [all there are]."] = (),
+    published: Annotated[bool, "Policies as VLM4VLA prints them, not the store's."] = False,
     backbone: Annotated[
         list[str] | None,
         typer.Option(metavar="POLICY=NAME", help="Whose backbone, where its name does not tell."),
     ] = None,
-    mixed: Annotated[
-        bool, typer.Option("--mixed", help="Also a mixed logit over the store's episodes.")
-    ] = False,
+    mixed: Annotated[bool, "Also a mixed logit over the store's episodes."] = False,
     svg: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write the drawings there.")
     ] = None,
@@ -57,12 +47,12 @@ def correlate(
         )
     named = assignments("--backbone", backbone)
     if screen:
-        _screen(suite or [], published, store, named, json_)
+        _screen(suite, published, store, named, json_)
         return
     if not vqa:
         raise BadInput("No benchmark was named.", "--vqa NAME; `bench vqa list` shows all")
-    found = correlations(vqa, suite or (), published, store, named)
-    models = _mixed(vqa, suite or [], store, named) if mixed else []
+    found = correlations(vqa, suite, published, store, named)
+    models = _mixed(vqa, suite, store, named) if mixed else []
     if svg is not None:
         written = _draw(found, svg)
     if json_:
@@ -85,7 +75,7 @@ def correlate(
 
 
 def _screen(
-    suites: list[str],
+    suites: Sequence[str],
     published: bool,
     store: str | None,
     named: dict[str, str],
@@ -149,7 +139,7 @@ def _show(console: Console, one: Correlation) -> None:
 
 
 def _mixed(
-    vqa: list[str], suites: list[str], store: str | None, named: dict[str, str]
+    vqa: Sequence[str], suites: Sequence[str], store: str | None, named: dict[str, str]
 ) -> list[Mixed]:
     from vlm4vla.reports.correlation.mixed import mixed_model
     from vlm4vla.store import Store

@@ -11,51 +11,42 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from vlm4vla.cli.options import (
-    ProtocolOption,
-    PythonOption,
-    SetOption,
-    StoreOption,
-    assignments,
-    numbers,
-    scalars,
-)
+from vlm4vla.cli.options import StoreOption
+from vlm4vla.cli.signature import Spread
 from vlm4vla.core.errors import BadInput, OutOfRange
+from vlm4vla.runs.request import RunRequest
 
 if TYPE_CHECKING:
     from vlm4vla.demonstrations.recorder import Drawn, Recorder
     from vlm4vla.runs.plan import RunPlan
 
 _LINE_EVERY_S = 10.0
+_TAKEN = (
+    "suite", "policy", "tasks", "inits", "episodes", "seed", "protocol", "options", "python",
+    "slots",
+)  # fmt: skip
 
 
 def demos(
-    out: Annotated[Path, typer.Option(help="Folder of the data set.")],
-    suite: Annotated[
-        str | None, typer.Option(help="Suite whose episodes the policy plays: a name or YAML.")
-    ] = None,
-    run: Annotated[
-        str | None, typer.Option(help="Instead of playing: the successes of this stored run.")
-    ] = None,
-    policy: Annotated[str, typer.Option(help="Who plays.")] = "expert",
-    task: Annotated[list[str] | None, typer.Option(help="Only this task (repeatable).")] = None,
-    init: Annotated[str | None, typer.Option(help="Only these inits: 3 or 0,4,10-19.")] = None,
-    episodes: Annotated[int | None, typer.Option(help="Only the first N of each task.")] = None,
+    out: Annotated[Path, "Folder of the data set."],
+    request: Annotated[
+        RunRequest,
+        Spread(
+            _TAKEN,
+            defaults={"policy": "expert", "suite": ""},
+            helps={
+                "policy": "Who plays.",
+                "suite": "Suite whose episodes the policy plays: a name or YAML.",
+            },
+        ),
+    ],
+    run: Annotated[str | None, "Instead of playing: the successes of this stored run."] = None,
     frames: Annotated[
         str, typer.Option(metavar="N|all", help="Steps of an episode to render, drawn by lot.")
     ] = "16",
-    camera: Annotated[
-        list[str] | None, typer.Option(help="Camera (repeatable) [the simulator's first].")
-    ] = None,
-    size: Annotated[int | None, typer.Option(help="Pixels a side [the camera's own].")] = None,
-    failures: Annotated[
-        bool, typer.Option("--failures", help="Keep episodes without success.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of everything random in an episode.")] = 0,
-    protocol: ProtocolOption = None,
-    set_: SetOption = None,
-    python: PythonOption = None,
-    slots: Annotated[int | None, typer.Option(help="Simulators side by side [chosen].")] = None,
+    cameras: Annotated[tuple[str, ...], "Camera (repeatable) [the simulator's first]."] = (),
+    size: Annotated[int | None, "Pixels a side [the camera's own]."] = None,
+    failures: Annotated[bool, "Keep episodes without success."] = False,
     store: StoreOption = None,
 ) -> None:
     """Record demonstrations: play blind, then render only the steps that training will see.
@@ -66,30 +57,17 @@ def demos(
     from vlm4vla.runs.plan import resolve
     from vlm4vla.runs.record import recorder
     from vlm4vla.runs.replay import request_of
-    from vlm4vla.runs.request import RunRequest
     from vlm4vla.store import Store
 
     console = Console(highlight=False)
-    selection = FrameSelection(_frames(frames), tuple(camera or ()), _size(size), failures)
+    selection = FrameSelection(_frames(frames), cameras, _size(size), failures)
     _check_out(out)
-    if (suite is None) == (run is None):
+    if bool(request.suite) == (run is not None):
         raise BadInput(
             "Say what to record: --suite or --run.",
             f"bench demos --suite grinningface_demos --out {out}",
         )
-    if suite is not None:
-        request = RunRequest(
-            policy=policy,
-            suite=suite,
-            tasks=tuple(task or ()),
-            inits=numbers("--init", init),
-            episodes=episodes,
-            seed=seed,
-            protocol=protocol,
-            options=scalars(assignments("--set", set_)),
-            python=python,
-            slots=slots,
-        )
+    if run is None:
         plan = resolve(request)
         camera_requests(plan.simulator_spec, selection)
         plan.facts(rendering=True)
@@ -98,11 +76,11 @@ def demos(
             takes = recorder(plan, opened, played, out, selection)
     else:
         with Store.open(store) as opened:
-            record = opened.run(str(run))
-            chosen = request_of(record, tuple(task or ()), numbers("--init", init))
-            plan = resolve(replace(chosen, python=python or chosen.python))
+            record = opened.run(run)
+            chosen = request_of(record, request.tasks, request.inits)
+            plan = resolve(replace(chosen, python=request.python or chosen.python))
             takes = recorder(plan, opened, record.id, out, selection)
-    _draw(takes, slots or plan.slots, out, console)
+    _draw(takes, request.slots or plan.slots, out, console)
 
 
 def _play(plan: RunPlan, out: Path, console: Console) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     from vlm4vla.rollout.events import Event
     from vlm4vla.runs.duel import DuelSummary, Standing
     from vlm4vla.runs.plan import RunPlan
+    from vlm4vla.runs.request import RunRequest
     from vlm4vla.stats.rules import Betting, Step
     from vlm4vla.suites.schema import Metric
-    from vlm4vla.suites.suite import Scalar
 
 _LINE_EVERY_S = 10.0
 
@@ -29,19 +28,9 @@ _LINE_EVERY_S = 10.0
 class Contest:
     """Two policies on one suite, and the rule that ends it."""
 
-    policies: tuple[str, str]
-    suite: str | None
+    sides: tuple[RunRequest, RunRequest]
     rule: Literal["betting", "step"]
     bounds: str | None
-    tasks: tuple[str, ...]
-    inits: tuple[int, ...]
-    episodes: int | None
-    seed: int
-    protocol: str | None
-    options: Mapping[str, Scalar]
-    execute: str | None
-    policy_options: tuple[Mapping[str, str], Mapping[str, str]]
-    slots: int | None
 
 
 def run_contest(
@@ -60,7 +49,7 @@ def run_contest(
             "--sequential pairs identical episodes under the same conditions.",
             "Drop --unpaired and --allow-different.",
         )
-    first, second = (_plan(contest, side) for side in (0, 1))
+    first, second = map(_plan, contest.sides)
     check((first, second))
     metric = _metric(first, terms.metric)
     span = _span(metric, contest)
@@ -85,30 +74,15 @@ def run_contest(
         return comparison(store, *ended.runs, terms=replace(terms, sequential=True, span=span))
 
 
-def _plan(contest: Contest, side: int) -> RunPlan:
+def _plan(request: RunRequest) -> RunPlan:
     from vlm4vla.runs.plan import resolve
-    from vlm4vla.runs.request import RunRequest
 
-    if contest.suite is None:
+    if not request.suite:
         raise BadInput(
             "--sequential runs both policies and needs to know where.",
             "Name a suite, e.g. --suite grinningface_val (bench list suites).",
         )
-    return resolve(
-        RunRequest(
-            policy=contest.policies[side],
-            suite=contest.suite,
-            tasks=contest.tasks,
-            inits=contest.inits,
-            episodes=contest.episodes,
-            seed=contest.seed,
-            protocol=contest.protocol,
-            options=contest.options,
-            policy_options=contest.policy_options[side],
-            execute=contest.execute,
-            slots=contest.slots,
-        )
-    )
+    return resolve(request)
 
 
 def _metric(plan: RunPlan, name: str | None) -> Metric:
@@ -176,7 +150,8 @@ class _News:
     """A line now and then: how many pairs, and how they went."""
 
     def __init__(self, contest: Contest, rule: Betting | Step, console: Console) -> None:
-        self._names, self._rule, self._console = contest.policies, rule, console
+        self._names = [side.policy for side in contest.sides]
+        self._rule, self._console = rule, console
         self._last, self._look = time.monotonic(), None  # type: float, Standing | None
 
     def observe(self, look: Standing, event: Event | None) -> None:

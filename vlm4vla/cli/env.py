@@ -10,15 +10,9 @@ import typer
 
 from vlm4vla.cli.options import JsonOption
 
-app = typer.Typer(
-    help="List, install and check what the simulators need.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Environment, e.g. toy.")]
 
 
-@app.command("list")
 def list_(json_: JsonOption = False) -> None:
     """List the environments and whether this machine has what they need."""
     from rich import box
@@ -47,7 +41,6 @@ def list_(json_: JsonOption = False) -> None:
     screen().print(table)
 
 
-@app.command("check")
 def check(name: NameArgument, json_: JsonOption = False) -> None:
     """Check every package and file an environment needs; 1 where something is missing."""
     from vlm4vla.cli.screen import screen
@@ -71,12 +64,9 @@ def check(name: NameArgument, json_: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command("install")
 def install(
     name: NameArgument,
-    asset: Annotated[
-        list[str] | None, typer.Option(help="Fetch this optional asset too; repeatable.")
-    ] = None,
+    asset: Annotated[tuple[str, ...], "Fetch this optional asset too; repeatable."] = (),
 ) -> None:
     """Install what is missing of an environment; what is there is left alone."""
     from rich.progress import Progress
@@ -94,7 +84,7 @@ def install(
 
         state.install(
             load_environment(name),
-            asset or (),
+            asset,
             lambda text: console.print(text, soft_wrap=True),
             show,
         )

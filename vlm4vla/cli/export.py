@@ -6,8 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from vlm4vla.cli.options import StoreOption
 from vlm4vla.core.errors import BadInput
 
@@ -20,11 +18,9 @@ class Format(StrEnum):
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", help="The file to write.")],
-    format_: Annotated[
-        Format | None, typer.Option("--format", help="By default from the file's name.")
-    ] = None,
-    run: Annotated[list[str] | None, typer.Option(help="Only this run (repeatable).")] = None,
+    out: Annotated[Path, "The file to write."],
+    format_: Annotated[Format | None, "By default from the file's name."] = None,
+    run: Annotated[tuple[str, ...], "Only this run (repeatable)."] = (),
     store: StoreOption = None,
 ) -> None:
     """Write one row per episode, with the facts of its run, to a file."""

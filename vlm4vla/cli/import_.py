@@ -14,17 +14,16 @@ from vlm4vla.cli.options import JsonOption, StoreOption
 def import_(
     files: Annotated[list[Path] | None, typer.Argument(help="Result files.")] = None,
     format_: Annotated[
-        str | None,
-        typer.Option("--format", help="vla-eval, vlm4vla, vlmevalkit or csv [told from the file]."),
+        str | None, "vla-eval, vlm4vla, vlmevalkit or csv [told from the file]."
     ] = None,
-    policy: Annotated[str, typer.Option(help="Whose result, where the file does not say.")] = "",
-    suite: Annotated[str, typer.Option(help="On which suite, where the file does not say.")] = "",
-    model: Annotated[str, typer.Option(help="Whose score, where the file does not say.")] = "",
+    policy: Annotated[str, "Whose result, where the file does not say."] = "",
+    suite: Annotated[str, "On which suite, where the file does not say."] = "",
+    model: Annotated[str, "Whose score, where the file does not say."] = "",
     selected_from: Annotated[
         int,
         typer.Option(metavar="K", help="Results are the best of K tried on the same episodes."),
     ] = 1,
-    list_: Annotated[bool, typer.Option("--list", help="What has been imported.")] = False,
+    list_: Annotated[bool, "What has been imported."] = False,
     remove: Annotated[
         str | None, typer.Option(metavar="ID", help="Take an import out again.")
     ] = None,

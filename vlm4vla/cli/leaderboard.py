@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from vlm4vla.cli.options import JsonOption, StoreOption
 
 if TYPE_CHECKING:
@@ -26,32 +24,18 @@ class Format(StrEnum):
 
 
 def leaderboard(
-    suite: Annotated[list[str] | None, typer.Option(help="Only this suite (repeatable).")] = None,
-    policy: Annotated[list[str] | None, typer.Option(help="Only this policy (repeatable).")] = None,
-    by_task: Annotated[bool, typer.Option("--by-task", help="A line for each task too.")] = False,
-    all_: Annotated[
-        bool, typer.Option("--all", help="Every run, not only the latest of its kind.")
-    ] = False,
-    published: Annotated[
-        bool, typer.Option("--published", help="Set the papers' rows beside ours.")
-    ] = False,
+    suite: Annotated[tuple[str, ...], "Only this suite (repeatable)."] = (),
+    policy: Annotated[tuple[str, ...], "Only this policy (repeatable)."] = (),
+    by_task: Annotated[bool, "A line for each task too."] = False,
+    all_: Annotated[bool, "Every run, not only the latest of its kind."] = False,
+    published: Annotated[bool, "Set the papers' rows beside ours."] = False,
     paper: Annotated[
-        list[str] | None,
-        typer.Option(help="Only papers whose name holds this text (repeatable); with --published."),
-    ] = None,
-    imported: Annotated[
-        bool, typer.Option("--imported", help="Set imported results beside ours.")
-    ] = False,
-    campaign: Annotated[
-        str | None, typer.Option(help="A campaign's table, the paper's row above ours.")
-    ] = None,
-    decomposition: Annotated[
-        bool,
-        typer.Option(
-            "--decomposition", help="The emoji task as execution x recognition, by split."
-        ),
-    ] = False,
-    format_: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TABLE,
+        tuple[str, ...], "Only papers whose name holds this text (repeatable); with --published."
+    ] = (),
+    imported: Annotated[bool, "Set imported results beside ours."] = False,
+    campaign: Annotated[str | None, "A campaign's table, the paper's row above ours."] = None,
+    decomposition: Annotated[bool, "The emoji task as execution x recognition, by split."] = False,
+    format_: Annotated[Format, "What to print."] = Format.TABLE,
     json_: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -61,13 +45,13 @@ def leaderboard(
         _print_campaign(campaign, store, shown)
         return
     if decomposition:
-        _print_decomposition(store, policy or [], published, shown)
+        _print_decomposition(store, policy, published, shown)
         return
     if published or paper or imported:
         from vlm4vla.reports.board.beside import gather
 
         rows, warnings = gather(
-            store, suite or (), policy or (), paper or (), all_, bool(published or paper), imported
+            store, suite, policy, paper, all_, bool(published or paper), imported
         )
         _print_beside(rows, warnings, by_task, shown)
         return
@@ -77,7 +61,7 @@ def leaderboard(
     from vlm4vla.store import Store
 
     with Store.open(store) as opened:
-        found = board(opened, suite or (), policy or (), all_)
+        found = board(opened, suite, policy, all_)
     if shown is Format.JSON:
         sys.stdout.write(tables.json_text(found.rows))
     elif shown is Format.CSV:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
 from rich.console import Console
 
 from vlm4vla.core.errors import BadInput, MissingAsset, MissingDependency, OutOfRange
@@ -19,17 +18,15 @@ _NAMES: tuple[Literal["pretrained", "scratch"], ...] = ("pretrained", "scratch")
 
 
 def learn(
-    out: Annotated[Path, typer.Option(help="Folder for demonstrations and checkpoints.")],
-    episodes: Annotated[int, typer.Option(help="Demonstrations, up to 500.")] = 500,
-    views: Annotated[int, typer.Option(help="Pictures of every emoji for the alignment.")] = 2,
-    steps: Annotated[int, typer.Option(help="Updates of the weights.")] = 1500,
-    batch: Annotated[int, typer.Option(help="Samples an update.")] = 32,
-    seed: Annotated[int, typer.Option(help="Of alignment, weights and order.")] = 123,
-    only: Annotated[
-        Literal["pretrained", "scratch"] | None, typer.Option(help="One of the two networks.")
-    ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads of the networks.")] = 2,
-    slots: Annotated[int | None, typer.Option(help="Simulators side by side [chosen].")] = None,
+    out: Annotated[Path, "Folder for demonstrations and checkpoints."],
+    episodes: Annotated[int, "Demonstrations, up to 500."] = 500,
+    views: Annotated[int, "Pictures of every emoji for the alignment."] = 2,
+    steps: Annotated[int, "Updates of the weights."] = 1500,
+    batch: Annotated[int, "Samples an update."] = 32,
+    seed: Annotated[int, "Of alignment, weights and order."] = 123,
+    only: Annotated[Literal["pretrained", "scratch"] | None, "One of the two networks."] = None,
+    threads: Annotated[int, "CPU threads of the networks."] = 2,
+    slots: Annotated[int | None, "Simulators side by side [chosen]."] = None,
 ) -> None:
     """Demonstrate, align, train: two small VLAs from parts that ship in Python packages.
 
@@ -96,16 +93,12 @@ def _check_what_is_there(chosen: Sequence[SmallSettings]) -> None:
 
 def _demonstrate(out: Path, episodes: int, slots: int | None) -> None:
     from vlm4vla.cli.demos import demos
+    from vlm4vla.runs.request import RunRequest
 
-    demos(
-        out=out,
-        suite="grinningface_demos",
-        episodes=episodes,
-        frames=str(_FRAMES),
-        size=_SIZE,
-        set_=["robot=panda"],
-        slots=slots,
+    request = RunRequest(
+        "expert", "grinningface_demos", episodes=episodes, slots=slots, options={"robot": "panda"}
     )
+    demos(out, request, frames=str(_FRAMES), size=_SIZE)
 
 
 def _align(out: Path, views: int, seed: int, console: Console) -> None:

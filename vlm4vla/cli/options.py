@@ -16,18 +16,7 @@ StoreOption = Annotated[
         "--store", envvar="VLM4VLA_STORE", help="Results: a file or URL [./results/bench.db]."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-PythonOption = Annotated[
-    str | None,
-    typer.Option(metavar="PATH", help="Python 3.11 that simulators run in [their environment's]."),
-]
-ProtocolOption = Annotated[
-    str | None, typer.Option("--protocol", help="A named reading of the suite, e.g. paper.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Simulator option, e.g. robot=panda."),
-]
+JsonOption = Annotated[bool, "Print JSON for programs."]
 
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _LONGEST = 1_000_000

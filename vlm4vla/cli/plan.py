@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from vlm4vla.cli.options import JsonOption, ProtocolOption
+from vlm4vla.cli.options import JsonOption
+from vlm4vla.cli.signature import Spread
+from vlm4vla.reports.compare.planning import Question
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,51 +16,9 @@ if TYPE_CHECKING:
     from vlm4vla.reports.compare.planning import Need, Reach, Wish
 
 
-def plan(
-    suite: Annotated[str | None, typer.Option(help="Say what its episodes can show, too.")] = None,
-    precision: Annotated[
-        float | None, typer.Option(help="Half-width wanted: points, or units of a mean.")
-    ] = None,
-    difference: Annotated[
-        float | None, typer.Option(help="Difference to be found: points, or units of a mean.")
-    ] = None,
-    rate: Annotated[float, typer.Option(help="Success rate expected, %.")] = 50.0,
-    discordant: Annotated[
-        float | None,
-        typer.Option(help="Episodes in which the policies differ, % [unrelated, and half that]."),
-    ] = None,
-    mean: Annotated[
-        bool, typer.Option("--mean", help="The metric is a mean, e.g. CALVIN's length.")
-    ] = False,
-    sd: Annotated[float, typer.Option(help="Of a mean: its standard deviation.")] = 1.6,
-    correlation: Annotated[
-        float, typer.Option(help="Of a mean: that of two policies on one episode.")
-    ] = 0.5,
-    power: Annotated[float, typer.Option(help="Chance to find the difference.")] = 0.8,
-    alpha: Annotated[float, typer.Option(help="Two-sided level.")] = 0.05,
-    protocol: ProtocolOption = None,
-    json_: JsonOption = False,
-) -> None:
+def plan(question: Annotated[Question, Spread()], json_: JsonOption = False) -> None:
     """Say how many episodes a precision or a difference needs, on the same episodes or others."""
-    from vlm4vla.reports.compare.planning import Wish, headline, needs, reach
-    from vlm4vla.suites.suite import load
-
-    loaded = load(suite, protocol) if suite is not None else None
-    kind = "mean" if mean else headline(loaded).kind if loaded is not None else "rate"
-    scale = 1.0 if kind == "mean" else 0.01
-    wish = Wish(
-        kind=kind,
-        rate=rate / 100,
-        precision=None if precision is None else scale * precision,
-        difference=None if difference is None else scale * difference,
-        discordant=None if discordant is None else discordant / 100,
-        sd=sd,
-        correlation=correlation,
-        alpha=alpha,
-        power=power,
-    )
-    answers = needs(wish)
-    within = reach(loaded, wish) if loaded is not None else None
+    wish, answers, within = question.answer()
     if json_:
         told = {"wish": asdict(wish), "needs": [asdict(need) for need in answers]}
         print(json.dumps(told | {"suite": asdict(within) if within else None}, indent=1))

@@ -40,19 +40,17 @@ class _Accuracy:
 
 
 def premise(
-    backbone: Annotated[str, typer.Option(help="A backbone's name, `bench list backbones`.")],
+    backbone: Annotated[str, "A backbone's name, `bench list backbones`."],
     checkpoint: Annotated[
         str, typer.Option(metavar="FOLDER", help="Local folder of the weights [the backbone's].")
     ] = "",
-    split: Annotated[
-        list[str] | None, typer.Option(help="id, train, val or hard (repeatable) [all].")
-    ] = None,
-    questions: Annotated[int, typer.Option(help="How many of each split.")] = 100,
-    question: Annotated[str, typer.Option(help="What is asked about each card.")] = "",
-    labels: Annotated[str, typer.Option(help="official, or the paper's paligemma.")] = "official",
-    art: Annotated[str, typer.Option(help="noto, or a folder of PNGs by code point.")] = "noto",
-    name: Annotated[str, typer.Option(help="What to call the model [the folder's name].")] = "",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    split: Annotated[tuple[str, ...], "id, train, val or hard (repeatable) [all]."] = (),
+    questions: Annotated[int, "How many of each split."] = 100,
+    question: Annotated[str, "What is asked about each card."] = "",
+    labels: Annotated[str, "official, or the paper's paligemma."] = "official",
+    art: Annotated[str, "noto, or a folder of PNGs by code point."] = "noto",
+    name: Annotated[str, "What to call the model [the folder's name]."] = "",
+    device: Annotated[str, "cpu, cuda, cuda:1, ..."] = "cpu",
     json_: JsonOption = False,
     store: StoreOption = None,
 ) -> None:

@@ -5,48 +5,45 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from vlm4vla.cli.options import (
-    JsonOption,
-    ProtocolOption,
-    PythonOption,
-    SetOption,
-    StoreOption,
-    assignments,
-    scalars,
-)
+from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.cli.signature import Spread
 from vlm4vla.core.errors import BadInput
+from vlm4vla.runs.request import RunRequest
 
 if TYPE_CHECKING:
     from vlm4vla.runs.replay import Pictures, Replay
+
+
+_RANDOM = RunRequest("random", "")
+_GIVEN = Spread(
+    ("seed", "protocol", "options", "python"),
+    defaults={"policy": "random", "suite": ""},
+    helps={"seed": "Seed of the episode."},
+)
+"""`random` stands for a policy that is never asked."""
 
 
 def replay(
     run: Annotated[
         str | None, typer.Argument(help="A stored run (or the start of its id).")
     ] = None,
-    episode: Annotated[
-        str | None, typer.Option(help="Which of its episodes: TASK/INIT, or INIT.")
-    ] = None,
-    suite: Annotated[str | None, typer.Option(help="Instead of a run: a suite ...")] = None,
-    task: Annotated[str | None, typer.Option(help="... its task ...")] = None,
-    init: Annotated[int | None, typer.Option(help="... the initial state ...")] = None,
+    episode: Annotated[str | None, "Which of its episodes: TASK/INIT, or INIT."] = None,
+    suite: Annotated[str | None, "Instead of a run: a suite ..."] = None,
+    task: Annotated[str | None, "... its task ..."] = None,
+    init: Annotated[int | None, "... the initial state ..."] = None,
     actions: Annotated[
-        Path | None, typer.Option(help="... and a .npy of actions (T, A), the simulator's own.")
+        Path | None, "... and a .npy of actions (T, A), the simulator's own."
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the episode.")] = 0,
-    protocol: ProtocolOption = None,
-    set_: SetOption = None,
-    python: PythonOption = None,
-    video: Annotated[Path | None, typer.Option(help="Write an mp4 of every step.")] = None,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Write a contact sheet (PNG) of what the policy saw.")
-    ] = None,
+    request: Annotated[RunRequest, _GIVEN] = _RANDOM,
+    video: Annotated[Path | None, "Write an mp4 of every step."] = None,
+    sheet: Annotated[Path | None, "Write a contact sheet (PNG) of what the policy saw."] = None,
     store: StoreOption = None,
     json_: JsonOption = False,
 ) -> None:
@@ -59,9 +56,9 @@ def replay(
         frames = Path(folder) if sheet else None
         pictures = Pictures(video, frames)
         if run is not None:
-            done = _stored(run, episode, store, pictures, python)
+            done = _stored(run, episode, store, pictures, request.python)
         else:
-            done = _given(suite, task, init, actions, seed, protocol, set_, pictures, python)
+            done = _given(suite, task, init, actions, request, pictures)
         if sheet and frames:
             _write_sheet(frames, sheet, done)
     _tell(done, json_)
@@ -89,14 +86,10 @@ def _given(
     task: str | None,
     init: int | None,
     actions: Path | None,
-    seed: int,
-    protocol: str | None,
-    set_: list[str] | None,
+    request: RunRequest,
     pictures: Pictures,
-    python: str | None,
 ) -> Replay:
     from vlm4vla.runs.replay import replay_file
-    from vlm4vla.runs.request import RunRequest
 
     if suite is None or init is None or actions is None:
         raise BadInput(
@@ -104,17 +97,8 @@ def _given(
             "bench replay RUN --episode TASK/INIT, or "
             "bench replay --suite S --task T --init K --actions FILE.npy",
         )
-    request = RunRequest(
-        policy="random",
-        suite=suite,
-        tasks=(task,) if task else (),
-        inits=(init,),
-        seed=seed,
-        protocol=protocol,
-        options=scalars(assignments("--set", set_)),
-        python=python,
-    )
-    return replay_file(request, actions, pictures)
+    tasks = (task,) if task else ()
+    return replay_file(replace(request, suite=suite, tasks=tasks, inits=(init,)), actions, pictures)
 
 
 def _check_target(flag: str, path: Path | None, ending: str) -> None:

@@ -21,29 +21,19 @@ CELLS = 12
 
 
 def report(
-    out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path(
-        "results/report.html"
-    ),
-    suite: Annotated[list[str] | None, typer.Option(help="Only this suite (repeatable).")] = None,
-    policy: Annotated[list[str] | None, typer.Option(help="Only this policy (repeatable).")] = None,
-    all_: Annotated[
-        bool, typer.Option("--all", help="Every run, not only the latest of its kind.")
-    ] = False,
+    out: Annotated[Path, "The HTML file to write."] = Path("results/report.html"),
+    suite: Annotated[tuple[str, ...], "Only this suite (repeatable)."] = (),
+    policy: Annotated[tuple[str, ...], "Only this policy (repeatable)."] = (),
+    all_: Annotated[bool, "Every run, not only the latest of its kind."] = False,
     sheet: Annotated[
         list[str] | None,
         typer.Option(metavar="TITLE=PNG", help="A contact sheet to embed (repeatable)."),
     ] = None,
-    frames: Annotated[
-        int, typer.Option(help="Replay so many episodes of each run and show what was seen.")
-    ] = 0,
+    frames: Annotated[int, "Replay so many episodes of each run and show what was seen."] = 0,
     vqa: Annotated[
-        list[str] | None,
-        typer.Option(help="Correlate with this benchmark (repeatable); `bench vqa list`."),
-    ] = None,
-    published: Annotated[
-        bool,
-        typer.Option("--published", help="Add the papers' rows and imports; correlate theirs."),
-    ] = False,
+        tuple[str, ...], "Correlate with this benchmark (repeatable); `bench vqa list`."
+    ] = (),
+    published: Annotated[bool, "Add the papers' rows and imports; correlate theirs."] = False,
     store: StoreOption = None,
 ) -> None:
     """Write tables, drawings, differences, errors and commands to one HTML file."""
@@ -61,13 +51,13 @@ def report(
         sheets.append(Sheet(title, Path(path)))
     with Store.open(store) as opened, tempfile.TemporaryDirectory() as folder:
         if frames:
-            shown = board(opened, suite or (), policy or (), all_).rows
+            shown = board(opened, suite, policy, all_).rows
             for run in dict.fromkeys(row.run for row in shown):
                 try:
                     sheets += _contact_sheets(opened, run, frames, Path(folder))
                 except BadInput as error:  # the page is worth having without pictures
                     print(f"No frames of {run}: {error}")
-        write_page(opened, out, suite or (), policy or (), all_, sheets, vqa or (), published)
+        write_page(opened, out, suite, policy, all_, sheets, vqa, published)
     print(f"Report written to {out}")
 
 

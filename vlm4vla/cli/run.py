@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-import typer
 from rich.console import Console
 
-from vlm4vla.cli.options import (
-    ProtocolOption,
-    PythonOption,
-    SetOption,
-    StoreOption,
-    assignments,
-    numbers,
-    scalars,
-)
+from vlm4vla.cli.options import StoreOption, scalars
+from vlm4vla.cli.signature import Spread
 from vlm4vla.core.errors import BadInput
+from vlm4vla.runs.request import RunRequest
 
 if TYPE_CHECKING:
     from vlm4vla.runs.execute import RunSummary
@@ -26,96 +20,31 @@ if TYPE_CHECKING:
 
 
 def run(
-    policy: Annotated[str | None, typer.Option(help="Policy: a name, or module:Class.")] = None,
-    suite: Annotated[str | None, typer.Option(help="Suite: a name, or a YAML file.")] = None,
+    request: Annotated[RunRequest, Spread(but=("tcp",), defaults={"policy": "", "suite": ""})],
     campaign: Annotated[
-        str | None,
-        typer.Option(help="Instead: policies x suites of a campaign; both flags narrow it."),
+        str | None, "Instead: policies x suites of a campaign; both flags narrow it."
     ] = None,
-    checkpoints: Annotated[Path, typer.Option(help="Folder of a campaign's checkpoints.")] = Path(
-        "checkpoints"
-    ),
-    task: Annotated[list[str] | None, typer.Option(help="Only this task (repeatable).")] = None,
-    init: Annotated[str | None, typer.Option(help="Only these inits: 3 or 0,4,10-19.")] = None,
-    episodes: Annotated[int | None, typer.Option(help="Only the first N of each task.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random in an episode.")] = 0,
-    protocol: ProtocolOption = None,
-    set_: SetOption = None,
-    robot: Annotated[str | None, typer.Option(help="Short for --set robot=...")] = None,
-    labels: Annotated[str | None, typer.Option(help="Short for --set labels=...")] = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="Short for --policy-option checkpoint=...")
-    ] = None,
-    policy_option: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Option of the policy.")
-    ] = None,
-    execute: Annotated[
-        str | None,
-        typer.Option(help="chunk, half, first, N or ensemble [the suite's or policy's own]."),
-    ] = None,
-    python: PythonOption = None,
-    slots: Annotated[int | None, typer.Option(help="Simulators side by side [chosen].")] = None,
-    max_batch: Annotated[int, typer.Option(help="Most observations in one policy call.")] = 64,
-    timeout: Annotated[
-        float | None, typer.Option(help="Seconds one simulator step may take [the simulator's].")
-    ] = None,
-    retries: Annotated[int, typer.Option(help="Fresh attempts after a simulator's fault.")] = 2,
-    retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Try quarantined episodes again.")
-    ] = False,
-    video: Annotated[
-        Literal["none", "queries", "all"], typer.Option(help="Film nothing, queries, all steps.")
-    ] = "none",
-    selected_from: Annotated[
-        int,
-        typer.Option(
-            metavar="K", help="This is the best of K tried on these episodes: marks the numbers."
-        ),
-    ] = 1,
+    checkpoints: Annotated[Path, "Folder of a campaign's checkpoints."] = Path("checkpoints"),
+    robot: Annotated[str | None, "Short for --set robot=..."] = None,
+    labels: Annotated[str | None, "Short for --set labels=..."] = None,
+    checkpoint: Annotated[Path | None, "Short for --policy-option checkpoint=..."] = None,
     store: StoreOption = None,
-    run_id: Annotated[str | None, typer.Option(help="Name of the run [derived].")] = None,
-    new: Annotated[bool, typer.Option("--new", help="Do not continue an existing run.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and list only.")] = False,
-    ray_address: Annotated[str | None, typer.Option(help="A running Ray cluster.")] = None,
+    dry_run: Annotated[bool, "Check and list only."] = False,
 ) -> None:
     """Roll a policy out over a suite. The same command continues where it was stopped."""
     from vlm4vla.runs.plan import resolve
-    from vlm4vla.runs.request import RunRequest
 
-    texts = assignments("--set", set_)
-    texts |= {k: v for k, v in (("robot", robot), ("labels", labels)) if v is not None}
-    policy_options = assignments("--policy-option", policy_option)
+    short = {k: v for k, v in (("robot", robot), ("labels", labels)) if v is not None}
+    options, policy_options = {**request.options, **scalars(short)}, {**request.policy_options}
     if checkpoint is not None:  # absolute: the policy's process may run in another folder
         policy_options["checkpoint"] = str(checkpoint.expanduser().resolve())
-    request = RunRequest(
-        policy=policy or "",
-        suite=suite or "",
-        tasks=tuple(task or ()),
-        inits=numbers("--init", init),
-        episodes=episodes,
-        seed=seed,
-        protocol=protocol,
-        options=scalars(texts),
-        policy_options=policy_options,
-        execute=execute,
-        python=python,
-        slots=slots,
-        max_batch=max_batch,
-        timeout_s=timeout,
-        retries=retries,
-        retry_errors=retry_errors,
-        video=video,
-        selected_from=selected_from,
-        run_id=run_id,
-        new=new,
-        ray_address=ray_address,
-    )
+    request = replace(request, options=options, policy_options=policy_options)
     if campaign is not None:
         from vlm4vla.cli.campaign import run_campaign
 
-        run_campaign(campaign, checkpoints, request, policy, suite, store, dry_run)
+        run_campaign(campaign, checkpoints, request, store, dry_run)
         return
-    if policy is None or suite is None:
+    if not request.policy or not request.suite:
         raise BadInput(
             "Say what to run: a policy and a suite, or a campaign.",
             "bench run --policy expert --suite toy, or bench run --campaign vlm4vla_table1",

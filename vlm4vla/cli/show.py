@@ -25,9 +25,7 @@ SHOWN_ERRORS = 12
 
 def show(
     run: Annotated[str, typer.Argument(help="Id of the run, or its beginning or end.")],
-    episode: Annotated[
-        str | None, typer.Option(help="One episode: TASK/INIT, TASK/INIT@SEED, or INIT.")
-    ] = None,
+    episode: Annotated[str | None, "One episode: TASK/INIT, TASK/INIT@SEED, or INIT."] = None,
     json_: JsonOption = False,
     store: StoreOption = None,
 ) -> None:

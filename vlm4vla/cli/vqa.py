@@ -7,27 +7,12 @@ from typing import Annotated
 
 import typer
 
-from vlm4vla.cli.import_ import import_
 from vlm4vla.cli.options import JsonOption, StoreOption
-from vlm4vla.cli.premise import premise
-
-app = typer.Typer(
-    help="Scores of vision-language models: list, import, measure.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.command("import")(import_)
-app.command("premise")(premise)
 
 
-@app.command("list")
 def list_(
-    benchmark: Annotated[
-        list[str] | None, typer.Option(help="Only this benchmark (repeatable).")
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="Only models whose name holds this text.")
-    ] = None,
+    benchmark: Annotated[tuple[str, ...], "Only this benchmark (repeatable)."] = (),
+    model: Annotated[tuple[str, ...], "Only models whose name holds this text."] = (),
     json_: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -36,7 +21,7 @@ def list_(
     from vlm4vla.store import default_path
 
     path = store or default_path()
-    rows = score_rows(path if Path(path).is_file() else None, benchmark or (), model or ())
+    rows = score_rows(path if Path(path).is_file() else None, benchmark, model)
     if json_:
         from vlm4vla.reports.tables.strict_json import json_text
 

@@ -1,4 +1,7 @@
-"""Everything a user can say about a run. The command line and the Python API both fill this in."""
+"""Everything a user can say about a run: `bench run`, `bench demos`, and Python fill this in.
+
+The first paragraph below each field is what `--help` says of it.
+"""
 
 from __future__ import annotations
 
@@ -14,45 +17,73 @@ class RunRequest:
     """One policy on one suite."""
 
     policy: str
-    """A registered name, an expert of the suite's simulator, or `module:Class`."""
+    """Policy: a name, or module:Class."""
     suite: str
-    """A shipped suite's name or a YAML file."""
+    """Suite: a name, or a YAML file."""
     tasks: tuple[str, ...] = ()
-    """Only these tasks; all if empty."""
+    """Only this task (repeatable).
+
+    All if empty.
+    """
     inits: tuple[int, ...] = ()
-    """Only these initial states; all if empty."""
+    """Only these inits: 3 or 0,4,10-19.
+
+    All if empty.
+    """
     episodes: int | None = None
-    """Only the first so many episodes of each task."""
+    """Only the first N of each task."""
     seed: int = 0
-    """Part of every episode's identity; everything random in it comes from here."""
+    """Seed of everything random in an episode.
+
+    Part of every episode's identity.
+    """
     protocol: str | None = None
-    """A named reading of the suite, e.g. `paper`."""
+    """A named reading of the suite, e.g. paper."""
     options: Mapping[str, Scalar] = field(default_factory=dict)
-    """Simulator options that replace the suite's."""
+    """Simulator option, e.g. robot=panda.
+
+    They replace the suite's.
+    """
     policy_options: Mapping[str, str] = field(default_factory=dict)
+    """Option of the policy."""
     execute: str | None = None
-    """Execution mode; the policy's own default if None."""
+    """chunk, half, first, N or ensemble [the suite's or policy's own]."""
     slots: int | None = None
-    """Simulators side by side; chosen from cores and memory if None."""
+    """Simulators side by side [chosen].
+
+    From cores and memory.
+    """
     max_batch: int = 64
-    """Most observations that one call of the policy sees."""
+    """Most observations in one policy call."""
     timeout_s: float | None = None
-    """Watchdog: longest time a simulator may take for one step; the simulator's own if None."""
+    """Seconds one simulator step may take [the simulator's].
+
+    The watchdog's.
+    """
     retries: int = 2
-    """Fresh attempts for an episode that a simulator's fault ended, before it is quarantined."""
+    """Fresh attempts after a simulator's fault.
+
+    Then the episode is quarantined.
+    """
     retry_errors: bool = False
-    """Try the quarantined episodes of an earlier command again."""
+    """Try quarantined episodes again."""
     video: VideoMode = "none"
-    """Film nothing, the frames at queries, or every step."""
+    """Film nothing, queries, all steps."""
     selected_from: int = 1
-    """The checkpoint or setting was chosen by its score on these same episodes among so many; its
-    numbers are marked as the best of them. May be said of a finished run too."""
+    """This is the best of K tried on these episodes: marks the numbers.
+
+    The checkpoint or setting was chosen by its score on them. May be said of a finished run too.
+    """
     run_id: str | None = None
+    """Name of the run [derived]."""
     new: bool = False
-    """Start afresh even where the same run exists."""
+    """Do not continue an existing run."""
     ray_address: str | None = None
-    """A running Ray cluster; a local one is started if None."""
+    """A running Ray cluster.
+
+    A local one is started if None.
+    """
     python: str | None = None
-    """Interpreter that simulators run in; that of the simulator's environment if None."""
+    """Python 3.11 that simulators run in [their environment's]."""
     tcp: bool = False
     """Carry observations over TCP even on one machine."""

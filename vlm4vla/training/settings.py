@@ -1,4 +1,7 @@
-"""Everything a user can say about a training. The command line and Python fill this in."""
+"""Everything a user can say about a training: `bench train` and Python fill this in.
+
+The first paragraph below each field is what `--help` says of it.
+"""
 
 from __future__ import annotations
 
@@ -19,58 +22,92 @@ class TrainSettings:
     """One training. None means: as the recipe and the preset say."""
 
     backbone: str
-    """A registered name, or `module:Class`."""
+    """VLM: bench list backbones, or module:Class."""
     data: tuple[Path, ...]
-    """Demonstrations; the first set's action convention is the policy's."""
+    """Demonstrations (repeatable).
+
+    The first set's action convention is the policy's.
+    """
     out: Path
-    """Folder for checkpoints and metrics. The same command continues in it."""
+    """Folder for the checkpoint.
+
+    And for metrics. The same command continues in it.
+    """
     source: str | None = None
-    """Hugging Face id or local folder of the pretrained weights; the backbone's own if None."""
+    """Pretrained weights: hub id or folder [the VLM's own]."""
     recipe: str | None = None
-    """calvin, bridge, fractal, libero or emoji; the one made for the data if None."""
+    """calvin, bridge, fractal, libero, emoji [by the data]."""
     preset: Preset = "default"
+    """Where paper and code disagree."""
     convention: str | None = None
-    """What the actions mean, where the data does not say it."""
+    """Meaning of the actions, where the data does not say."""
     camera: str | None = None
-    """The data's first camera if None."""
+    """Camera [the data's first]."""
     chunk: int | None = None
-    """Actions predicted at once."""
+    """Actions predicted at once [recipe]."""
     tail: Literal["zeros", "repeat"] | None = None
-    """What fills a chunk beyond the episode's end; always masked out of the loss."""
+    """Fill beyond the end [by the data].
+
+    Always masked out of the loss.
+    """
     statistics: str | None = None
-    """`own`, `none`, or published quantiles by name."""
+    """own, none, or published quantiles by name [recipe]."""
     augment: str | None = None
+    """none, shift, crop, colour or openvla [recipe]."""
     steps: int | None = None
+    """Updates of the weights [recipe]."""
     batch: int | None = None
-    """Samples a step, over all processes and accumulated micro-batches."""
+    """Samples an update, in all [recipe].
+
+    Over all processes and accumulated micro-batches.
+    """
     micro_batch: int | None = None
-    """Samples that one process holds at once; the batch over the processes if None."""
+    """Samples a process holds at once [batch / processes]."""
     lr: float | None = None
+    """Learning rate [recipe]."""
     warmup: int | None = None
-    """Steps of linear warm-up; a quarter of an epoch if None."""
+    """Steps of warm-up [1/4 epoch]."""
     clip_gradients: float | None = None
-    """Largest norm of the gradient; 0: not clipped."""
+    """Largest gradient norm; 0: none [1, paper and code 0]."""
     frozen: tuple[Part, ...] = ()
+    """vision, word_embeddings or language (repeatable); all: head only."""
     lora: int | None = None
-    """Rank of low-rank adapters on the language model."""
+    """Rank of LoRA; freezes the VLM."""
     scratch: bool = False
-    """The backbone's architecture with random weights."""
+    """Random weights (Table 8).
+
+    In the backbone's architecture.
+    """
     model: Mapping[str, Scalar] = field(default_factory=dict)
-    """Fields of VLAConfig and Setup, or options of the backbone, that replace the preset's."""
+    """clip_norm, gripper_loss_weight, mrope, prompt, ...
+
+    Fields of VLAConfig and Setup, or options of the backbone, that replace the preset's.
+    """
     precision: Precision = "bf16"
-    """bf16: float32 weights under bfloat16 autocast."""
+    """bf16: autocast over float32 weights."""
     gradient_checkpointing: bool = False
+    """Less memory, more time."""
     seed: int = 123
-    """The published code's."""
+    """Of weights, order and augmentation.
+
+    By default the published code's.
+    """
     save_every: int | None = None
-    """Steps between checkpoints; a tenth of the training if None."""
+    """Steps between checkpoints [a tenth]."""
     log_every: int = 10
+    """Steps a line of metrics."""
     workers: int = 2
-    """Processes that read and decode samples; 0: none."""
+    """Processes that read samples; 0: none."""
     holdout: float = 0.0
-    """Share of the trajectories that is not trained on; its loss is measured at each checkpoint."""
+    """Share of trajectories to measure a loss on, not to train on.
+
+    At each checkpoint.
+    """
     split: str = ""
-    """What the leaderboard calls the training data; the first set's folder if empty."""
+    """The data's name on the leaderboard.
+
+    The first set's folder if empty.
+    """
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can have. Raises OutOfRange."""

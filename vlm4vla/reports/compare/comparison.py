@@ -109,7 +109,7 @@ def compare(
 
     with ExitStack() as stack:
         opened = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
-        terms = Terms(metric, unpaired, allow_different, alpha, margin)
+        terms = Terms(metric, margin, alpha, unpaired, allow_different)
         found = comparison(opened, first, second, suite, terms)
     runs = {"first_run": found.first.run, "second_run": found.second.run}
     lines = [*found.contrasts, *found.by_task]

@@ -19,14 +19,18 @@ class Terms:
     """On which terms two runs are compared."""
 
     metric: str | None = None
-    """What the verdict is about; the suite's headline if None."""
-    unpaired: bool = False
-    """Compare all episodes of either run, identical or not."""
-    allow_different: bool = False
-    """Compare runs of different comparability, marked."""
-    alpha: float = ALPHA
+    """What the verdict is about [the headline]."""
     margin: float | None = None
-    """Greatest difference that is still called none: points for rates, else the metric's unit."""
+    """Equivalence: points (rates) or units that still count as none."""
+    alpha: float = ALPHA
+    """Two-sided level."""
+    unpaired: bool = False
+    """All episodes of either run, identical or not."""
+    allow_different: bool = False
+    """Compare across different comparability.
+
+    Marked wherever it is shown.
+    """
     sequential: bool = False
     """The runs were looked at while they grew, though nothing was decided."""
     span: float = 1.0

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
 
-from vlm4vla.core.errors import BadInput, OutOfRange
+from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.stats import power
 from vlm4vla.stats.intervals import wilson
 from vlm4vla.suites.schema import Metric
-from vlm4vla.suites.suite import Suite
+from vlm4vla.suites.suite import Suite, load
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PRECISIONS = (0.10, 0.05, 0.02)
 DIFFERENCES = (0.20, 0.10, 0.05, 0.02)
@@ -37,6 +41,79 @@ class Wish:
     """Of the two policies' values on the same episode, where the metric is a mean."""
     alpha: float = power.ALPHA
     power: float = power.POWER
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as it is asked: rates in per cent, their differences in points."""
+
+    suite: str | None = None
+    """Say what its episodes can show, too."""
+    precision: float | None = None
+    """Half-width wanted: points, or units of a mean."""
+    difference: float | None = None
+    """Difference to be found: points, or units of a mean."""
+    rate: float = 50.0
+    """Success rate expected, %."""
+    discordant: float | None = None
+    """Episodes in which the policies differ, % [unrelated, and half that]."""
+    mean: bool = False
+    """The metric is a mean, e.g. CALVIN's length."""
+    sd: float = SD
+    """Of a mean: its standard deviation."""
+    correlation: float = 0.5
+    """Of a mean: that of two policies on one episode."""
+    alpha: float = power.ALPHA
+    """Two-sided level."""
+    power: float = power.POWER
+    """Chance to find the difference."""
+    protocol: str | None = None
+    """A named reading of the suite, e.g. paper."""
+
+    def answer(self) -> tuple[Wish, list[Need], Reach | None]:
+        """The question in fractions, what it needs, and what the suite's own episodes can show.
+
+        Raises BadInput in one of its forms.
+        """
+        suite = None if self.suite is None else load(self.suite, self.protocol)
+        kind = "mean" if self.mean else "rate" if suite is None else headline(suite).kind
+        scale = 1.0 if kind == "mean" else 0.01
+        wish = Wish(
+            kind=kind,
+            rate=self.rate / 100,
+            precision=None if self.precision is None else scale * self.precision,
+            difference=None if self.difference is None else scale * self.difference,
+            discordant=None if self.discordant is None else self.discordant / 100,
+            sd=self.sd,
+            correlation=self.correlation,
+            alpha=self.alpha,
+            power=self.power,
+        )
+        return wish, needs(wish), None if suite is None else reach(suite, wish)
+
+
+def plan(suite: str | None = None, **question: float | bool | str | None) -> pd.DataFrame:
+    """How many episodes a precision or a difference needs, before any are run.
+
+    Args:
+        suite: whose headline decides between a rate and a mean.
+        question: any other field of `Question` (precision, difference, rate, mean, ...), in per
+            cent and points as in `bench plan`.
+
+    Returns:
+        One row per goal and design: goal, design, episodes of each policy, note.
+
+    Raises:
+        BadInput: in one of its forms.
+    """
+    import pandas as pd
+
+    known = {one.name for one in fields(Question)} - {"suite"}
+    for name in question:
+        if name not in known:
+            raise UnknownName("part of a question", name, known)
+    _, answers, _ = Question(suite, **question).answer()  # type: ignore[arg-type]
+    return pd.DataFrame([asdict(need) for need in answers])
 
 
 @dataclass(frozen=True)
