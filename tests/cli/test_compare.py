@@ -4,17 +4,13 @@ import json
 
 import pytest
 
+from tests.bench import bench as run
 from tests.cli.test_read_verbs import bench
 from tests.reports.conftest import emoji_run, fill
-from vlm4vla.cli.app import app
-from vlm4vla.core.errors import BadInput
 
 
 def mistake(*words):
-    """What is said to a command that cannot be; in this process, which is ten times quicker."""
-    with pytest.raises(BadInput) as error:
-        app([*map(str, words)], standalone_mode=False)
-    return str(error.value)
+    return run(*words).refused()
 
 
 def test_compare_prints_difference_interval_test_and_verdict(emoji):
@@ -63,12 +59,10 @@ def test_compare_refuses_different_comparability(store):
 
 
 def sequential(*words, store, **settings):
-    return bench(
-        "compare", *words, "--sequential", "--slots", 2, store=store, timeout=200, **settings
-    )
+    return bench("compare", *words, "--sequential", "--slots", 2, store=store, **settings)
 
 
-def test_a_sequential_comparison_stops_when_decided_and_is_marked_everywhere(store):
+def test_a_sequential_comparison_stops_when_decided_and_is_marked_everywhere(store, ray_session):
     found = json.loads(sequential("expert", "random", "--suite", "toy", "--json", store=store))
     assert found["winner"] == "first" and "decided after 7 pairs" in found["verdict"]
     head = found["contrasts"][0]
@@ -83,7 +77,7 @@ def test_a_sequential_comparison_stops_when_decided_and_is_marked_everywhere(sto
     assert "betting e-process" in again
 
 
-def test_step_is_the_rule_for_rates_that_are_not_paired(store):
+def test_step_is_the_rule_for_rates_that_are_not_paired(store, ray_session):
     words = ("expert", "random", "--suite", "toy", "--rule", "step", "--task", "near")
     text = sequential(*words, store=store)
     assert "STEP" in text and "expert is better than random in success" in text
@@ -136,12 +130,12 @@ def test_plan_tells_mistakes(words, said):
 
 
 @pytest.mark.grinningface
-def test_on_real_rollouts_the_expert_beats_the_one_that_guesses(tmp_path):
+def test_on_real_rollouts_the_expert_beats_the_one_that_guesses(tmp_path, ray_session):
     """Twelve episodes of the emoji task each, rolled out here."""
     store = ("--store", tmp_path / "bench.db")
     for policy in ("expert", "expert-blind"):
         words = ("--suite", "grinningface_val", "--set", "robot=panda", "--episodes", 12)
-        bench("run", "--policy", policy, *words, "--slots", 2, *store, timeout=300)
+        bench("run", "--policy", policy, *words, "--slots", 2, *store)
     found = json.loads(bench("compare", "expert", "expert-blind", "--json", *store))
     assert found["winner"] == "first" and found["contrasts"][0]["n"] == 12
     assert found["contrasts"][0]["p"] < 0.05 and found["contrasts"][0]["low"] > 0

@@ -5,54 +5,43 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-
-def bench(*arguments, cwd=None, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "vlm4vla.cli", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        cwd=cwd,
-        env={**os.environ, **environment},
-    )
+from tests.bench import bench
 
 
 def answer(done):
-    return json.loads(done.stdout)
+    return json.loads(done.out)
 
 
 def test_list_names_every_environment_and_what_it_lacks(tmp_path):
     done = bench("env", "list", "--json", VLM4VLA_ASSETS="", VLM4VLA_CACHE=str(tmp_path))
     rows = {row["environment"]: row for row in answer(done)}
-    assert done.returncode == 0
+    assert done.code == 0
     assert rows["toy"]["missing"] == []
     assert "asset widowx250s" in rows["grinningface"]["missing"]
     assert "asset paligemma_labels" not in rows["grinningface"]["missing"], "it is optional"
-    shown = bench("env", "list", VLM4VLA_ASSETS="", VLM4VLA_CACHE=str(tmp_path)).stdout
+    shown = bench("env", "list", VLM4VLA_ASSETS="", VLM4VLA_CACHE=str(tmp_path)).out
     assert "grinningface" in shown and "asset widowx250s" in shown
 
 
 def test_check_says_what_is_missing_and_ends_with_1(tmp_path):
     nowhere = {"VLM4VLA_ASSETS": "", "VLM4VLA_CACHE": str(tmp_path)}
     done = bench("env", "check", "grinningface", **nowhere)
-    assert done.returncode == 1
-    assert f"MISSING asset widowx250s: {tmp_path}/assets/widowx250s does not exist" in done.stdout
-    assert "bench env install grinningface" in done.stdout
+    assert done.code == 1
+    assert f"MISSING asset widowx250s: {tmp_path}/assets/widowx250s does not exist" in done.out
+    assert "bench env install grinningface" in done.out
     parts = {part["name"]: part for part in answer(bench("env", "check", "toy", "--json"))}
-    assert parts == {} and bench("env", "check", "toy").returncode == 0
+    assert parts == {} and bench("env", "check", "toy").code == 0
 
 
 @pytest.mark.assets
 @pytest.mark.grinningface
 def test_check_is_content_where_everything_is_there():
     done = bench("env", "check", "grinningface", "--json")
-    assert done.returncode == 0, done.stdout
+    assert done.code == 0, done.out
     assert {part["kind"] for part in answer(done)} == {"python", "system", "asset"}
     assert all(part["ready"] for part in answer(done))
 
@@ -67,15 +56,15 @@ def test_an_altered_asset_is_named(tmp_path):
     done = bench(
         "env", "check", "grinningface", VLM4VLA_ASSETS=str(copy), VLM4VLA_CACHE=str(tmp_path)
     )
-    assert done.returncode == 1 and "wx250s.urdf is altered" in done.stdout
+    assert done.code == 1 and "wx250s.urdf is altered" in done.out
 
 
 def test_unknown_environments_and_assets_end_with_2():
     done = bench("env", "install", "grinning")
-    assert done.returncode == 2 and "grinningface" in done.stderr
+    assert done.code == 2 and "grinningface" in done.err
     done = bench("env", "install", "toy", "--asset", "widow")
-    assert done.returncode == 2 and "asset" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 2 and "asset" in done.err
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.grinningface
@@ -85,9 +74,9 @@ def test_install_without_network_names_the_folder_to_fill(tmp_path):
         "env", "install", "grinningface",
         VLM4VLA_ASSETS="", VLM4VLA_CACHE=str(tmp_path), https_proxy="http://127.0.0.1:9",
     )  # fmt: skip
-    assert done.returncode == 2
-    assert "https://" in done.stderr and f"{tmp_path}/assets/widowx250s" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 2
+    assert "https://" in done.err and f"{tmp_path}/assets/widowx250s" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_doctor_finds_toy_and_ray_in_order(tmp_path):
@@ -96,7 +85,7 @@ def test_doctor_finds_toy_and_ray_in_order(tmp_path):
     for what in ("python", "machine", "store", "ray", "toy: simulator", "toy: renderer"):
         assert found[what]["level"] == "ok", found[what]
     wrong = [finding for finding in found.values() if finding["level"] == "wrong"]
-    assert done.returncode == (1 if wrong else 0)
+    assert done.code == (1 if wrong else 0)
     assert all(finding["fix"] for finding in wrong)
     assert list(tmp_path.iterdir()) == [], "a doctor leaves nothing behind"
 
@@ -105,9 +94,9 @@ def test_doctor_finds_toy_and_ray_in_order(tmp_path):
 @pytest.mark.grinningface
 def test_doctor_is_content_and_names_the_rendering_device(tmp_path):
     done = bench("doctor", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
-    assert "ok    grinningface: renderer: llvmpipe" in done.stdout or "NVIDIA" in done.stdout
-    assert "Nothing is wrong." in done.stdout
+    assert done.code == 0, done.out
+    assert "ok    grinningface: renderer: llvmpipe" in done.out or "NVIDIA" in done.out
+    assert "Nothing is wrong." in done.out
 
 
 @pytest.mark.grinningface
@@ -120,11 +109,11 @@ def test_doctor_says_how_to_mend_a_renderer(tmp_path):
     )
     found = {finding["what"]: finding for finding in answer(done)}
     renderer = found["grinningface: renderer"]
-    assert done.returncode == 1 and renderer["level"] == "wrong"
+    assert done.code == 1 and renderer["level"] == "wrong"
     assert "SAPIEN cannot open a renderer" in renderer["detail"]
     assert "apt-get install" in renderer["fix"]
     assert found["toy: renderer"]["level"] == "ok"
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.err
 
 
 def test_doctor_sees_that_the_store_cannot_be_written(tmp_path):
@@ -132,4 +121,4 @@ def test_doctor_sees_that_the_store_cannot_be_written(tmp_path):
     file.write_text("")
     done = bench("doctor", "--json", "--store", str(file / "bench.db"))
     store = next(f for f in answer(done) if f["what"] == "store")
-    assert done.returncode == 1 and store["level"] == "wrong" and "--store" in store["fix"]
+    assert done.code == 1 and store["level"] == "wrong" and "--store" in store["fix"]

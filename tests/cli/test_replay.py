@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.bench import bench as run
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.runs.execute import execute
 from vlm4vla.runs.plan import resolve
@@ -29,18 +27,9 @@ WORLDS = [
 
 
 def bench(*words, cwd, code=0, **environment):
-    surroundings = {k: v for k, v in os.environ.items() if k != "VLM4VLA_STORE"}
-    done = subprocess.run(
-        [sys.executable, "-m", "vlm4vla.cli", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        cwd=cwd,
-        env=surroundings | environment,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr if code == 2 else done.stdout
+    done = run(*words, cwd=cwd, **environment)
+    assert done.code == code, done.out + done.err
+    return done.err if code == 2 else done.out
 
 
 @pytest.fixture(scope="module")

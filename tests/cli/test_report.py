@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 from PIL import Image
 
+from tests.bench import bench as run
 from vlm4vla import report
 from vlm4vla.core.errors import BadInput
 from vlm4vla.runs.execute import execute
@@ -21,14 +19,9 @@ from vlm4vla.store import Store
 
 
 def bench(*words, cwd, code=0):
-    surroundings = {k: v for k, v in os.environ.items() if k != "VLM4VLA_STORE"}
-    done = subprocess.run(
-        [sys.executable, "-m", "vlm4vla.cli", *map(str, words)],
-        capture_output=True, text=True, timeout=180, cwd=cwd, env=surroundings,
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr if code == 2 else done.stdout
+    done = run(*words, cwd=cwd)
+    assert done.code == code, done.out + done.err
+    return done.err if code == 2 else done.out
 
 
 @pytest.fixture(scope="module")

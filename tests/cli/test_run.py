@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import Done, bench
 from tests.kills.driver import driving, survivors
 from vlm4vla.store import Store
 
-SCREEN = 24
 OWN = """
 from collections.abc import Sequence
 import numpy as np
@@ -102,25 +102,14 @@ def ray_folder():
     shutil.rmtree(made, ignore_errors=True)
 
 
-def bench(*words, cwd, **environment):
+def process(*words, cwd, **environment):
+    """A Python of its own, for what must not be shared with the tests: Ray, imports, renderers."""
     surroundings = {k: v for k, v in os.environ.items() if k != "VLM4VLA_STORE"}
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "vlm4vla.cli", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=cwd,
-        env=surroundings | environment,
-    )
-
-
-def refused(done, *said):
-    """One screen that says these things, no traceback, exit code 2."""
-    text = done.stdout + done.stderr
-    assert done.returncode == 2, text
-    assert "Traceback" not in text and len(text.splitlines()) <= SCREEN, text
-    for word in said:
-        assert word in text, text
+        capture_output=True, text=True, timeout=120, cwd=cwd, env=surroundings | environment,
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 TOY = ("--policy", "expert", "--suite", "toy")
@@ -209,17 +198,22 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_screen_before_anything_starts(folder, ray_folder, mistake):
+def test_a_mistake_is_one_screen_before_anything_starts(folder, mistake):
     words, *said = MISTAKES[mistake]
-    done = bench("run", *words, cwd=folder, RAY_TMPDIR=str(ray_folder))
-    refused(done, *said)
+    bench("run", *words, cwd=folder).refused(*said)
     assert not (folder / "results").exists(), "no store was made, so no run was entered"
+
+
+@pytest.mark.parametrize("mistake", ["option's value", "describe", "camera", "store is no store"])
+def test_a_mistake_starts_no_ray(folder, ray_folder, mistake):
+    words, *said = MISTAKES[mistake]
+    process("run", *words, cwd=folder, RAY_TMPDIR=str(ray_folder)).refused(*said)
     assert not list(ray_folder.iterdir()), "Ray was started"
 
 
 def test_ray_would_have_been_seen(folder, ray_folder):
-    done = bench("run", *TOY, "--init", "0", cwd=folder, RAY_TMPDIR=str(ray_folder))
-    assert done.returncode == 0, done.stderr
+    done = process("run", *TOY, "--init", "0", cwd=folder, RAY_TMPDIR=str(ray_folder))
+    assert done.code == 0, done.err
     assert list(ray_folder.iterdir()) and (folder / "results" / "bench.db").exists()
 
 
@@ -232,70 +226,70 @@ def test_a_full_disk_and_a_read_only_folder(folder):
         pytest.skip("mounting is not allowed here")
     try:
         store = ("--store", place / "bench.db")
-        refused(bench("run", *TOY, *store, cwd=folder), "is full", "Free some space", "--store")
+        bench("run", *TOY, *store, cwd=folder).refused("is full", "Free some space", "--store")
         subprocess.run(["mount", "-o", "remount,ro", str(place)], check=True)
-        refused(bench("run", *TOY, *store, cwd=folder), "read-only", "write permission", "--store")
+        bench("run", *TOY, *store, cwd=folder).refused("read-only", "write permission", "--store")
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-def test_a_store_of_another_version(folder):
+def test_a_store_of_another_version(folder, ray_session):
     import sqlite3
 
-    assert bench("run", *TOY, "--init", "0", cwd=folder).returncode == 0
+    assert bench("run", *TOY, "--init", "0", cwd=folder).code == 0
     with contextlib.closing(sqlite3.connect(folder / "results" / "bench.db")) as database:
         database.execute("update meta set value = '99' where name = 'schema'")
         database.commit()
     done = bench("run", *TOY, "--init", "0", cwd=folder)
-    refused(done, "another version", "version 99", "--store FILE")
+    done.refused("another version", "version 99", "--store FILE")
 
 
 @pytest.mark.grinningface
 def test_a_missing_simulator(folder):
     command = ("run", *PANDA, "--policy", "expert")
-    done = bench(*command, cwd=folder, PYTHONPATH=str(folder / "hidden"))
-    refused(done, "needs sapien, which is not installed", 'pip install "vlm4vla[emoji]"')
+    done = process(*command, cwd=folder, PYTHONPATH=str(folder / "hidden"))
+    done.refused("needs sapien, which is not installed", 'pip install "vlm4vla[emoji]"')
 
 
 @pytest.mark.grinningface
 def test_a_missing_asset(folder):
     nowhere = {"VLM4VLA_ASSETS": str(folder / "a"), "VLM4VLA_CACHE": str(folder / "c")}
     command = ("run", "--suite", "grinningface_val", "--policy", "expert", "--robot", "widowx")
-    refused(bench(*command, cwd=folder, **nowhere), "widowx250s", "bench env install grinningface")
+    bench(*command, cwd=folder, **nowhere).refused("widowx250s", "bench env install grinningface")
     done = bench(
         "run", *PANDA, "--policy", "expert", "--labels", "paligemma", cwd=folder, **nowhere
     )
-    refused(done, "paligemma_labels", "bench env install grinningface --asset paligemma_labels")
+    done.refused("paligemma_labels", "bench env install grinningface --asset paligemma_labels")
 
 
 @pytest.mark.grinningface
 def test_a_missing_renderer_stops_those_who_look(folder):
     nowhere = {"VK_ICD_FILENAMES": "/no/such.json", "VK_DRIVER_FILES": "/no/such.json"}
-    done = bench("run", *PANDA, "--policy", "own:Still", cwd=folder, **nowhere)
-    refused(done, "cannot open a renderer", "mesa-vulkan-drivers", "bench doctor")
-    done = bench("run", *PANDA, "--policy", "expert", "--video", "all", cwd=folder, **nowhere)
-    refused(done, "cannot open a renderer", "mesa-vulkan-drivers", "bench doctor")
+    done = process("run", *PANDA, "--policy", "own:Still", cwd=folder, **nowhere)
+    done.refused("cannot open a renderer", "mesa-vulkan-drivers", "bench doctor")
+    done = process("run", *PANDA, "--policy", "expert", "--video", "all", cwd=folder, **nowhere)
+    done.refused("cannot open a renderer", "mesa-vulkan-drivers", "bench doctor")
     blind = ("--policy", "expert", "--dry-run")
-    assert bench("run", *PANDA, *blind, cwd=folder, **nowhere).returncode == 0
+    assert process("run", *PANDA, *blind, cwd=folder, **nowhere).code == 0
 
 
-def test_an_explicit_run_id_is_not_for_another_configuration(folder):
+def test_an_explicit_run_id_is_not_for_another_configuration(folder, ray_session):
     command = ("run", *TOY, "--task", "near", "--run-id", "mine")
-    assert bench(*command, "--episodes", "2", cwd=folder).returncode == 0
+    assert bench(*command, "--episodes", "2", cwd=folder).code == 0
     done = bench(*command, "--init", "0-2", "--execute", "half", cwd=folder)
-    refused(done, "another configuration", "chunk (stored) / half (asked for)", "another --run-id")
+    done.refused("another configuration", "chunk (stored) / half (asked for)", "another --run-id")
     with Store.open(folder / "results" / "bench.db") as store:
         (run,) = store.runs()
         assert run.id == "mine" and len(run.plan) == 2 and len(store.episodes("mine")) == 2
 
 
-def test_the_same_command_continues_and_new_starts_afresh(folder):
+def test_the_same_command_continues_and_new_starts_afresh(folder, ray_session):
     command = ("run", *TOY, "--task", "near", "--episodes", "3")
     first, again, new = (bench(*command, *more, cwd=folder) for more in ((), (), ("--new",)))
-    assert [done.returncode for done in (first, again, new)] == [0, 0, 0]
-    assert "3 episodes, 2 slots" in first.stdout or "3 episodes, 1 slot" in first.stdout
-    assert "3 already stored" in again.stdout and "slot" not in again.stdout
-    assert "already" not in new.stdout
+    assert [done.code for done in (first, again, new)] == [0, 0, 0]
+    assert "3 episodes, 2 slots" in first.out or "3 episodes, 1 slot" in first.out
+    assert "3 already stored" in again.out and "slot" not in again.out
+    assert "already" not in new.out
     with Store.open(folder / "results" / "bench.db") as store:
         one, two = store.runs()
         assert two.id == f"{one.id}-2" and len(store.episodes(one.id)) == 3
@@ -304,35 +298,35 @@ def test_the_same_command_continues_and_new_starts_afresh(folder):
 
 
 def test_a_dry_run_lists_and_starts_nothing(folder, ray_folder):
-    done = bench("run", *TOY, "--dry-run", cwd=folder, RAY_TMPDIR=str(ray_folder))
-    assert done.returncode == 0 and "near" in done.stdout and "10 episodes" in done.stdout
-    assert re.search(r"run +toy-expert-[0-9a-f]{8}", done.stdout)
+    done = process("run", *TOY, "--dry-run", cwd=folder, RAY_TMPDIR=str(ray_folder))
+    assert done.code == 0 and "near" in done.out and "10 episodes" in done.out
+    assert re.search(r"run +toy-expert-[0-9a-f]{8}", done.out)
     assert not list(ray_folder.iterdir()) and not (folder / "results").exists()
 
 
-def test_errors_end_with_1_and_are_tried_again_only_on_request(folder):
+def test_errors_end_with_1_and_are_tried_again_only_on_request(folder, ray_session):
     faults = ("fault=raise-once", "fault_inits=1", f"fault_memory={folder}")
     command = ["run", *TOY, "--task", "near", "--episodes", "3", "--retries", "0"]
     for fault in faults:
         command += ["--set", fault]
     first = bench(*command, cwd=folder)
-    assert first.returncode == 1 and first.stdout.count("near/1 attempt 1: simulator error") == 1
-    assert "1 episode ended in an error" in first.stdout and "--retry-errors" in first.stdout
+    assert first.code == 1 and first.out.count("near/1 attempt 1: simulator error") == 1
+    assert "1 episode ended in an error" in first.out and "--retry-errors" in first.out
     again = bench(*command, cwd=folder)
-    assert again.returncode == 1 and "3 already stored" in again.stdout
-    assert "3/3 episodes, success 100.0%" in again.stdout and "1 error" in again.stdout
+    assert again.code == 1 and "3 already stored" in again.out
+    assert "3/3 episodes, success 100.0%" in again.out and "1 error" in again.out
     repaired = bench(*command, "--retry-errors", cwd=folder)
-    assert repaired.returncode == 0 and "3/3 episodes, success 100.0%" in repaired.stdout
-    assert "error" not in repaired.stdout.splitlines()[-1]
+    assert repaired.code == 0 and "3/3 episodes, success 100.0%" in repaired.out
+    assert "error" not in repaired.out.splitlines()[-1]
     with Store.open(folder / "results" / "bench.db") as store:
         (run,) = store.runs()
         assert [fault.key.init for fault in store.faults(run.id)] == [1]
 
 
 def test_plain_lines_where_there_is_no_terminal(folder):
-    done = bench("run", *TOY, "--init", "0", cwd=folder)
-    lines = done.stdout.splitlines()
-    assert "\x1b" not in done.stdout and done.stderr == ""
+    done = process("run", *TOY, "--init", "0", cwd=folder)
+    lines = done.out.splitlines()
+    assert "\x1b" not in done.out and done.err == ""
     assert re.fullmatch(r"run toy-expert-[0-9a-f]{8}: 2 episodes, [12] slots?", lines[0])
     assert lines[-1].startswith("2/2 episodes, success 100.0% [34.2, 100.0], ")
     # A machine under load may need more than one line's time.
@@ -405,13 +399,13 @@ def test_ctrl_c_while_it_still_starts(folder):
 
 
 @pytest.mark.parametrize("mode", ["queries", "all"])
-def test_films_of_what_runs(folder, mode):
+def test_films_of_what_runs(folder, mode, ray_session):
     import av
 
     command = ("run", *TOY, "--task", "near", "--episodes", "2")
-    plain = bench(*command, "--dry-run", cwd=folder).stdout
+    plain = bench(*command, "--dry-run", cwd=folder).out
     done = bench(*command, "--video", mode, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     with Store.open(folder / "results" / "bench.db") as store:
         (run,) = store.runs()
         assert run.id in plain, "a film makes no other run of it"

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.bench import bench
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import EpisodeResult, Outcome
@@ -129,14 +130,10 @@ def test_a_comparison_is_about_columns_not_about_subtasks():
 
 
 def test_one_runs_page_has_both_tables(store):
-    from typer.testing import CliRunner
-
-    from vlm4vla.cli.app import app
-
     fill(store, record())
-    done = CliRunner().invoke(app, ["show", "calvin_debug-vla", "--store", str(store.path)])
-    assert done.exit_code == 0, done.output
-    lines = {line.split()[0]: line.split() for line in done.output.splitlines() if line.split()}
+    done = bench("show", "calvin_debug-vla", "--store", store.path)
+    assert done.code == 0, done.err
+    lines = {line.split()[0]: line.split() for line in done.out.splitlines() if line.split()}
     assert lines["open"][-1] == "3"
     assert lines["close"][1] == "50.0"
     assert lines["lift"][1:] == ["n/a", "0"]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from vlm4vla.cli.app import app
+from tests.bench import bench
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, MissingDependency
 from vlm4vla.core.result import EpisodeResult, Outcome
@@ -48,26 +48,27 @@ def first(number):
     return dict(list(SOLVED.items())[:number])
 
 
-def correlate(capsys, *words):
-    app(["correlate", *map(str, words)], standalone_mode=False)
-    return capsys.readouterr().out
+def correlate(*words):
+    done = bench("correlate", *words)
+    assert done.code == 0, done.err
+    return done.out
 
 
-def test_output_counts_backbones_and_has_no_p_of_episodes(tmp_path, capsys):
+def test_output_counts_backbones_and_has_no_p_of_episodes(tmp_path):
     path = own(tmp_path / "bench.db", SOLVED)
     words = ("--vqa", "my VQA", "--mixed", "--store", path)
-    text = correlate(capsys, *words)
+    text = correlate(*words)
     said = " ".join(text[text.index("Mixed logit") :].split())
     assert "effective n = 7 backbones (4 degrees of freedom), not the 224 episodes" in said
     assert " p = " not in said
     assert all(len(line) <= 100 for line in text.splitlines())
-    found = json.loads(correlate(capsys, *words, "--json"))
+    found = json.loads(correlate(*words, "--json"))
     (model,) = found["mixed"]
     slope = model["slope"]
     assert found["correlations"][0]["n"] == slope["n"] == 7 and slope["episodes"] == 224
     assert 0 < slope["low"] < slope["b1"] < slope["high"]
     assert f"b1 = {slope['b1']:.2f}, 95 % [{slope['low']:.2f}, {slope['high']:.2f}]" in said
-    assert isinstance(json.loads(correlate(capsys, *words[:2], *words[3:], "--json")), list)
+    assert isinstance(json.loads(correlate(*words[:2], *words[3:], "--json")), list)
 
 
 def test_score_and_size_that_go_together_are_told(tmp_path):
@@ -96,10 +97,9 @@ def test_a_backbone_of_unknown_size_drops_the_term_and_is_named(tmp_path):
         (("--vqa", "my VQA"), "4 backbones with episodes are too few"),
     ],
 )
-def test_refusals(tmp_path, capsys, words, said):
+def test_refusals(tmp_path, words, said):
     path = own(tmp_path / "bench.db", first(4))
-    with pytest.raises(BadInput, match=said):
-        correlate(capsys, *words, "--mixed", "--store", path)
+    bench("correlate", *words, "--mixed", "--store", path).refused(said)
 
 
 def test_no_episodes_of_the_benchmarks_backbones(tmp_path):

@@ -44,7 +44,7 @@ def demos(
     frames: Annotated[
         str, typer.Option(metavar="N|all", help="Steps of an episode to render, drawn by lot.")
     ] = "16",
-    cameras: Annotated[tuple[str, ...], "Camera (repeatable) [the simulator's first]."] = (),
+    camera: Annotated[tuple[str, ...], "Camera (repeatable) [the simulator's first]."] = (),
     size: Annotated[int | None, "Pixels a side [the camera's own]."] = None,
     failures: Annotated[bool, "Keep episodes without success."] = False,
     store: StoreOption = None,
@@ -60,7 +60,7 @@ def demos(
     from vlm4vla.store import Store
 
     console = Console(highlight=False)
-    selection = FrameSelection(_frames(frames), cameras, _size(size), failures)
+    selection = FrameSelection(_frames(frames), camera, _size(size), failures)
     _check_out(out)
     if bool(request.suite) == (run is not None):
         raise BadInput(

@@ -29,9 +29,9 @@ FLAGS = {
     "timeout_s": "--timeout",
     "model": "--set",
     "frozen": "--freeze",
-    "cameras": "--camera",
 }
-"""Fields that go by another name on the command line."""
+}
+"""Fields of dataclasses that go by another name on the command line."""
 METAVARS = {"selected_from": "K", "python": "PATH"}
 
 Reader = Callable[[Any], object]
@@ -68,7 +68,7 @@ def command(act: Callable[..., None]) -> Callable[..., None]:
         kind, notes = _split(hints[name])
         spread = next((note for note in notes if isinstance(note, Spread)), None)
         if spread is None:
-            options[name] = _option(name, kind, notes, parameter.default)
+            options[name] = _option(name, _flag(name), kind, notes, parameter.default)
             continue
         found = _spread(kind, spread)
         fixed = {one: value for one, value in spread.defaults.items() if one not in found}
@@ -97,14 +97,23 @@ def _spread(kind: type, spread: Spread) -> dict[str, _Option]:
         inner, notes = _split(hints[name])
         default = spread.defaults[name] if name in spread.defaults else _default(known[name])
         reader = spread.readers.get(name)
-        found[name] = _option(name, inner, (*notes, helps.get(name, "")), default, reader)
+        flag = FLAGS.get(name, _flag(name))
+        found[name] = _option(name, flag, inner, (*notes, helps.get(name, "")), default, reader)
     return found
 
 
+def _flag(name: str) -> str:
+    return "--" + name.rstrip("_").replace("_", "-")
+
+
 def _option(
-    name: str, kind: Any, notes: tuple[object, ...], default: object, reader: Reader | None = None
+    name: str,
+    flag: str,
+    kind: Any,
+    notes: tuple[object, ...],
+    default: object,
+    reader: Reader | None = None,
 ) -> _Option:
-    flag = FLAGS.get(name, "--" + name.rstrip("_").replace("_", "-"))
     read: Reader = reader or _same
     metavar = METAVARS.get(name)
     items = get_args(kind)
