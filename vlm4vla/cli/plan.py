@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from vlm4vla.cli.options import JsonOption
 from vlm4vla.cli.signature import Spread
-from vlm4vla.reports.compare.planning import Question
+from vlm4vla.reports.compare.planning import PowerQuestion
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vlm4vla.reports.compare.planning import Need, Reach, Wish
 
 
-def plan(question: Annotated[Question, Spread()], json_: JsonOption = False) -> None:
+def plan(question: Annotated[PowerQuestion, Spread()], json_: JsonOption = False) -> None:
     """Say how many episodes a precision or a difference needs, on the same episodes or others."""
     wish, answers, within = question.answer()
     if json_:

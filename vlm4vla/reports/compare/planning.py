@@ -44,7 +44,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Question:
+class PowerQuestion:
     """A question as it is asked: rates in per cent, their differences in points."""
 
     suite: str | None = None
@@ -97,8 +97,8 @@ def plan(suite: str | None = None, **question: float | bool | str | None) -> pd.
 
     Args:
         suite: whose headline decides between a rate and a mean.
-        question: any other field of `Question` (precision, difference, rate, mean, ...), in per
-            cent and points as in `bench plan`.
+        question: any other field of `PowerQuestion` (precision, difference, rate, mean, ...), in
+            per cent and points as in `bench plan`.
 
     Returns:
         One row per goal and design: goal, design, episodes of each policy, note.
@@ -108,11 +108,11 @@ def plan(suite: str | None = None, **question: float | bool | str | None) -> pd.
     """
     import pandas as pd
 
-    known = {one.name for one in fields(Question)} - {"suite"}
+    known = {one.name for one in fields(PowerQuestion)} - {"suite"}
     for name in question:
         if name not in known:
             raise UnknownName("part of a question", name, known)
-    _, answers, _ = Question(suite, **question).answer()  # type: ignore[arg-type]
+    _, answers, _ = PowerQuestion(suite, **question).answer()  # type: ignore[arg-type]
     return pd.DataFrame([asdict(need) for need in answers])
 
 
