@@ -30,7 +30,6 @@ FLAGS = {
     "model": "--set",
     "frozen": "--freeze",
 }
-}
 """Fields of dataclasses that go by another name on the command line."""
 METAVARS = {"selected_from": "K", "python": "PATH"}
 
