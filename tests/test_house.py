@@ -202,6 +202,7 @@ def test_errors_are_told_apart_by_type():
 
 
 HEAVY = {
+    "alembic",
     "torch",
     "transformers",
     "sapien",

@@ -73,17 +73,6 @@ def test_an_empty_file_is_a_new_store(tmp_path):
         assert store.runs() == []
 
 
-@pytest.mark.parametrize("create", [True, False])
-def test_a_store_of_another_version(store, create):
-    store.close()
-    with sqlite3.connect(store.path) as raw:
-        raw.execute("UPDATE meta SET value = '99' WHERE name = 'schema'")
-        raw.execute("UPDATE meta SET value = '7.0' WHERE name = 'harness'")
-    raw.close()
-    text = refusal(store.path, create)
-    assert "another version" in text and "99" in text and "pip install vlm4vla==7.0" in text
-
-
 def test_a_damaged_store(store):
     store.begin(make_run())
     for key in make_run(episodes=200).plan:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, QueuePool, Select, create_engine, event, inspect, select
+from sqlalchemy import Connection, Engine, QueuePool, Select, Table, create_engine, event, inspect
 from sqlalchemy.exc import DBAPIError
 
 from vlm4vla.core.errors import StoreError
 from vlm4vla.core.version import __version__
 from vlm4vla.store.files import ELSEWHERE, disk_full, on_network, prepare_folder, writable
-from vlm4vla.store.schema import VERSION, meta, metadata
+from vlm4vla.store.schema import VERSION, alembic_version, meta, metadata
+from vlm4vla.store.versions import readable, upgrade, version_of
 
 BUSY_S = 30.0
 """How long a writer waits for another one; a write takes milliseconds."""
@@ -35,6 +36,8 @@ class Database:
 
     file: Path
     engine: Engine
+    version: str = VERSION
+    """An older one can only be read."""
 
     @property
     def artifacts(self) -> Path:
@@ -46,12 +49,22 @@ class Database:
         with sentences(self.file), self.engine.begin() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def has(self, table: Table) -> bool:
+        """Whether the table is there: an older version may lack it."""
+        with sentences(self.file), self.engine.begin() as connection:
+            return inspect(connection).has_table(table.name)
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that takes the write lock at its beginning.
 
         One that reads first and writes later cannot wait for its turn: SQLite refuses it.
         """
+        if self.version != VERSION:
+            raise StoreError(
+                f"The store {self.file} is an older version's, and was opened to be read.",
+                "`bench run` and `bench import` upgrade it.",
+            )
         with sentences(self.file), _writing(self.engine).begin() as connection:
             yield connection
 
@@ -81,14 +94,21 @@ def connect(path: Path, create: bool) -> Database:
     with sentences(path):
         engine = _engine(path, create)
         try:
+            with engine.begin() as connection:
+                version = version_of(connection, path)
             if create:
                 _settle_journal(engine, path)
                 _create_tables(engine)
-            _check_version(engine, path)
+                upgrade(_writing(engine), path)
+                return Database(path, engine)
+            if not version:
+                raise StoreError(
+                    f"The store at {path} is empty so far.", "`bench run` fills it: try again."
+                )
+            return Database(path, readable(engine, path, version), version)
         except BaseException:
             engine.dispose()
             raise
-    return Database(path, engine)
 
 
 def _writing(engine: Engine) -> Engine:
@@ -103,6 +123,8 @@ def sentences(path: Path) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         code = getattr(cause, "sqlite_errorname", "")
+        if not code and isinstance(cause, sqlite3.OperationalError):
+            code = "SQLITE_CORRUPT"  # Python's own complaint: text that is not UTF-8
         if not code:
             raise
         raise _sentence(path, code, str(cause)) from error
@@ -186,35 +208,9 @@ def _settle_journal(engine: Engine, path: Path) -> None:
 
 
 def _create_tables(engine: Engine) -> None:
-    """Make what is missing in a new file; leave any other file as it is."""
+    """Make them in a new file; leave any other file as it is."""
     with _writing(engine).begin() as connection:
         if not inspect(connection).get_table_names():
             metadata.create_all(connection)
-            connection.execute(
-                meta.insert(),
-                [
-                    {"name": "schema", "value": str(VERSION)},
-                    {"name": "harness", "value": __version__},
-                ],
-            )
-
-
-def _check_version(engine: Engine, path: Path) -> None:
-    with engine.begin() as connection:
-        tables = inspect(connection).get_table_names()
-        if not tables:
-            raise StoreError(
-                f"The store at {path} is empty so far.", "`bench run` fills it: try again."
-            )
-        if "meta" not in tables:
-            raise StoreError(
-                f"{path} is a database, but not one of vlm4vla's.", f"Name another, {ELSEWHERE}"
-            )
-        facts = {row.name: row.value for row in connection.execute(select(meta))}
-    if facts.get("schema") != str(VERSION):
-        maker = facts.get("harness", "?")
-        raise StoreError(
-            f"The store {path} was made by another version of vlm4vla: {maker} with tables of "
-            f"version {facts.get('schema', '?')}; this is {__version__} with version {VERSION}.",
-            f"Read it with that version (pip install vlm4vla=={maker}), {ELSEWHERE}",
-        )
+            connection.execute(alembic_version.insert().values(version_num=VERSION))
+            connection.execute(meta.insert().values(name="harness", value=__version__))

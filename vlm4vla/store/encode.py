@@ -1,23 +1,41 @@
-"""Records to columns and back."""
+"""Records to columns and back; a column that cannot be read is named, with the way out."""
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from sqlalchemy import Boolean, Column, Float, Integer, Table, Text
 
 from vlm4vla.core.episode import EpisodeKey
-from vlm4vla.core.errors import ErrorKind
+from vlm4vla.core.errors import ErrorKind, StoreError
 from vlm4vla.core.result import EpisodeResult, Outcome, Timing
 from vlm4vla.store.connect import Columns
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace, now
+from vlm4vla.store.schema import (
+    episodes,
+    faults,
+    imported_results,
+    runs,
+    sources,
+    traces,
+    vqa_scores,
+)
 from vlm4vla.suites.schema import Metric
+
+VIDEOS = "videos"
+"""Folder among the artifacts. What lies there is named from it on, so that it moves with them."""
 
 IDENTITY = ("id", "created", "status", "provenance", "continued")
 """Columns of a run that may differ when the same run is begun again."""
+
+_TIMES = tuple(Timing.__dataclass_fields__)
+_ILLEGIBLE = (ValueError, TypeError, AttributeError, KeyError, RecursionError, zlib.error)
 
 
 def storable(text: str) -> str:
@@ -32,56 +50,12 @@ def dumps(value: object) -> str:
 
 def run_columns(run: RunRecord) -> Columns:
     """A run as a row of `runs`."""
-    plan = [[k.suite, k.task, k.init, k.seed] for k in sorted(run.plan)]
-    return {
-        "id": run.id,
-        "created": run.created,
-        "status": run.status.value,
-        "policy": run.policy,
-        "policy_options": _sorted(run.policy_options),
-        "checkpoint": run.checkpoint,
-        "training_split": run.training_split,
-        "privileged": run.privileged,
-        "suite": run.suite,
-        "simulator": run.simulator,
-        "protocol": run.protocol,
-        "options": _sorted(run.options),
-        "execution": run.execution,
-        "seed": run.seed,
-        "metrics": dumps([metric.model_dump(mode="json") for metric in run.metrics]),
-        "success_rule": run.success_rule,
-        "comparability": _sorted(run.comparability),
-        "provenance": dumps(run.provenance),
-        "continued": dumps(run.continued),
-        "plan": zlib.compress(dumps(plan).encode()),
-    }
+    return encoded(runs, {name: getattr(run, name) for name in runs.columns.keys()})
 
 
-def run_record(row: Mapping[str, Any]) -> RunRecord:
-    """A row of `runs` as a record; the plan comes back sorted."""
-    plan = json.loads(zlib.decompress(row["plan"]))
-    return RunRecord(
-        id=row["id"],
-        created=row["created"],
-        status=RunStatus(row["status"]),
-        policy=row["policy"],
-        policy_options=json.loads(row["policy_options"]),
-        checkpoint=row["checkpoint"],
-        training_split=row["training_split"],
-        privileged=row["privileged"],
-        suite=row["suite"],
-        simulator=row["simulator"],
-        protocol=row["protocol"],
-        options=json.loads(row["options"]),
-        execution=row["execution"],
-        seed=row["seed"],
-        metrics=tuple(Metric.model_validate(m) for m in json.loads(row["metrics"])),
-        success_rule=row["success_rule"],
-        comparability=json.loads(row["comparability"]),
-        provenance=json.loads(row["provenance"]),
-        continued=tuple(json.loads(row["continued"])),
-        plan=tuple(EpisodeKey(*key) for key in plan),
-    )
+def run_record(row: Columns, file: Path) -> RunRecord:
+    """A row of `runs` as a record; the plan comes back sorted. Raises StoreError."""
+    return RunRecord(**decoded(runs, row, file))
 
 
 def differences(old: Columns, new: Columns) -> list[tuple[str, str, str]]:
@@ -108,98 +82,214 @@ def key_columns(run: str, key: EpisodeKey) -> Columns:
     }
 
 
-def episode_columns(run: str, result: EpisodeResult) -> Columns:
+def episode_columns(run: str, result: EpisodeResult, artifacts: Path) -> Columns:
     """A result as a row of `episodes`, ended now."""
-    return key_columns(run, result.key) | {
+    beside = Path(result.video).is_relative_to(artifacts / VIDEOS)
+    own = {
         "ended": now(),
-        "outcome": result.outcome.value,
-        "instruction": storable(result.instruction),
-        "success_any": bool(result.success_any),
-        "success_last": bool(result.success_last),
-        "stages": dumps({name: bool(value) for name, value in result.stages.items()}),
-        "measures": dumps({n: None if v is None else float(v) for n, v in result.measures.items()}),
-        "steps": int(result.steps),
-        "queries": int(result.queries),
-        "renders": int(result.renders),
-        "reset_s": float(result.timing.reset),
-        "simulate_s": float(result.timing.simulate),
-        "render_s": float(result.timing.render),
-        "policy_s": float(result.timing.policy),
-        "error": result.error.value if result.error else None,
-        "error_text": storable(result.error_text),
-        "attempt": int(result.attempt),
-        "video": storable(result.video),
-        "memory_mb": float(result.memory_mb),
+        "video": str(Path(result.video).relative_to(artifacts)) if beside else result.video,
+        **{f"{name}_s": getattr(result.timing, name) for name in _TIMES},
     }
+    key = key_columns(run, result.key)
+    rest = (c for c in episodes.columns.keys() if c not in {"id", *own, *key})
+    return encoded(episodes, key | own | {name: getattr(result, name) for name in rest})
 
 
-def episode_row(row: Mapping[str, Any]) -> EpisodeRow:
-    """A row of `episodes` as a record."""
-    return EpisodeRow(
-        run=row["run"],
-        key=_key(row),
-        outcome=Outcome(row["outcome"]),
-        ended=row["ended"],
-        instruction=row["instruction"],
-        success_any=row["success_any"],
-        success_last=row["success_last"],
-        stages=json.loads(row["stages"]),
-        measures=json.loads(row["measures"]),
-        steps=row["steps"],
-        queries=row["queries"],
-        renders=row["renders"],
-        timing=Timing(row["reset_s"], row["simulate_s"], row["render_s"], row["policy_s"]),
-        error=ErrorKind(row["error"]) if row["error"] else None,
-        error_text=row["error_text"],
-        attempt=row["attempt"],
-        video=row["video"],
-        memory_mb=row["memory_mb"],
-    )
+def episode_row(row: Columns, file: Path, artifacts: Path) -> EpisodeRow:
+    """A row of `episodes` as a record, the video by its path today. Raises StoreError."""
+    found = decoded(episodes, row, file)
+    del found["id"]
+    if found["video"].startswith(f"{VIDEOS}/"):
+        found["video"] = str(artifacts / found["video"])
+    timing = Timing(*(found.pop(f"{name}_s") for name in _TIMES))
+    return EpisodeRow(key=_key(found), timing=timing, **found)
+
+
+def ending(row: Columns, file: Path) -> tuple[EpisodeKey, Outcome]:
+    """What the columns of a row of `episodes` say of the end. Raises StoreError."""
+    found = decoded(episodes, row, file)
+    return _key(found), found["outcome"]
 
 
 def fault_columns(run: str, result: EpisodeResult) -> Columns:
     """A failed attempt as a row of `faults`, ended now."""
-    return key_columns(run, result.key) | {
-        "ended": now(),
-        "attempt": int(result.attempt),
-        "kind": (result.error or ErrorKind.HARNESS).value,
-        "text": storable(result.error_text),
-    }
+    own = {"ended": now(), "attempt": result.attempt, "text": result.error_text}
+    kind = {"kind": result.error or ErrorKind.HARNESS}
+    return encoded(faults, key_columns(run, result.key) | own | kind)
 
 
-def fault_record(row: Mapping[str, Any]) -> Fault:
-    """A row of `faults` as a record."""
-    return Fault(
-        row["run"], _key(row), row["attempt"], ErrorKind(row["kind"]), row["text"], row["ended"]
-    )
+def fault_record(row: Columns, file: Path) -> Fault:
+    """A row of `faults` as a record. Raises StoreError."""
+    found = decoded(faults, row, file)
+    del found["id"]
+    return Fault(key=_key(found), **found)
 
 
 def trace_columns(episode: int, result: EpisodeResult) -> Columns:
     """A row of `traces`: actions as float64, steps as int32, little-endian, deflated."""
-    array = np.ascontiguousarray(result.actions, dtype="<f8")
-    return {
-        "episode": episode,
-        "steps": array.shape[0],
-        "width": array.shape[1],
-        "actions": zlib.compress(array.tobytes(), 1),
-        "query_steps": zlib.compress(np.asarray(result.query_steps, "<i4").tobytes(), 1),
-    }
+    steps, width = np.shape(result.actions)
+    facts = {"episode": episode, "steps": steps, "width": width}
+    numbers = {"actions": result.actions, "query_steps": result.query_steps}
+    return encoded(traces, facts | numbers)
 
 
-def trace(row: Mapping[str, Any]) -> Trace:
-    """A row of `traces` as a record."""
-    flat = np.frombuffer(zlib.decompress(row["actions"]), dtype="<f8")
-    actions = flat.reshape(row["steps"], row["width"]).astype(np.float64)
-    asked = np.frombuffer(zlib.decompress(row["query_steps"]), dtype="<i4")
-    return Trace(actions, tuple(asked.tolist()))
+def trace(row: Columns, file: Path) -> Trace:
+    """A row of `traces` as a record. Raises StoreError."""
+    found = decoded(traces, row, file)
+    shape = found["steps"], found["width"]
+    try:
+        actions = found["actions"].reshape(shape).astype(np.float64)
+    except ValueError as error:
+        raise _damaged(traces, "actions", row, file, error) from error
+    return Trace(actions, tuple(found["query_steps"].tolist()))
 
 
-def _key(row: Mapping[str, Any]) -> EpisodeKey:
-    return EpisodeKey(row["suite"], row["task"], row["init"], row["seed"])
+def encoded(table: Table, values: Mapping[str, Any]) -> Columns:
+    """The values of some columns as the table keeps them."""
+    codecs = _CODECS[table.name]
+    return {name: codecs[name].write(value) for name, value in values.items()}
+
+
+def decoded(table: Table, row: Columns, file: Path) -> dict[str, Any]:
+    """The values of the columns in `row`. Raises StoreError, naming the row and the column."""
+    codecs, found, name = _CODECS[table.name], {}, ""
+    try:
+        for name, stored in row.items():
+            found[name] = codecs[name].read(stored)
+    except _ILLEGIBLE as error:
+        raise _damaged(table, name, row, file, error) from error
+    return found
+
+
+class _Codec(NamedTuple):
+    """How a value of a record becomes a column, and a column the value again."""
+
+    write: Callable[[Any], Any]
+    read: Callable[[Any], Any]
+
+
+def _plain(kind: type, write: Callable[[Any], Any] | None = None) -> _Codec:
+    return _Codec(write or kind, lambda stored: _of(kind, stored))
+
+
+def _of(kind: type, stored: object) -> Any:
+    if type(stored) is not kind:
+        raise ValueError(f"{stored!r:.60} is no {kind.__name__}")
+    return stored
+
+
+def _enum(kind: type[StrEnum]) -> _Codec:
+    return _Codec(lambda member: member.value, kind)
+
+
+def _json(write: Callable[[Any], str], kind: type, *within: type) -> _Codec:
+    """A JSON object or list whose values are of the types `within`, if any are named."""
+
+    def read(stored: str) -> Any:
+        value = _of(kind, json.loads(stored))
+        for one in value.values() if kind is dict else value:
+            if within and type(one) not in within:
+                raise ValueError(f"{one!r:.60} is not one of its values")
+        return value
+
+    return _Codec(write, read)
+
+
+def _array(kind: str) -> _Codec:
+    def write(values: Iterable[float]) -> bytes:
+        return zlib.compress(np.ascontiguousarray(values, dtype=kind).tobytes(), 1)
+
+    return _Codec(write, lambda stored: np.frombuffer(zlib.decompress(stored), dtype=kind))
+
+
+def _write_plan(plan: Iterable[EpisodeKey]) -> bytes:
+    return zlib.compress(dumps([[k.suite, k.task, k.init, k.seed] for k in sorted(plan)]).encode())
+
+
+def _read_plan(stored: bytes) -> tuple[EpisodeKey, ...]:
+    keys = json.loads(zlib.decompress(stored))
+    if any([type(part) for part in key] != [str, str, int, int] for key in keys):
+        raise ValueError("an episode's key is not two names and two numbers")
+    return tuple(EpisodeKey(*key) for key in keys)
 
 
 def _sorted(value: Mapping[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+_SETTINGS = _json(_sorted, dict)
+_PLAIN = {
+    Text: _plain(str, storable),
+    Integer: _plain(int),
+    Float: _plain(float),
+    Boolean: _plain(bool),
+}
+_ENCODED = {
+    runs.c.status: _enum(RunStatus),
+    runs.c.policy_options: _SETTINGS,
+    runs.c.options: _SETTINGS,
+    runs.c.comparability: _SETTINGS,
+    runs.c.provenance: _json(dumps, dict),
+    runs.c.continued: _Codec(dumps, lambda stored: tuple(_json(dumps, list, dict).read(stored))),
+    runs.c.metrics: _Codec(
+        lambda metrics: dumps([metric.model_dump(mode="json") for metric in metrics]),
+        lambda stored: tuple(Metric.model_validate(m) for m in json.loads(stored)),
+    ),
+    runs.c.success_rule: _Codec(storable, lambda stored: {"last": "last", "any": "any"}[stored]),
+    runs.c.plan: _Codec(_write_plan, _read_plan),
+    episodes.c.outcome: _enum(Outcome),
+    episodes.c.error: _Codec(
+        lambda kind: kind.value if kind else None,
+        lambda stored: None if stored is None else ErrorKind(stored),
+    ),
+    episodes.c.stages: _json(
+        lambda stages: dumps({name: bool(value) for name, value in stages.items()}), dict, bool
+    ),
+    episodes.c.measures: _json(
+        lambda measures: dumps({n: None if v is None else float(v) for n, v in measures.items()}),
+        dict, float, int, type(None),
+    ),
+    faults.c.kind: _enum(ErrorKind),
+    traces.c.actions: _array("<f8"),
+    traces.c.query_steps: _array("<i4"),
+    sources.c.provenance: _json(dumps, dict),
+}  # fmt: skip
+
+
+def _codec(column: Column[Any]) -> _Codec:
+    if column in _ENCODED:
+        return _ENCODED[column]
+    write, read = next(_PLAIN[kind] for kind in _PLAIN if isinstance(column.type, kind))
+    if not column.nullable:
+        return _Codec(write, read)
+    return _Codec(
+        lambda value: None if value is None else write(value),
+        lambda stored: None if stored is None else read(stored),
+    )
+
+
+_CODECS = {
+    table.name: {column.name: _codec(column) for column in table.columns}
+    for table in (runs, episodes, faults, traces, sources, imported_results, vqa_scores)
+}
+
+
+def _damaged(table: Table, column: str, row: Columns, file: Path, error: Exception) -> StoreError:
+    key = "episode" if table is traces else "id"
+    name = str(row[key]).replace("'", "''")
+    place = {n: row[n] for n in ("run", "suite", "task", "init") if n in row}
+    within = f" ({', '.join(f'{n} {value}' for n, value in place.items())})" if place else ""
+    return StoreError(
+        f"The store {file} is damaged: {column} of {table.name} {key} {name}{within} cannot be "
+        f"read: {type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}.",
+        "Restore the file from a copy, or take the row out (the command of a run then plays the "
+        f'episode again): sqlite3 {file} "PRAGMA foreign_keys=ON; DELETE FROM {table.name} '
+        f"WHERE {key} = '{name}'\"",
+    )
+
+
+def _key(found: dict[str, Any]) -> EpisodeKey:
+    return EpisodeKey(*(found.pop(name) for name in ("suite", "task", "init", "seed")))
 
 
 def _plan_difference(old: bytes, new: bytes) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The tables. A change of any of them is a new `VERSION`."""
+"""The tables. A change of any of them is a new `VERSION`, and a step under `migrations/`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
     UniqueConstraint,
 )
 
-VERSION = 2
+VERSION = "0003"
+"""Alembic's name for these tables."""
 
 metadata = MetaData()
 
@@ -26,7 +29,15 @@ meta = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""`schema`: the VERSION of the tables; `harness`: the vlm4vla that made them."""
+"""`harness`: the vlm4vla that made the tables, or brought them up to date."""
+
+alembic_version = Table(
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""One row, the VERSION. Made as Alembic makes it, which is not loaded for a new store."""
 
 
 def _text(name: str) -> Column[str]:
@@ -104,6 +115,7 @@ episodes = Table(
     _real("memory_mb"),
     UniqueConstraint("run", "suite", "task", "init", "seed", name="one_row_per_episode"),
 )
+"""`video` as seen from the store's artifacts, if it lies among them."""
 
 traces = Table(
     "traces",
@@ -130,4 +142,43 @@ faults = Table(
     _text("kind"),
     _text("text"),
     Index("faults_of_run", "run"),
+)
+
+
+def _source() -> Column[str]:
+    return Column("source", Text, ForeignKey("sources.id", ondelete="CASCADE"), nullable=False)
+
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", Text, primary_key=True),
+    *map(_text, ("created", "kind", "format", "file", "sha256", "note", "provenance")),
+)
+
+imported_results = Table(
+    "imported_results",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _source(),
+    *map(_text, ("policy", "suite", "task", "metric", "kind")),
+    _real("value"),
+    Column("n", Integer),
+    Column("k", Integer),
+    _integer("errors"),
+    *map(_text, ("protocol", "note")),
+)
+
+vqa_scores = Table(
+    "vqa_scores",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _source(),
+    *map(_text, ("model", "backbone", "benchmark", "metric")),
+    _real("value"),
+    _text("unit"),
+    Column("n", Integer),
+    Column("k", Integer),
+    Column("chance", Float),
+    _text("note"),
 )

@@ -68,7 +68,7 @@ class Store:
 
     def videos(self, run: str) -> Path:
         """Folder of a run's videos; it may not be there yet."""
-        return self.artifacts / "videos" / run
+        return self.artifacts / encode.VIDEOS / run
 
     def close(self) -> None:
         """Give back the file; the last one to close it folds the journal in."""
@@ -102,6 +102,7 @@ class Store:
             if old is None:
                 connection.execute(insert(runs).values(new))
             else:
+                encode.run_record(dict(old), self._db.file)  # a damaged one is not compared
                 differing = encode.differences(dict(old), new)
                 if differing:
                     raise _conflict(run.id, differing)
@@ -121,7 +122,7 @@ class Store:
             old = connection.execute(_episode(run, result.key)).mappings().first()
             if old is not None and old["outcome"] != Outcome.ERROR.value:
                 return False
-            columns = encode.episode_columns(run, result)
+            columns = encode.episode_columns(run, result, self.artifacts)
             if old is None:
                 inserted = connection.execute(insert(episodes).values(columns))
                 number = int(inserted.inserted_primary_key[0])  # type: ignore[index]
@@ -150,10 +151,11 @@ class Store:
         """Note that a sequential comparison stopped the run, and what it found by which rule."""
         with self._db.write() as connection:
             _require(connection, run)
-            old = connection.execute(select(runs.c.continued).where(runs.c.id == run)).scalar_one()
+            row = connection.execute(select(runs).where(runs.c.id == run)).mappings().one()
+            old = encode.run_record(dict(row), self._db.file)
             changes = {
                 "status": RunStatus.DECIDED.value,
-                "continued": encode.dumps([*json.loads(old), {"decided": dict(decision)}]),
+                "continued": encode.dumps([*old.continued, {"decided": dict(decision)}]),
             }
             connection.execute(update(runs).where(runs.c.id == run).values(changes))
 
@@ -163,12 +165,10 @@ class Store:
 
     def finished(self, run: str) -> dict[EpisodeKey, Outcome]:
         """What needs no further attempt, errors (quarantined episodes) included."""
-        columns = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
-        rows = self._db.read(select(*columns, episodes.c.outcome).where(episodes.c.run == run))
-        return {
-            EpisodeKey(r["suite"], r["task"], r["init"], r["seed"]): Outcome(r["outcome"])
-            for r in rows
-        }
+        key = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
+        columns = (episodes.c.id, episodes.c.run, *key, episodes.c.outcome)
+        rows = self._db.read(select(*columns).where(episodes.c.run == run))
+        return dict(encode.ending(row, self._db.file) for row in rows)
 
     def counts(self) -> dict[str, int]:
         """How many episodes of each run have a final row; runs without one are absent."""
@@ -177,7 +177,8 @@ class Store:
 
     def runs(self) -> list[RunRecord]:
         """Every run, the oldest first."""
-        return [encode.run_record(r) for r in self._db.read(select(runs).order_by(runs.c.created))]
+        rows = self._db.read(select(runs).order_by(runs.c.created))
+        return [encode.run_record(row, self._db.file) for row in rows]
 
     def run(self, name: str) -> RunRecord:
         """The run of that id, or the only one whose id begins so, or ends so.
@@ -190,18 +191,19 @@ class Store:
         if len(matches) != 1:
             several = f"{len(matches)} ids match: {', '.join(matches[:6])}." if matches else ""
             raise UnknownName("run", name, ids, several or "`bench list runs` shows all.")
-        return encode.run_record(self._db.read(select(runs).where(runs.c.id == matches[0]))[0])
+        row = self._db.read(select(runs).where(runs.c.id == matches[0]))[0]
+        return encode.run_record(row, self._db.file)
 
     def episodes(self, run: str) -> list[EpisodeRow]:
         """The rows of a run, sorted by episode key."""
         order = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
         rows = self._db.read(select(episodes).where(episodes.c.run == run).order_by(*order))
-        return [encode.episode_row(row) for row in rows]
+        return [encode.episode_row(row, self._db.file, self.artifacts) for row in rows]
 
     def faults(self, run: str) -> list[Fault]:
         """The failed attempts of a run, the oldest first."""
         rows = self._db.read(select(faults).where(faults.c.run == run).order_by(faults.c.id))
-        return [encode.fault_record(row) for row in rows]
+        return [encode.fault_record(row, self._db.file) for row in rows]
 
     def actions(self, run: str, key: EpisodeKey) -> Floats:
         """The actions (steps, A) of an episode as the simulator received them.
@@ -217,7 +219,7 @@ class Store:
         if not row:
             raise UnknownName(f"episode in run {run}", str(key), map(str, self.finished(run)))
         found = self._db.read(select(traces).where(traces.c.episode == row[0]["id"]))
-        return encode.trace(found[0]) if found else Trace(np.zeros((0, 0)), ())
+        return encode.trace(found[0], self._db.file) if found else Trace(np.zeros((0, 0)), ())
 
 
 Where = Store | str | Path | None
