@@ -140,17 +140,17 @@ def test_a_killed_recording_goes_on_and_ends_the_same(recorded, tmp_path):
 @pytest.mark.kills
 def test_an_interrupt_ends_it_at_once_and_leaves_nobody_behind(tmp_path):
     words = [sys.executable, "-m", "vlm4vla.cli", *command(tmp_path, "d")]
-    slow = os.environ | surroundings(tmp_path, TOY_RENDER_S="8")
+    slow = os.environ | surroundings(tmp_path, TOY_RENDER_S="2")
     child = subprocess.Popen(words, cwd=tmp_path, env=slow, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (tmp_path / "renders.txt").is_file():
         assert time.monotonic() < deadline and child.poll() is None
         time.sleep(0.05)
     family = psutil.Process(child.pid).children(recursive=True)
-    began = time.monotonic()
     child.send_signal(signal.SIGINT)
     assert child.wait(60) == 130
-    assert time.monotonic() - began < 20  # one retry alone would take forty
+    drawn = (tmp_path / "renders.txt").read_text().splitlines()
+    assert len(set(drawn)) == len(drawn) < 5, "it went on with the episode, or tried it again"
     assert psutil.wait_procs(family, timeout=20)[1] == []
 
 

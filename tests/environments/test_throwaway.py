@@ -40,9 +40,7 @@ def test_a_hanging_process_is_killed_with_its_children(tmp_path):
         f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))\n"
         "time.sleep(600)"
     )
-    started = time.monotonic()
-    assert ask(code(script), 3).problem == "no answer within 3 s"
-    assert time.monotonic() - started < 30
+    assert ask(code(script), 3).problem == "no answer within 3 s"  # it would sleep for ten minutes
     pid = int((tmp_path / "pid").read_text())
     deadline = time.monotonic() + 10
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
