@@ -48,7 +48,7 @@ def installed(wheel, tmp_path_factory):
     assert run(sys.executable, "-m", "venv", home / "venv", cwd=home).returncode == 0
     commands = home / "venv" / "bin"
     done = run(
-        commands / "python", "-m", "pip", "install", "-q",
+        commands / "python", "-m", "pip", "install", "-q", "--no-compile",
         "-c", ROOT / "constraints.txt", wheel, cwd=home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -99,7 +99,7 @@ def test_list_loads_little(installed, tmp_path):
     assert done.returncode == 0 and "grinningface_val" in done.stdout, done.stderr
     said = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     loaded = {line.rpartition("|")[2].strip() for line in said}
-    assert {"vlm4vla.cli", "typer"} <= loaded
+    assert "vlm4vla.cli" in loaded
     assert loaded & {"pandas", "scipy", "ray", "pyarrow", "torch", "sapien", "PIL"} == set()
     assert len(loaded) < LIST_IMPORTS
 
