@@ -183,6 +183,9 @@ def test_labels_do_not_hide_each_other():
     assert len(set(spots)) == 3 and (len(sides) > 1 or rows[1] - rows[0] > 9)
     (alone,) = place(["a name of some length"], [(290.0, 150.0)], (0, 0, 300, 300))
     assert alone[0] < 0, "where the room ends, it goes the other way"
+    crowded = [(260.0, 150.0), (272.0, 155.0)]
+    (dx, _), (ex, ey) = place(["qwen3vl-8b", "qwen3vl-30b-a3b"], crowded, (0, 0, 300, 300))
+    assert dx < 0 and (ex, ey) not in ((-9, 0), (9, 0)), "nor does one hide the mark of another"
 
 
 def test_the_scatter_is_drawn_to_scale(figure_3):

@@ -17,6 +17,8 @@ _AROUND = (
     (9, 0), (-9, 0), (0, 13), (0, -14), (9, 11), (-9, 11), (9, -12), (-9, -12),
     (9, 22), (-9, 22), (9, -23), (-9, -23), (0, 25), (0, -26),
 )  # fmt: skip
+_PASSES = 4
+"""So often each is placed anew, the others being where they are."""
 
 
 def label_marks(ax: Axes, marks: Sequence[tuple[str, float, float]]) -> None:
@@ -45,7 +47,7 @@ def label_marks(ax: Axes, marks: Sequence[tuple[str, float, float]]) -> None:
 def place(
     texts: Sequence[str], marks: Sequence[tuple[float, float]], room: Box
 ) -> list[tuple[float, float]]:
-    """How far from its mark each text goes: the first place that hides nothing, or the best.
+    """How far from its mark each text goes: the nearest place that hides nothing, or the best.
 
     Args:
         texts: one for each mark.
@@ -55,18 +57,24 @@ def place(
     Returns:
         Offset in points for each text, from which it goes right, left, or either way from 0.
     """
-    taken: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
-    offsets: list[tuple[float, float]] = []
-    for text, (x, y) in zip(texts, marks, strict=True):
-        choices = [_box(text, x + dx, y + dy, dx) for dx, dy in _AROUND]
-        costs = [
-            sum(_overlap(box, other) for other in taken) + 4 * _outside(box, room)
-            for box in choices
-        ]
-        best = costs.index(min(costs))
-        taken.append(choices[best])
-        offsets.append(_AROUND[best])
-    return offsets
+    dots: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
+    choices = [
+        [_box(text, x + dx, y + dy, dx) for dx, dy in _AROUND]
+        for text, (x, y) in zip(texts, marks, strict=True)
+    ]
+    chosen = [0] * len(texts)
+    for _ in range(_PASSES):
+        for one, boxes in enumerate(choices):
+            others = [choices[i][at] for i, at in enumerate(chosen) if i != one]
+            costs = [
+                sum(_overlap(box, other) for other in others)
+                + 9 * sum(_overlap(box, dot) for dot in dots)
+                + 4 * _outside(box, room)
+                + 2 * number  # the nearer the better, all else being equal
+                for number, box in enumerate(boxes)
+            ]
+            chosen[one] = costs.index(min(costs))
+    return [_AROUND[at] for at in chosen]
 
 
 def _box(text: str, x: float, y: float, side: float) -> Box:
