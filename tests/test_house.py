@@ -213,6 +213,7 @@ HEAVY = {
     "pyarrow",
     "scipy",
     "matplotlib",
+    "jinja2",
     "av",
 }
 

@@ -19,7 +19,7 @@ from vlm4vla.reports.board.leaderboard import board
 from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.correlation.sentences import sentences
 from vlm4vla.reports.figures.correlation import scatter
-from vlm4vla.reports.page import write_page
+from vlm4vla.reports.page import report
 from vlm4vla.reports.tables import writers as tables
 from vlm4vla.store.library import Library, Score, Source
 
@@ -77,7 +77,7 @@ def test_every_written_format_carries_every_mark(marked, beside_others):
 
 
 def test_the_page_carries_every_mark(marked, tmp_path):
-    write_page(marked, tmp_path / "r.html")
+    report(tmp_path / "r.html", marked)
     text = (tmp_path / "r.html").read_text()
     for mark in (marks.MARKS[name] for name in MARKED):
         assert str(escape(mark.meaning)) in text

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 from tests.reports.conftest import emoji_result, emoji_run, fill, fill_marked, quarantined
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.page import Sheet, write_page
+from vlm4vla.reports.page import Sheet, report
 from vlm4vla.store import Store
 
 VOID = {"meta", "img", "br"}
@@ -58,7 +58,7 @@ def picture(tmp_path):
 
 def test_the_page_holds_everything_and_needs_nothing_else(emoji, tmp_path, picture):
     out = tmp_path / "made" / "report.html"
-    write_page(emoji, out, sheets=[Sheet("expert, episode 3", picture)])
+    report(out, emoji, sheets=[Sheet("expert, episode 3", picture)])
     page = read(out)
     text = "".join(page.text)
     for expected in (
@@ -100,7 +100,7 @@ def test_what_a_run_says_cannot_break_the_page(store, tmp_path, picture):
             store.record(run.id, emoji_result(key, 1, key.init % 2, stages={EVIL: True}))
         store.record(run.id, quarantined(keys[-1], text=EVIL))
     out = tmp_path / "report.html"
-    write_page(store, out, sheets=[Sheet(EVIL, picture, EVIL), Sheet(EVIL, picture)])
+    report(out, store, sheets=[Sheet(EVIL, picture, EVIL), Sheet(EVIL, picture)])
     page, text = read(out), out.read_text()
     assert [attributes for tag, attributes in page.tags if tag == "script"] == [{}], "its own"
     assert text.count("<script") == 1
@@ -112,7 +112,7 @@ def test_what_a_run_says_cannot_break_the_page(store, tmp_path, picture):
 
 def test_the_browser_is_told_to_run_the_pages_own_script_alone(emoji, tmp_path):
     out = tmp_path / "report.html"
-    write_page(emoji, out)
+    report(out, emoji)
     (script,) = re.findall(r"<script>(.*?)</script>", out.read_text(), re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     tags = [one for tag, one in read(out).tags if tag == "meta" and "http-equiv" in one]
@@ -137,7 +137,7 @@ def test_no_run_is_read_twice(store, tmp_path):
     event.listen(Engine, "before_cursor_execute", note)
     try:
         vqa = ["VLM4VLA general capability (Fig. 3 x-axis)"]
-        write_page(store, tmp_path / "report.html", vqa=vqa)
+        report(tmp_path / "report.html", store, vqa=vqa)
     finally:
         event.remove(Engine, "before_cursor_execute", note)
     text = (tmp_path / "report.html").read_text()
@@ -149,19 +149,19 @@ def test_no_run_is_read_twice(store, tmp_path):
 
 
 def test_an_empty_store_is_a_page_too(store, tmp_path):
-    write_page(store, tmp_path / "report.html")
+    report(tmp_path / "report.html", store)
     assert "no runs yet" in "".join(read(tmp_path / "report.html").text)
     store.begin(emoji_run("expert"))
-    write_page(store, tmp_path / "report.html")
+    report(tmp_path / "report.html", store)
     assert "incomplete 0/24, 0 successes" in "".join(read(tmp_path / "report.html").text)
 
 
 def test_what_cannot_be_read_or_written_is_named(emoji, tmp_path):
     with pytest.raises(BadInput, match=r"absent\.png"):
-        write_page(emoji, tmp_path / "r.html", sheets=[Sheet("a", tmp_path / "absent.png")])
+        report(tmp_path / "r.html", emoji, sheets=[Sheet("a", tmp_path / "absent.png")])
     (tmp_path / "file").touch()
     with pytest.raises(BadInput, match="cannot be made"):
-        write_page(emoji, tmp_path / "file" / "r.html")
+        report(tmp_path / "file" / "r.html", emoji)
 
 
 def chromium(tmp_path, *words):
@@ -184,7 +184,7 @@ def full(tmp_path_factory):
     Image.new("RGB", (1002, 360), "teal").save(picture)
     vqa = ["VLM4VLA general capability (Fig. 3 x-axis)"]
     with Store.open(folder / "bench.db", create=True) as store:
-        write_page(fill_marked(store), out, sheets=[Sheet("a", picture)], vqa=vqa, others=True)
+        report(out, fill_marked(store), sheets=[Sheet("a", picture)], vqa=vqa, others=True)
     return out
 
 

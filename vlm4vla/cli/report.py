@@ -14,7 +14,7 @@ from vlm4vla.core.result import Outcome
 
 if TYPE_CHECKING:
     from vlm4vla.reports.page import Sheet
-    from vlm4vla.store import Store
+    from vlm4vla.store import RunRecord, Store
 
 CELLS = 12
 """Pictures of an episode on the page."""
@@ -37,9 +37,9 @@ def report(
     store: StoreOption = None,
 ) -> None:
     """Write tables, drawings, differences, errors and commands to one HTML file."""
-    from vlm4vla.reports.board.leaderboard import board
-    from vlm4vla.reports.page import Sheet, write_page
+    from vlm4vla.reports.page import Sheet, collect, write_page
     from vlm4vla.store import Store
+    from vlm4vla.store.snapshot import StoreSnapshot
 
     sheets: list[Sheet] = []
     for text in sheet or []:
@@ -50,25 +50,24 @@ def report(
             raise BadInput(f"There is no picture {path}.", "Write --sheet 'Title=FILE.png'.")
         sheets.append(Sheet(title, Path(path)))
     with Store.open(store) as opened, tempfile.TemporaryDirectory() as folder:
-        if frames:
-            shown = board(opened, suite, policy, all_).rows
-            for run in dict.fromkeys(row.run for row in shown):
-                try:
-                    sheets += _contact_sheets(opened, run, frames, Path(folder))
-                except BadInput as error:  # the page is worth having without pictures
-                    print(f"No frames of {run}: {error}")
-        write_page(opened, out, suite, policy, all_, sheets, vqa, published)
+        once = StoreSnapshot(opened)
+        content = collect(once, suite, policy, all_, vqa, published)
+        for run in content.runs if frames else ():
+            try:
+                sheets += _contact_sheets(once, run.record, frames, Path(folder))
+            except BadInput as error:  # the page is worth having without pictures
+                print(f"No frames of {run.record.id}: {error}")
+        write_page(content, out, sheets)
     print(f"Report written to {out}")
 
 
-def _contact_sheets(store: Store, run: str, count: int, folder: Path) -> list[Sheet]:
+def _contact_sheets(store: Store, record: RunRecord, count: int, folder: Path) -> list[Sheet]:
     """Replay `count` episodes of a run, failures first: they are what one wants to see."""
     from vlm4vla.reports.board.grid import short_run
     from vlm4vla.reports.page import Sheet
     from vlm4vla.reports.sheet import write_sheet
     from vlm4vla.runs.replay import Pictures, replay_stored
 
-    record = store.run(run)
     rows = [row for row in store.episodes(record.id) if row.outcome is not Outcome.ERROR]
     sheets = []
     for row in sorted(rows, key=lambda row: row.outcome is Outcome.SUCCESS)[:count]:

@@ -20,6 +20,11 @@ class StoreSnapshot(Store):
         self._episodes: dict[str, list[EpisodeRow]] = {}
         self._faults: dict[str, list[Fault]] = {}
 
+    @classmethod
+    def of(cls, store: Store) -> StoreSnapshot:
+        """A snapshot of the store, or the store itself if it is one."""
+        return store if isinstance(store, cls) else cls(store)
+
     def runs(self) -> list[RunRecord]:
         """Every run, the oldest first."""
         if self._runs is None:

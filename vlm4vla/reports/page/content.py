@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.episode import JSON
@@ -27,16 +26,6 @@ from vlm4vla.reports.summary import Summary, summarise
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import EpisodeRow, RunRecord, Store
 from vlm4vla.store.snapshot import StoreSnapshot
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A picture for the page: what the policy saw."""
-
-    title: str
-    path: Path
-    suite: str = ""
-    """Shown with this suite; otherwise in a section of its own."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +99,6 @@ class SuitePart:
     """Those that they do."""
     beside: Grid | None
     """The same suite as papers and imports have it, if asked for."""
-    sheets: tuple[Sheet, ...]
 
     @property
     def adjusted(self) -> list[Contrasted]:
@@ -134,8 +122,6 @@ class Content:
     emoji: Decomposed | None
     """Of the emoji task's suites, if there are any."""
     correlations: tuple[Correlation, ...]
-    sheets: tuple[Sheet, ...]
-    """Pictures that belong to no suite shown."""
     version: str = __version__
 
     @property
@@ -161,7 +147,6 @@ def collect(
     all_runs: bool = False,
     vqa: Sequence[str] = (),
     others: bool = False,
-    sheets: Sequence[Sheet] = (),
 ) -> Content:
     """Read what the page shows, each run once.
 
@@ -172,13 +157,12 @@ def collect(
         all_runs: every run, not only the latest of its kind.
         vqa: benchmarks to correlate scores of policies with.
         others: add what papers print and what was imported; correlate the papers' policies.
-        sheets: pictures.
 
     Raises:
         UnknownName: a filter without runs, or no such benchmark.
         BadInput: too few backbones to correlate.
     """
-    store = StoreSnapshot(store)
+    store = StoreSnapshot.of(store)
     found = board(store, suites, policies, all_runs)
     beside: dict[str, Grid] = {}
     if others and found.suites:
@@ -190,11 +174,10 @@ def collect(
     return Content(
         store=store.name,
         warnings=found.warnings,
-        suites=tuple(_suite(store, found, name, beside.get(name), sheets) for name in found.suites),
+        suites=tuple(_suite(store, found, name, beside.get(name)) for name in found.suites),
         older=found.older,
         emoji=_emoji(store, found.suites, policies),
         correlations=tuple(correlations(vqa, correlated, others, store)) if vqa else (),
-        sheets=tuple(one for one in sheets if one.suite not in found.suites),
     )
 
 
@@ -207,9 +190,7 @@ def _emoji(store: Store, suites: Collection[str], policies: Collection[str]) -> 
         return None
 
 
-def _suite(
-    store: Store, found: Board, suite: str, beside: Grid | None, sheets: Sequence[Sheet]
-) -> SuitePart:
+def _suite(store: Store, found: Board, suite: str, beside: Grid | None) -> SuitePart:
     shown = found.of_suite(suite)
     names = _labels([rows[0] for rows in shown])
     runs = tuple(_run(store, rows, names[rows[0].run]) for rows in shown)
@@ -240,7 +221,6 @@ def _suite(
         differing=_by_run("differs", runs, stated) if differing else None,
         shared={k: v for fact in reversed(facts) for k, v in fact.items() if k not in differing},
         beside=beside,
-        sheets=tuple(one for one in sheets if one.suite == suite),
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -31,8 +32,19 @@ _HERE = Path(__file__).parent
 _KINDS = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
-def render(content: Content) -> str:
+@dataclass(frozen=True)
+class Sheet:
+    """A picture for the page: what the policy saw."""
+
+    title: str
+    path: Path
+    suite: str = ""
+    """Shown with this suite; otherwise in a section of its own."""
+
+
+def render(content: Content, sheets: Sequence[Sheet] = ()) -> str:
     """The text of the page. Raises OSError if a picture cannot be read."""
+    suites = [part.suite for part in content.suites]
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     numbers = count()
@@ -51,6 +63,8 @@ def render(content: Content) -> str:
     }  # fmt: skip
     return surroundings.get_template("page.html").render(
         content=content,
+        sheets=sheets,
+        others=[sheet for sheet in sheets if sheet.suite not in suites],
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
