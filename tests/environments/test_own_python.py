@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.environments.second_python import NUMPY, prepare
+from vlm4vla.core.environment import Environment
 from vlm4vla.core.errors import (
     InvalidFile,
     MissingDependency,
@@ -21,6 +22,7 @@ from vlm4vla.core.errors import (
     WrongPython,
 )
 from vlm4vla.core.source import copied_source, own_hash, source_hash
+from vlm4vla.environments import venv
 from vlm4vla.environments.checkup import environment_findings, simulator_findings
 from vlm4vla.environments.interpreter import choose
 from vlm4vla.environments.python_packages import read_pins
@@ -231,6 +233,24 @@ def test_pins_are_exact(tmp_path):
         with pytest.raises(InvalidFile, match=r"line 2: .* does not pin") as caught:
             read_pins(path)
         assert "name==" in caught.value.fix
+
+
+def test_a_build_of_a_version_is_that_version(cache, tmp_path):
+    (tmp_path / "requirements.txt").write_text("torch==2.13.0\n")
+    environment = Environment("built", isolation="venv", folder=tmp_path)
+    site = cache / "venvs" / "built" / "lib" / "python3.11" / "site-packages"
+    for version, problem in (
+        ("2.13.0+cpu", ""),
+        ("2.13.1", "torch is 2.13.1, not 2.13.0"),
+    ):
+        shutil.rmtree(cache / "venvs" / "built", ignore_errors=True)
+        (site / f"torch-{version}.dist-info").mkdir(parents=True)
+        about = f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n"
+        (site / f"torch-{version}.dist-info" / "METADATA").write_text(about)
+        assert "is not there" in venv.defect(environment)
+        venv.python(environment).parent.mkdir()
+        venv.python(environment).symlink_to(sys.executable)
+        assert venv.defect(environment) == problem
 
 
 def test_an_altered_venv_is_refused_with_its_mend(bench, cache, python, tmp_path):

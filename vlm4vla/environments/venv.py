@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from vlm4vla.core.assets import cache_folder
@@ -48,14 +49,15 @@ def defect(environment: Environment) -> str:
     pins = _pins(environment)
     if not python(environment).exists():
         return f"{home(environment)} is not there"
-    there: dict[str, str] = {
+    there: dict[str, str | None] = {
         canonicalize_name(package.name): package.version
         for package in distributions(path=[str(_site(environment))])
     }
     return "; ".join(
-        f"{name} is {there.get(name, 'missing')}, not {version}"
+        f"{name} is {there.get(name) or 'missing'}, not {version}"
         for name, version in pins.items()
-        if there.get(name) != version
+        # A build such as 2.13.0+cpu is of the version 2.13.0.
+        if not SpecifierSet(f"=={version}").contains(there.get(name) or "0", prereleases=True)
     )
 
 
