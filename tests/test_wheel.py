@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -90,6 +92,25 @@ def test_toy_runs_from_suite_to_leaderboard(installed, tmp_path):
     assert success and all(row["suite"] == "toy" and row["value"] == 1.0 for row in success)
     assert {"policy", "suite", "task", "metric", "value", "low", "high", "n"} <= set(success[0])
     assert max(row["n"] for row in success) == 4, "two episodes of each of two tasks"
+
+
+def test_hosts_run_in_another_python_than_the_installed_one(installed, tmp_path):
+    """An installed package has no source tree: hosts get a copy of what they import."""
+    second = tmp_path / "second"
+    run(sys.executable, "-m", "venv", "--without-pip", second, cwd=tmp_path)
+    numpy = Path(np.__file__).parent
+    site = second / "lib" / "python3.11" / "site-packages"
+    for folder in (numpy, numpy.parent / "numpy.libs"):
+        shutil.copytree(folder, site / folder.name)
+    done = run(
+        installed / "bench", "run", "--policy", "expert", "--suite", "toy", "--episodes", "1",
+        "--python", second / "bin" / "python", cwd=tmp_path, VLM4VLA_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (copy,) = (tmp_path / "cache" / "source").iterdir()
+    assert {path.name for path in (copy / "vlm4vla").iterdir() if path.is_dir()} - {
+        "__pycache__"
+    } == {"core", "rollout", "simulators", "data"}
 
 
 def test_list_loads_little(installed, tmp_path):
