@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -66,8 +67,10 @@ class Child:
         return self._process.pid
 
     def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
+        """End it at once, with whatever it started."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.control.close()
 

@@ -44,7 +44,7 @@ class HostProcess:
     def run(self, assignment: Assignment) -> EpisodeResult:
         """Run one episode; death, silence and gluttony of the host become error results."""
         began = time.monotonic()
-        kind, text = ErrorKind.CRASH, ""
+        kind, result = ErrorKind.CRASH, None
         try:
             if self._child is None:
                 self._child, self._served = Child(self._config.interpreter), 0
@@ -56,11 +56,11 @@ class HostProcess:
         except BenchError as refusal:  # its Python cannot be used
             text = str(refusal)
         except (EOFError, OSError) as error:
-            text = str(error)
+            text = repr(error)
             if self._child is not None:
                 end = f"{self._child.post_mortem()} after {time.monotonic() - began:.1f} s."
                 text = f"{end}\n{self._child.log_tail()}"
-        if text:
+        if result is None:
             self.kill()
             result = failed(assignment.episode, kind, text)
             result = replace(result, attempt=assignment.attempt)
