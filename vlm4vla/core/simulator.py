@@ -86,8 +86,9 @@ class Simulator(Protocol):
 class SimulatorPlugin(ABC):
     """How the harness knows a simulator without importing it.
 
-    Registered under the entry-point group `vlm4vla.simulators`. Only `create` may import the
-    simulator; everything else must answer with the base install.
+    Registered under the entry-point group `vlm4vla.simulators`. `describe` and `experts` must
+    answer without the simulator, with the base install; all else runs in the Python that the
+    simulator is installed in, which may have no more than numpy beside it.
     """
 
     name: str
@@ -119,7 +120,7 @@ class SimulatorPlugin(ABC):
     def open_renderer(self) -> str:
         """Open the renderer and give its device's name; RendererUnavailable with the fix if not.
 
-        Called by `bench doctor` in a throw-away process. Empty where drawing needs no renderer.
+        Called by `bench doctor` in a host of its own. Empty where drawing needs no renderer.
         """
         return ""
 

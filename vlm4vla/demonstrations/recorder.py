@@ -70,7 +70,7 @@ class Take:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Playback:
     """Where takes are played again, and what is written beside them."""
 
     simulator: SimulatorSpec
@@ -88,7 +88,7 @@ class Recorder:
     def __init__(
         self,
         takes: Sequence[Take],
-        stage: Stage,
+        playback: Playback,
         folder: Path,
         selection: FrameSelection,
         left_out: int = 0,
@@ -97,13 +97,13 @@ class Recorder:
 
         Raises BadInput where the simulator cannot draw what is asked for.
         """
-        self._takes, self._stage, self._folder = takes, stage, folder
+        self._takes, self._playback, self._folder = takes, playback, folder
         self._selection, self._left_out = selection, left_out
-        self._cameras = camera_requests(stage.simulator, selection)
+        self._cameras = camera_requests(playback.simulator, selection)
         starts = np.cumsum([0, *(take.steps for take in takes)])
         self._starts = [int(start) for start in starts]
         self._facts: Mapping[str, JSON] = {
-            **stage.facts,
+            **playback.facts,
             "frames": selection.frames,
             "cameras": [c.name for c in self._cameras],
             "size": selection.size,
@@ -154,7 +154,7 @@ class Recorder:
 
         def work(index: int) -> Drawn:
             if not hasattr(own, "host"):
-                own.host = HostProcess(self._host, self._stage.limits)
+                own.host = HostProcess(self._host, self._playback.limits)
                 hosts.append(own.host)
             return self._draw_one(own.host, index, stopped)
 
@@ -211,19 +211,19 @@ class Recorder:
 
     @property
     def _fps(self) -> float:
-        return self._stage.simulator.action.control_hz or 10.0
+        return self._playback.simulator.action.control_hz or 10.0
 
     @property
     def _host(self) -> HostConfig:
         """The run's host, with a blind player in the policy's place that asks for pictures."""
-        spec = self._stage.simulator
+        spec = self._playback.simulator
         loop = LoopConfig(
             simulator=spec,
             policy=PolicySpec(spec.action, ObservationRequest(self._cameras)),
             execution=Execution.parse("chunk"),
-            success=self._stage.host.loop.success,
+            success=self._playback.host.loop.success,
         )
-        return replace(self._stage.host, loop=loop)
+        return replace(self._playback.host, loop=loop)
 
     def _read_back(self, index: int) -> lerobot.Written | None:
         key = str(self._takes[index].episode.key)
@@ -245,7 +245,7 @@ class Recorder:
         path.write_text(json.dumps(self._facts, indent=1) + "\n")
 
     def _header(self) -> lerobot.Header:
-        spec = self._stage.simulator
+        spec = self._playback.simulator
         sizes = {}
         for request in self._cameras:
             camera = spec.observation.camera(request.name)
@@ -255,8 +255,8 @@ class Recorder:
             action=spec.action,
             cameras=sizes,
             fps=self._fps,
-            robot=self._stage.robot,
-            facts={**self._facts, "provenance": dict(self._stage.provenance)},
+            robot=self._playback.robot,
+            facts={**self._facts, "provenance": dict(self._playback.provenance)},
         )
 
 

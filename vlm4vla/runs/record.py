@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vlm4vla.core.errors import OutOfRange
 from vlm4vla.core.result import Outcome
-from vlm4vla.demonstrations.recorder import Recorder, Stage, Take
+from vlm4vla.demonstrations.recorder import Playback, Recorder, Take
 from vlm4vla.demonstrations.selection import FrameSelection
 from vlm4vla.runs.plan import RunPlan
 from vlm4vla.store import Store
@@ -32,7 +32,7 @@ def recorder(
         Take(e, r.outcome, r.instruction, r.steps, r.measures, store.actions(run, e.key))
         for e, r in kept
     ]
-    stage = Stage(
+    playback = Playback(
         simulator=plan.simulator_spec,
         host=plan.host,
         limits=plan.limits,
@@ -46,4 +46,4 @@ def recorder(
         provenance=plan.record.provenance,
         robot=str(plan.suite.options.get("robot", plan.simulator_spec.simulator)),
     )
-    return Recorder(takes, stage, folder, selection, len(played) - len(kept))
+    return Recorder(takes, playback, folder, selection, len(played) - len(kept))
