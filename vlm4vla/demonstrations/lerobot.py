@@ -21,10 +21,11 @@ from vlm4vla.core import conventions
 from vlm4vla.core.errors import BadInput, InvalidFile
 from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.core.specs import ActionSpec
+from vlm4vla.demonstrations.ours import OURS, json_object, origin
 from vlm4vla.demonstrations.pictures import decode, read_frame
 from vlm4vla.demonstrations.samples import Demonstrations
 
-ACTION, IMAGES, OURS, INFO = "action", "observation.images.", "meta/vlm4vla.json", "meta/info.json"
+ACTION, IMAGES, INFO = "action", "observation.images.", "meta/info.json"
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,9 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
     Raises:
         BadInput: it is not such a set, is of another version, or its convention is not known.
     """
-    info = _json(folder / INFO)
-    action = _convention(folder, named)
+    info = json_object(folder / INFO)
+    ours = origin(folder)
+    action = _convention(folder, ours, named)
     version = str(info.get("codebase_version", "?"))
     if not version.startswith(("v2.", "v3.")):
         raise InvalidFile(f"{folder} is LeRobot {version}; v2.0 to v3.0 can be read.")
@@ -117,7 +119,7 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
         action=action,
         cameras=cameras,
         trajectories=_read(folder, pieces, tasks, shown, fps),
-        recipe=_recipe(folder),
+        recipe=_recipe(ours),
         robot=str(info.get("robot_type") or ""),
     )
 
@@ -265,35 +267,24 @@ def _tasks(folder: Path) -> dict[int, str]:
     }
 
 
-def _recipe(folder: Path) -> str:
+def _recipe(ours: Mapping[str, Any] | None) -> str:
     """What `bench demos` recorded tells its simulator; other sets may be of anything."""
-    ours = folder / OURS
-    if not ours.is_file():
+    if ours is None:
         return ""
-    facts = _json(ours).get("comparability", {})
-    return "calvin" if facts.get("simulator") == "calvin" else "emoji"
+    return "calvin" if ours.get("comparability", {}).get("simulator") == "calvin" else "emoji"
 
 
-def _convention(folder: Path, named: ActionSpec | None) -> ActionSpec:
-    ours = folder / OURS
-    if ours.is_file():
-        return conventions.from_json(_json(ours).get("action"), str(ours))
+def _convention(
+    folder: Path, ours: Mapping[str, Any] | None, named: ActionSpec | None
+) -> ActionSpec:
+    if ours is not None:
+        return conventions.from_json(ours.get("action"), str(folder / OURS))
     if named is None:
         raise BadInput(
             f"{folder} does not say what its actions mean (frame, units, gripper sign).",
             "Say it: --convention calvin, libero, bridge or fractal.",
         )
     return named
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InvalidFile(f"{path} cannot be read: {error}.") from error
-    if not isinstance(found, dict):
-        raise InvalidFile(f"{path} is not a JSON object.")
-    return found
 
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:

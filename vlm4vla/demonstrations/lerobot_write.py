@@ -25,14 +25,12 @@ from vlm4vla.core.episode import JSON
 from vlm4vla.core.rotation import SIZES
 from vlm4vla.core.simulator import Floats
 from vlm4vla.core.specs import ActionSpec
+from vlm4vla.demonstrations.lerobot import ACTION, IMAGES, INFO
+from vlm4vla.demonstrations.ours import OURS, written
 
 VERSION = "v2.1"
-OURS = "meta/vlm4vla.json"
-INFO = "meta/info.json"
 CHUNK = 1000
 DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
-ACTION = "action"
-IMAGES = "observation.images."
 
 
 @dataclass(frozen=True)
@@ -195,15 +193,12 @@ def write_metadata(folder: Path, header: Header, episodes: Sequence[Written], ta
             for i, e in enumerate(episodes)
         ),
     )
-    _whole(
-        folder / OURS,
-        {
-            "format": 1,
-            "action": conventions.to_json(header.action),
-            "pictures": sum(e.pictures for e in episodes),
-            **header.facts,
-        },
-    )
+    own = {
+        "action": conventions.to_json(header.action),
+        "pictures": sum(e.pictures for e in episodes),
+        **header.facts,
+    }
+    _replace(folder / OURS, written(own))
     total = sum(e.length for e in episodes)
     _whole(
         folder / INFO,

@@ -26,6 +26,7 @@ from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.simulator import Floats
 from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
 from vlm4vla.demonstrations import lerobot_write as lerobot
+from vlm4vla.demonstrations import ours
 from vlm4vla.demonstrations.selection import FrameSelection, camera_requests, steps_to_draw
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
@@ -231,18 +232,17 @@ class Recorder:
 
     def _check_folder(self) -> None:
         """Refuse to write over another data set. Raises BadInput."""
-        path = self._folder / "meta" / "settings.json"
-        if path.is_file():
-            there = json.loads(path.read_text())
-            for name, value in self._facts.items():
-                if there.get(name) != value:
-                    raise BadInput(
-                        f"{self._folder} holds demonstrations with {name} {there.get(name)}, "
-                        f"not {value}.",
-                        "Choose another --out folder, or delete this one.",
-                    )
+        there = ours.settings(self._folder)
+        for name, value in self._facts.items():
+            if there is not None and there.get(name) != value:
+                raise BadInput(
+                    f"{self._folder} holds demonstrations with {name} {there.get(name)}, "
+                    f"not {value}.",
+                    "Choose another --out folder, or delete this one.",
+                )
+        path = self._folder / ours.SETTINGS
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self._facts, indent=1) + "\n")
+        path.write_text(ours.written(self._facts))
 
     def _header(self) -> lerobot.Header:
         spec = self._playback.simulator
