@@ -275,3 +275,14 @@ def test_hosts_import_numpy_and_the_standard_library_alone():
     assert {name for name in foreign if not name.startswith("_")} - {"numpy"} == {"vlm4vla"}
     ours = {module.split(".")[1] for module in loaded if module.startswith("vlm4vla.")}
     assert ours == {"core", "rollout", "simulators"}
+
+
+DATABASE = re.compile(r"sqlite|\bwal\b|pragma\b(?!: no)|\.db\b", re.IGNORECASE)
+DEFAULT_STORE = re.compile(r"\./results/bench\.db")
+
+
+def test_only_the_store_knows_its_database():
+    """Another one may take its place. Where it lies by default may be said."""
+    outside = [path for path in TREES if not path.is_relative_to(PACKAGE / "store")]
+    words = {name(p): DATABASE.findall(DEFAULT_STORE.sub("", p.read_text())) for p in outside}
+    assert {module: found for module, found in words.items() if found} == {}

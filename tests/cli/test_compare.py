@@ -45,7 +45,7 @@ def test_compare_shows_tasks_and_marks(emoji):
     ],
 )
 def test_compare_tells_mistakes(emoji, words, said):
-    assert said in mistake("compare", *words, "--store", emoji.path)
+    assert said in mistake("compare", *words, "--store", emoji.name)
 
 
 def test_compare_refuses_different_comparability(store):
@@ -98,7 +98,7 @@ def test_step_is_the_rule_for_rates_that_are_not_paired(store, ray_session):
     ],
 )
 def test_a_sequential_comparison_tells_mistakes_before_anything_runs(store, words, said):
-    assert said in mistake("compare", *words, "--sequential", "--store", store.path)
+    assert said in mistake("compare", *words, "--sequential", "--store", store.name)
     assert store.runs() == []
 
 

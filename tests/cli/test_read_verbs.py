@@ -13,7 +13,7 @@ from vlm4vla.core.errors import ErrorKind
 
 
 def bench(*words, store=None, cwd=None, code=0):
-    named = {} if store is None else {"VLM4VLA_STORE": str(store.path)}
+    named = {} if store is None else {"VLM4VLA_STORE": store.name}
     done = run(*words, cwd=cwd, **named)
     assert done.code == code, done.out + done.err
     return done.err if code else done.out
@@ -159,7 +159,7 @@ def test_imports_nothing_heavy(emoji, verb):
         "print('heavy:', sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, *words, "--store", str(emoji.path)],
+        [sys.executable, "-c", script, *words, "--store", emoji.name],
         capture_output=True,
         text=True,
         timeout=60,

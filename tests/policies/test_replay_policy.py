@@ -46,7 +46,7 @@ def essence(store, run):
 def test_every_row_is_reproduced(store, suite, options, policy, execution):
     settings = {"suite": suite, "options": options, "episodes": 3, "seed": 4}
     old = execute(resolve(RunRequest(policy, **settings)), store, ignore).run
-    options = {"run": old, "store": str(store.path)}
+    options = {"run": old, "store": store.name}
     request = RunRequest("replay", policy_options=options, execute=execution, **settings)
     summary = execute(resolve(request), store, ignore)
     assert summary.complete and summary.run != old
@@ -62,7 +62,7 @@ def test_every_row_is_reproduced(store, suite, options, policy, execution):
 def test_an_episode_that_the_run_lacks_is_the_policys_error(store):
     few = resolve(RunRequest("expert", "toy", tasks=("near",), episodes=2))
     old = execute(few, store, ignore).run
-    options = {"run": old, "store": str(store.path)}
+    options = {"run": old, "store": store.name}
     more = resolve(RunRequest("replay", "toy", tasks=("near",), episodes=3, policy_options=options))
     summary = execute(more, store, ignore)
     errors = {row.key.init: row.error_text for row in store.episodes(summary.run) if row.error}
@@ -74,7 +74,7 @@ def test_the_run_must_be_named_and_exist(store, tmp_path):
         resolve(RunRequest("replay", "toy"))
     assert "--policy-option run=RUN" in caught.value.fix
     with pytest.raises(UnknownName):
-        options = {"run": "none", "store": str(store.path)}
+        options = {"run": "none", "store": store.name}
         resolve(RunRequest("replay", "toy", policy_options=options))
     with pytest.raises(StoreError) as missing:
         options = {"run": "a", "store": str(tmp_path / "none.db")}

@@ -11,7 +11,7 @@ from vlm4vla.core.errors import InvalidFile, UnknownName
 from vlm4vla.core.files import shipped
 from vlm4vla.store import Store
 from vlm4vla.store.importers import Asked, enter, read
-from vlm4vla.store.library import ImportedResult, Library, Score, Source
+from vlm4vla.store.library import ImportedResult, Score, Source
 
 HERE = Path(__file__).parent
 VLA_EVAL = HERE / "vla_eval"
@@ -232,7 +232,8 @@ def test_mistakes_in_words_are_named(tmp_path):
 
 def test_imports_stay_apart_from_runs(tmp_path):
     path = tmp_path / "bench.db"
-    with Library.open(path, create=True) as library:
+    with Store.open(path, create=True) as opened:
+        library = opened.library
         source = enter(library, VLA_EVAL / "collector.json", read(VLA_EVAL / "collector.json"))
         assert source is not None and source.kind == "imported"
         again = enter(library, VLA_EVAL / "collector.json", read(VLA_EVAL / "collector.json"))
@@ -242,7 +243,8 @@ def test_imports_stay_apart_from_runs(tmp_path):
         assert {r.source for r in library.results()} == {source.id}
     with Store.open(path) as store:
         assert store.runs() == []
-    with Library.open(path) as library:
+    with Store.open(path) as opened:
+        library = opened.library
         library.remove(source.id)
         assert library.results() == [] and library.sources() == []
         with pytest.raises(UnknownName):
@@ -253,7 +255,8 @@ def test_a_store_without_imports_is_left_as_it_is(tmp_path):
     path = tmp_path / "bench.db"
     Store.open(path, create=True).close()
     before = path.read_bytes()
-    with Library.open(path) as library:
+    with Store.open(path) as opened:
+        library = opened.library
         assert library.sources() == library.results() == library.scores() == []
     assert path.read_bytes() == before
 
@@ -262,7 +265,8 @@ def test_records_come_back_as_they_went_in(tmp_path):
     result = ImportedResult("p", "s", "t", "m", "rate", 0.25, 8, 2, 1, "q", "note", "id")
     score = Score("m", "b", "MMMU", "accuracy", 0.5, "fraction", 10, 5, 1 / 3, "note", "id")
     source = Source("id", "measured", "premise", "file", "00", "n", {"a": [1, None]})
-    with Library.open(tmp_path / "l.db", create=True) as library:
+    with Store.open(tmp_path / "l.db", create=True) as opened:
+        library = opened.library
         assert library.add(source, [result], [score])
         assert library.results() == [result] and library.scores() == [score]
         assert library.sources() == [source]

@@ -59,7 +59,7 @@ def test_a_writer_killed_inside_a_transaction_leaves_no_trace(store):
         "db.execute('DELETE FROM runs')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    died = subprocess.run([sys.executable, "-c", script, str(store.path)], timeout=30)
+    died = subprocess.run([sys.executable, "-c", script, store.name], timeout=30)
     assert died.returncode == -signal.SIGKILL
     assert [run.id for run in store.runs()] == ["run-1"]
     store.begin(make_run("run-2"))

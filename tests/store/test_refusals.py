@@ -79,18 +79,18 @@ def test_a_damaged_store(store):
         actions = np.random.default_rng(key.init).random((20, 7))
         store.record("run-1", EpisodeResult(key, Outcome.SUCCESS, actions=actions))
     store.close()
-    content = bytearray(store.path.read_bytes())
+    content = bytearray(Path(store.name).read_bytes())
     content[8192:] = bytes(len(content) - 8192)
-    store.path.write_bytes(content)
-    with pytest.raises(StoreError, match=r"damaged[\s\S]*\.recover"), Store.open(store.path) as s:
+    Path(store.name).write_bytes(content)
+    with pytest.raises(StoreError, match=r"damaged[\s\S]*\.recover"), Store.open(store.name) as s:
         s.episodes("run-1")
 
 
 def test_a_truncated_store(store):
     store.begin(make_run())
     store.close()
-    os.truncate(store.path, 6000)
-    with pytest.raises(StoreError, match="damaged"), Store.open(store.path) as opened:
+    os.truncate(store.name, 6000)
+    with pytest.raises(StoreError, match="damaged"), Store.open(store.name) as opened:
         opened.runs()
 
 
@@ -114,13 +114,13 @@ def test_a_folder_nobody_may_write_to():
 def test_a_read_only_folder(store):
     store.begin(make_run())
     store.close()
-    store.path.parent.chmod(0o555)
+    Path(store.name).parent.chmod(0o555)
     try:
-        assert "read-only" in refusal(store.path, create=True)
-        with Store.open(store.path) as opened:
+        assert "read-only" in refusal(store.name, create=True)
+        with Store.open(store.name) as opened:
             assert len(opened.runs()) == 1
     finally:
-        store.path.parent.chmod(0o755)
+        Path(store.name).parent.chmod(0o755)
 
 
 @pytest.mark.skipif(not ROOT, reason="mounting needs root")
@@ -207,9 +207,9 @@ def run_into_the_limit(path):
 
 def test_a_store_that_somebody_keeps_locked(store, monkeypatch):
     monkeypatch.setattr("vlm4vla.store.connect.BUSY_S", 0.3)
-    rude = sqlite3.connect(store.path, isolation_level=None)
+    rude = sqlite3.connect(store.name, isolation_level=None)
     rude.execute("BEGIN IMMEDIATE")
-    with Store.open(store.path) as other, pytest.raises(StoreError, match="locked"):
+    with Store.open(store.name) as other, pytest.raises(StoreError, match="locked"):
         other.begin(make_run())
     rude.execute("ROLLBACK")
     rude.close()

@@ -200,7 +200,7 @@ def test_the_file_is_plain_sqlite_with_the_documented_tables(store):
     key = EpisodeKey("toy", "reach", 3)
     store.record(run, EpisodeResult(key, Outcome.SUCCESS, stages={"near": True, "at": False}))
     store.close()
-    with sqlite3.connect(store.path) as raw:
+    with sqlite3.connect(store.name) as raw:
         assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         ((task, init, stages),) = raw.execute("SELECT task, init, stages FROM episodes")
     assert (task, init, list(json.loads(stages))) == ("reach", 3, ["near", "at"])

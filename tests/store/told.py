@@ -25,12 +25,9 @@ def told(path):
                 "traces": [_trace(store, run.id, row.key) for row in rows],
             }
         counts = store.counts()
-    if hasattr(Library, "open"):
-        with Library.open(path) as library:
-            imports = _imports(library)
-    else:
-        with Store.open(path) as store:
-            imports = _imports(store.library)
+    with Store.open(path) as store:
+        library = getattr(store, "library", None)  # before version 3: opened for itself
+        imports = _imports(library if library is not None else Library.open(path))
     everything = {"runs": runs, "counts": counts, **imports}
     return json.loads(json.dumps(everything, default=lambda m: [m.name, m.kind, m.of, m.headline]))
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from vlm4vla.runs.plan import RunPlan
 
 _LINE_EVERY_S = 10.0
+_PLAYED = "played"
+"""Name of the store in the data set's folder that holds the first pass."""
 _TAKEN = (
     "suite", "policy", "tasks", "inits", "episodes", "seed", "protocol", "options", "python",
     "slots",
@@ -57,7 +59,7 @@ def demos(
     from vlm4vla.runs.plan import resolve
     from vlm4vla.runs.record import recorder
     from vlm4vla.runs.replay import request_of
-    from vlm4vla.store import Store
+    from vlm4vla.store import Store, beside
 
     console = Console(highlight=False)
     selection = FrameSelection(_frames(frames), camera, _size(size), failures)
@@ -72,7 +74,7 @@ def demos(
         camera_requests(plan.simulator_spec, selection)
         plan.facts(rendering=True)
         played = _play(plan, out, console)
-        with Store.open(out / "played.db") as opened:
+        with Store.open(beside(out, _PLAYED)) as opened:
             takes = recorder(plan, opened, played, out, selection)
     else:
         with Store.open(store) as opened:
@@ -87,10 +89,11 @@ def _play(plan: RunPlan, out: Path, console: Console) -> str:
     """The first pass; ends the command if it is not complete."""
     from vlm4vla.cli.progress import Progress
     from vlm4vla.runs.execute import execute
-    from vlm4vla.store import Store
+    from vlm4vla.store import Store, beside
 
     console.print("1 of 2: play, without pictures")
-    with Store.open(out / "played.db", create=True) as store, Progress(plan, console) as progress:
+    place = beside(out, _PLAYED)
+    with Store.open(place, create=True) as store, Progress(plan, console) as progress:
         summary = execute(plan, store, progress.observe)
     if summary.interrupted:
         console.print("Interrupted. The same command continues.")
@@ -98,7 +101,7 @@ def _play(plan: RunPlan, out: Path, console: Console) -> str:
     if not summary.complete:
         console.print(
             f"{summary.errors} episodes ended in an error; see: "
-            f"bench show {summary.run} --store {out / 'played.db'}",
+            f"bench show {summary.run} --store {place}",
             soft_wrap=True,
         )
         sys.exit(1)

@@ -32,15 +32,17 @@ def import_(
 ) -> None:
     """Import results of vla-eval, VLM4VLA, RoboVLMs, VLMEvalKit, or plain CSV."""
     from vlm4vla.core.errors import BadInput, OutOfRange
+    from vlm4vla.store import Store, reading
     from vlm4vla.store.importers import Asked, enter, read
-    from vlm4vla.store.library import Library
 
     if list_:
         _list(store, json_)
         return
     if remove is not None:
-        with Library.open(store) as library:
-            library.remove(remove)
+        with reading(store):
+            pass  # it must be there: taking something out of nothing makes no store
+        with Store.open(store, create=True) as opened:
+            opened.library.remove(remove)
         typer.echo(f"Removed {remove}.")
         return
     if not files:
@@ -50,9 +52,9 @@ def import_(
     # All are read before any is entered: a mistake in the third leaves nothing half done.
     found = [(path, read(path, Asked(policy, suite, model), format_)) for path in files]
     command = "bench " + " ".join(sys.argv[1:])
-    with Library.open(store, create=True) as library:
+    with Store.open(store, create=True) as opened:
         for path, content in found:
-            source = enter(library, path, content, command, selected_from)
+            source = enter(opened.library, path, content, command, selected_from)
             if source is None:
                 typer.echo(
                     f"{path}: imported before, nothing changed (--list shows it, --remove ID "
@@ -77,12 +79,12 @@ def _list(store: str | None, as_json: bool) -> None:
     from collections import Counter
     from dataclasses import asdict
 
-    from vlm4vla.store.library import Library
+    from vlm4vla.store import reading
 
-    with Library.open(store) as library:
-        sources = library.sources()
-        results = Counter(one.source for one in library.results())
-        scores = Counter(one.source for one in library.scores())
+    with reading(store) as opened:
+        sources = opened.library.sources()
+        results = Counter(one.source for one in opened.library.results())
+        scores = Counter(one.source for one in opened.library.scores())
     if as_json:
         rows = [
             asdict(one) | {"results": results[one.id], "scores": scores[one.id]} for one in sources

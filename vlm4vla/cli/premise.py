@@ -58,7 +58,7 @@ def premise(
     from vlm4vla.models.registry import entry
     from vlm4vla.models.sources import require
     from vlm4vla.simulators.grinningface import art as pictures
-    from vlm4vla.store.library import Library
+    from vlm4vla.store import Store
     from vlm4vla.studies.emoji import premise as test
 
     source = checkpoint or entry(backbone).source
@@ -73,13 +73,13 @@ def premise(
     }  # fmt: skip
     model = name or (Path(checkpoint).name if checkpoint else backbone)
     found = []
-    with Library.open(store, create=True) as library:
+    with Store.open(store, create=True) as opened:
         reader = LabelReader.load(backbone, source, question or QUESTION, device)
         for one, listed in asked.items():
             started = time.monotonic()
             answers = _watched(test.ask(reader, listed, art), one, len(listed))
             accuracy = _accuracy(model, backbone, one, answers, time.monotonic() - started)
-            _keep(library, accuracy, facts, answers)
+            _keep(opened.library, accuracy, facts, answers)
             found.append(accuracy)
             if not json_:
                 typer.echo(
