@@ -105,7 +105,7 @@ def prepare(folder: Path) -> Bench:
     """Build both packages, install the plugin beside the harness, and make nothing else."""
     wheels, site, work = folder / "wheels", folder / "site", folder / "work"
     for made in (wheels, site, work):
-        made.mkdir()
+        made.mkdir(exist_ok=True)
     requirements = f"numpy=={NUMPY}\nspring-sim==1.0  # the plugin itself\nsprings==0.3\n"
     plugin = {
         "spring_sim/__init__.py": "",

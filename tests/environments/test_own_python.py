@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.environments.second_python import NUMPY, prepare
+from tests.shared_ray import one_at_a_time, session_folder
 from vlm4vla.core.environment import Environment
 from vlm4vla.core.errors import (
     InvalidFile,
@@ -34,35 +35,52 @@ from vlm4vla.runs.request import RunRequest
 from vlm4vla.simulators.registry import target
 from vlm4vla.store import Store
 
-pytestmark = pytest.mark.xdist_group("own_python")
-
 FREE = ("timing", "ended", "memory_mb", "run")
 """What two runs of the same episodes may differ in."""
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    """The plugin is installed, its environment is not."""
-    return prepare(tmp_path_factory.mktemp("machine"))
+def bench(tmp_path_factory):
+    """A machine with the plugin and its environment: one for all processes of the session."""
+    folder = session_folder(tmp_path_factory) / "second_python"
+    folder.mkdir(exist_ok=True)
+    with one_at_a_time(folder / "lock"):
+        machine = prepare(folder)
+        if not (folder / "ready").exists():
+            _install(machine)
+            (folder / "ready").touch()
+    return machine
 
 
-@pytest.fixture(scope="module")
-def bench(machine):
-    """Its environment is, too."""
+def _install(machine):
     before = machine("env", "list", "--json")
-    assert {row["environment"]: row["missing"] for row in json.loads(before)}["spring"] == [
-        "python venv"
-    ]
+    missing = {row["environment"]: row["missing"] for row in json.loads(before)}
+    assert missing["spring"] == ["python venv"]
     refused = machine("run", "--policy", "expert", "--suite", "spring.yaml", code=2)
     assert "venvs/spring is not there" in refused and "bench env install spring" in refused
     said = machine("env", "install", "spring")
     assert "making it with 3 packages" in said and "ok      python venv" in said
-    return machine
 
 
 @pytest.fixture(scope="module")
 def python(bench):
     return str(Path(bench.variables["VLM4VLA_CACHE"]) / "venvs" / "spring" / "bin" / "python")
+
+
+@pytest.fixture(scope="module")
+def played(bench, python, ray_session):
+    """The toy in the harness's own Python (`here.db`) and in the second one (`there.db`)."""
+    with one_at_a_time(bench.folder / "lock"):
+        if not (bench.folder / "there.db").exists():
+            for policy in ("expert", "random"):
+                with Store.open(bench.folder / "here.db", create=True) as store:
+                    plan = resolve(RunRequest(policy, "toy", episodes=3))
+                    execute(plan, store, lambda event: None)
+                bench(
+                    *("run", "--policy", policy, "--suite", "toy", "--episodes", "3"),
+                    *("--slots", "2", "--store", "there.db", "--python", python),
+                )
+    return bench
 
 
 @pytest.fixture
@@ -77,6 +95,13 @@ def cache(bench, monkeypatch):
 def ask(options, interpreter):
     """What `resolve` asks a host."""
     return inquire(Inquiry(target("spring"), options, "facts", interpreter=interpreter))
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """A cache that a test may spoil."""
+    monkeypatch.setenv("VLM4VLA_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def rows(path, run=""):
@@ -125,22 +150,16 @@ def test_a_plugin_runs_in_the_python_of_its_environment(bench, python):
     assert "as stored" in bench("replay", "spring", "--episode", "far/1", "--store", "spring.db")
 
 
-def test_rows_are_those_of_the_harness_own_python(bench, python, ray_session):
+def test_rows_are_those_of_the_harness_own_python(played):
     for policy in ("expert", "random"):
-        with Store.open(bench.folder / "here.db", create=True) as store:
-            execute(resolve(RunRequest(policy, "toy", episodes=3)), store, lambda event: None)
-        bench(
-            *("run", "--policy", policy, "--suite", "toy", "--episodes", "3", "--slots", "2"),
-            *("--store", "there.db", "--python", python),
-        )
-        here, there = (rows(bench.folder / name, policy) for name in ("here.db", "there.db"))
+        here, there = (rows(played.folder / name, policy) for name in ("here.db", "there.db"))
         assert len(here) == 6 and here == there
 
 
-def test_replay_shows_the_same_pictures(bench, python):
-    pictures = []
+def test_replay_shows_the_same_pictures(played, python, tmp_path):
+    bench, pictures = played, []
     for name, more in (("here", ()), ("there", ("--python", python))):
-        sheet = bench.folder / f"{name}.png"
+        sheet = tmp_path / f"{name}.png"
         said = bench(
             *("replay", "toy-expert", "--episode", "near/1", "--store", "here.db"),
             *("--sheet", sheet), *more,
@@ -150,12 +169,13 @@ def test_replay_shows_the_same_pictures(bench, python):
     assert pictures[0] == pictures[1]
     refused = bench(
         *("replay", "toy-expert", "--episode", "near/1", "--store", "here.db"),
-        *("--video", bench.folder / "film.mp4", "--python", python), code=2,
+        *("--video", tmp_path / "film.mp4", "--python", python), code=2,
     )  # fmt: skip
     assert "PyAV" in refused and "install av" in refused
 
 
-def test_a_run_with_a_brought_python_is_replayed_in_it(bench, python):
+def test_a_run_with_a_brought_python_is_replayed_in_it(played):
+    bench = played
     given = json.loads(
         bench("replay", "toy-expert", "--episode", "near/1", "--store", "there.db", "--json")
     )
@@ -165,14 +185,14 @@ def test_a_run_with_a_brought_python_is_replayed_in_it(bench, python):
         assert run.provenance["simulator_python"]["brought"] is True
 
 
-def test_demonstrations_are_the_same(bench, python):
+def test_demonstrations_are_the_same(played, python, tmp_path):
     for name, more in (("d1", ()), ("d2", ("--python", python))):
-        bench(
+        played(
             *("demos", "--run", "toy-expert", "--store", "here.db", "--frames", "3"),
-            *("--init", "0", "--out", name), *more,
+            *("--init", "0", "--out", tmp_path / name), *more,
         )  # fmt: skip
     one, other = (
-        [pq.read_table(path) for path in sorted((bench.folder / name).glob("data/*/*.parquet"))]
+        [pq.read_table(path) for path in sorted((tmp_path / name).glob("data/*/*.parquet"))]
         for name in ("d1", "d2")
     )
     assert len(one) == len(other) == 2
@@ -235,15 +255,16 @@ def test_pins_are_exact(tmp_path):
         assert "name==" in caught.value.fix
 
 
-def test_a_build_of_a_version_is_that_version(cache, tmp_path):
+def test_a_build_of_a_version_is_that_version(own_cache, tmp_path):
     (tmp_path / "requirements.txt").write_text("torch==2.13.0\n")
     environment = Environment("built", isolation="venv", folder=tmp_path)
-    site = cache / "venvs" / "built" / "lib" / "python3.11" / "site-packages"
+    home = own_cache / "venvs" / "built"
+    site = home / "lib" / "python3.11" / "site-packages"
     for version, problem in (
         ("2.13.0+cpu", ""),
         ("2.13.1", "torch is 2.13.1, not 2.13.0"),
     ):
-        shutil.rmtree(cache / "venvs" / "built", ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
         (site / f"torch-{version}.dist-info").mkdir(parents=True)
         about = f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n"
         (site / f"torch-{version}.dist-info" / "METADATA").write_text(about)
@@ -253,18 +274,19 @@ def test_a_build_of_a_version_is_that_version(cache, tmp_path):
         assert venv.defect(environment) == problem
 
 
-def test_an_altered_venv_is_refused_with_its_mend(bench, cache, python, tmp_path):
-    moved = tmp_path / "springs-info"
-    info = next(Path(python).parents[1].glob("lib/*/site-packages/springs-0.3.dist-info"))
-    shutil.move(info, moved)
-    try:
-        with pytest.raises(MissingEnvironment, match=r"springs is missing, not 0\.3") as caught:
-            choose("spring", None)
-        assert caught.value.fix == "bench env install spring"
-        refused = bench("run", "--policy", "expert", "--suite", "spring.yaml", code=2)
-        assert "springs is missing" in refused and "bench env install spring" in refused
-    finally:
-        shutil.move(moved, info)
+def test_an_altered_venv_is_refused_with_its_mend(bench, cache, own_cache, python):
+    """One package was taken out, another put in its place."""
+    site = "lib/python3.11/site-packages"
+    for info in sorted((cache / "venvs" / "spring" / site).glob("*.dist-info")):
+        if not info.name.startswith("springs"):
+            shutil.copytree(info, own_cache / "venvs" / "spring" / site / info.name)
+    (own_cache / "venvs" / "spring" / "bin").mkdir()
+    (own_cache / "venvs" / "spring" / "bin" / "python").symlink_to(python)
+    with pytest.raises(MissingEnvironment, match=r"springs is missing, not 0\.3") as caught:
+        choose("spring", None)
+    assert caught.value.fix == "bench env install spring"
+    check = bench("env", "check", "spring", code=1, VLM4VLA_CACHE=str(own_cache))
+    assert "MISSING python venv: springs is missing" in check
 
 
 def test_an_interpreter_that_cannot_serve_is_refused_with_the_reason(bench, cache, tmp_path):
@@ -295,7 +317,7 @@ def test_a_missing_import_is_named_with_its_mend(bench, cache, python):
     assert caught.value.fix == "mend it"
 
 
-def test_an_altered_copy_of_the_source_is_renewed(bench, cache):
+def test_an_altered_copy_of_the_source_is_renewed(own_cache):
     folder = copied_source(own_hash())
     module = folder / "vlm4vla" / "core" / "episode.py"
     text = module.read_text()
@@ -305,11 +327,11 @@ def test_an_altered_copy_of_the_source_is_renewed(bench, cache):
     assert module.read_text() == text
 
 
-def test_a_host_of_another_source_is_refused(bench, cache, python, monkeypatch):
+def test_a_host_of_another_source_is_refused(bench, cache, own_cache, python, monkeypatch):
     """What a host imports is compared with what the run began with, whoever put it there."""
     with pytest.raises(StaleSource, match="was begun with"):
         copied_source("0" * 16)
-    stale = cache / "source" / "stale"
+    stale = own_cache / "source" / "stale"
     shutil.copytree(copied_source(own_hash()), stale)
     module = stale / "vlm4vla" / "core" / "episode.py"
     module.write_text(module.read_text() + "\n# later\n")
