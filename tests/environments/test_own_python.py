@@ -32,8 +32,10 @@ from vlm4vla.rollout.hosts.inquiry import Inquiry, inquire
 from vlm4vla.runs.execute import execute
 from vlm4vla.runs.plan import resolve
 from vlm4vla.runs.request import RunRequest
+from vlm4vla.simulators import gym
 from vlm4vla.simulators.registry import target
 from vlm4vla.store import Store
+from vlm4vla.testing import check_simulator
 
 FREE = ("timing", "ended", "memory_mb", "run")
 """What two runs of the same episodes may differ in."""
@@ -242,6 +244,15 @@ def test_what_only_that_python_knows_is_said_as_it_was(bench, cache, options, ki
         ask(options, choose("spring", None)[0])
     assert type(caught.value).__name__ == kind
     assert caught.value.fix or kind == "UnknownName"
+
+
+def test_a_simulator_that_is_not_in_this_python_says_so(bench, cache):
+    """The facade and the checks of a contract run it in the calling process."""
+    suite = bench.folder / "spring.yaml"
+    for attempt in (lambda: gym.make(str(suite)), lambda: check_simulator("spring", str(suite))):
+        with pytest.raises(MissingDependency, match="No module named 'springs'") as caught:
+            attempt()
+        assert "bench env install spring" in caught.value.fix
 
 
 def test_pins_are_exact(tmp_path):

@@ -38,7 +38,7 @@ from vlm4vla.rollout.video import require_av
 from vlm4vla.runs.provenance import collect, command_line, relevant
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.simulators import plugin
-from vlm4vla.simulators.registry import target
+from vlm4vla.simulators.registry import preflight, target
 from vlm4vla.store.records import RunRecord
 from vlm4vla.suites.suite import Suite, load
 
@@ -272,7 +272,7 @@ def _record(
 def _facts(suite: Suite, rendering: bool, interpreter: Interpreter | None) -> Mapping[str, str]:
     """What `preflight` says, where it can be said. Raises BadInput as it does."""
     if interpreter is None:
-        return plugin(suite.simulator).preflight(suite.options, rendering)
+        return preflight(plugin(suite.simulator), suite.options, rendering)
     subject: Subject = "facts with pictures" if rendering else "facts"
     paths = (os.getcwd(),)
     return inquire(Inquiry(target(suite.simulator), suite.options, subject, paths, interpreter))

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from vlm4vla import simulators
 from vlm4vla.core.convert import orient
 from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import BadInput, MissingDependency, OutOfRange, ResetNeeded, UnknownName
 from vlm4vla.core.simulator import Floats, Frames, Progress, Simulator
 from vlm4vla.core.specs import CameraRequest, ObservationRequest, SimulatorSpec
+from vlm4vla.simulators import registry
 
 # The one module here that knows suites: it stands in the harness's place.
 from vlm4vla.suites.suite import Scalar, Suite, load
@@ -84,13 +84,13 @@ class SuiteEnv(gymnasium.Env[Observed, Floats]):
         """Check what the simulator needs, then build it."""
         if render_mode not in (None, "rgb_array"):
             raise UnknownName("render mode", str(render_mode), ["rgb_array"])
-        plugin = simulators.plugin(suite.simulator)
+        plugin = registry.plugin(suite.simulator)
         self.suite = suite
         self.render_mode = render_mode
         self.simulator_spec: SimulatorSpec = plugin.describe(suite.options)
         self.request = _request(self.simulator_spec, cameras)
         rendering = bool(self.request.cameras) or render_mode is not None
-        plugin.preflight(suite.options, rendering)
+        registry.preflight(plugin, suite.options, rendering)
         action = self.simulator_spec.action
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": action.control_hz or 10}
         self.observation_space = _observation_space(self.simulator_spec, self.request)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from inspect import isabstract
 
-from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.errors import BadInput, MissingDependency, UnknownName
 from vlm4vla.core.reference import load_object
-from vlm4vla.core.simulator import SimulatorPlugin
+from vlm4vla.core.simulator import Options, SimulatorPlugin
 
 
 def names() -> list[str]:
@@ -36,3 +38,14 @@ def plugin(name: str) -> SimulatorPlugin:
             "Subclass vlm4vla.core.simulator.SimulatorPlugin.",
         )
     return made()
+
+
+def preflight(plugin: SimulatorPlugin, options: Options, rendering: bool) -> Mapping[str, str]:
+    """The simulator's own check, in this process. Raises BadInput as it does."""
+    try:
+        return plugin.preflight(options, rendering)
+    except ImportError as error:
+        raise MissingDependency(
+            f"Simulator '{plugin.name}' cannot run in {sys.executable}: {error}.",
+            f"bench env install {plugin.name}, or name a Python that has it: bench run --python",
+        ) from error

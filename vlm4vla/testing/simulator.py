@@ -12,6 +12,7 @@ from vlm4vla.core.errors import BadInput, ResetNeeded
 from vlm4vla.core.simulator import Frames, Simulator, SimulatorPlugin
 from vlm4vla.core.specs import CameraRequest, ObservationRequest
 from vlm4vla.simulators.registry import plugin as named
+from vlm4vla.simulators.registry import preflight
 from vlm4vla.suites.suite import Suite, load
 from vlm4vla.testing.findings import UNHEARD_OF, Findings, equal
 
@@ -40,7 +41,7 @@ def check_simulator(
         plugin = named(plugin)
     if isinstance(suite, str):
         suite = load(suite)
-    plugin.preflight(suite.options, rendering=True)
+    preflight(plugin, suite.options, rendering=True)
     trial = _Trial(plugin, suite, steps, references or {})
     for rule in (
         trial.describes_itself, trial.errors_are_typed, trial.specs_fit, trial.repeats_itself,
