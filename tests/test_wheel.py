@@ -69,6 +69,9 @@ def test_no_store_ships_and_everything_users_read_does(wheel):
         assert not missing, missing
     assert "vlm4vla/data/benchmarks/toy.yaml" in names
     assert "vlm4vla/data/envs/grinningface/env.toml" in names
+    laid_out = [p for p in (ROOT / "vlm4vla/reports/page").rglob("*.*") if p.suffix != ".pyc"]
+    assert {".html", ".css", ".js"} <= {path.suffix for path in laid_out}
+    assert {str(path.relative_to(ROOT)) for path in laid_out} <= set(names), "the page's files"
     outside = {n.split("/")[0] for n in names} - {"vlm4vla"}
     assert all(name.endswith(".dist-info") for name in outside), "nothing else in site-packages"
 
@@ -92,6 +95,11 @@ def test_toy_runs_from_suite_to_leaderboard(installed, tmp_path):
     assert success and all(row["suite"] == "toy" and row["value"] == 1.0 for row in success)
     assert {"policy", "suite", "task", "metric", "value", "low", "high", "n"} <= set(success[0])
     assert max(row["n"] for row in success) == 4, "two episodes of each of two tasks"
+    done = run(installed / "bench", "report", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "results" / "report.html").read_text()
+    assert page.lstrip().startswith("<!DOCTYPE html>") and "beforeprint" in page
+    assert page.count("<svg") >= 3 and "@media print" in page
 
 
 def test_hosts_run_in_another_python_than_the_installed_one(installed, tmp_path):
