@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import traceback
 from importlib import import_module
 from pathlib import Path
@@ -33,6 +35,12 @@ def load_object(what: str, reference: str, fix: str) -> object:
     except Exception as error:
         raise BadInput(f"{what} '{reference}' cannot be loaded: {reason(error)}.", fix) from error
     return found
+
+
+def look_here() -> None:
+    """Let `module:Class` name a file in the folder where the command was typed."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
 
 
 def reason(error: Exception) -> str:

@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Literal
 
 from vlm4vla.core.errors import BadInput, UnknownName
-from vlm4vla.core.reference import load_object
+from vlm4vla.core.reference import load_object, look_here
 from vlm4vla.models.config import Preset, Scalar, Setup, VLAConfig
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def entries() -> dict[str, BackboneEntry]:
 def entry(name: str) -> BackboneEntry:
     """The backbone called `name`, or an entry made for `module:Class`. Raises UnknownName."""
     if ":" in name:
+        look_here()
         return BackboneEntry(name, name)
     known = entries()
     if name not in known:
