@@ -121,8 +121,8 @@ MISTAKES = {
     "protocol": ((*TOY, "--protocol", "papr"), "protocol", "Known: default."),
     "robot": ((*PANDA, "--policy", "expert", "--robot", "pandda"), "Did you mean panda?"),
     "option": ((*TOY, "--set", "steps_ms=3"), "Did you mean step_ms?"),
-    "option's value": ((*TOY, "--set", "step_ms=abc"), "step_ms abc", "step_ms=12"),
-    "option's odd value": ((*TOY, "--set", "fault=["), "toy fault named '['"),
+    "option's value": ((*TOY, "--set", "step_ms=abc"), "step_ms abc is not a number", "step_ms=0"),
+    "option's odd value": ((*TOY, "--set", "fault=["), "fault of toy named '['"),
     "option's form": ((*TOY, "--set", "step_ms"), "not KEY=VALUE", "--set robot=panda"),
     "policy option": ((*TOY, "--policy-option", "mood=bad"), "option of policy 'expert'"),
     "misspelt policy option": (

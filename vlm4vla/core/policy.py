@@ -11,6 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.options import Known
 from vlm4vla.core.simulator import Floats, Observation
 from vlm4vla.core.specs import (
     CameraRequest,
@@ -50,8 +51,9 @@ class Policy(ABC):
     the proprioception. Override `describe` to declare otherwise.
     """
 
-    known_options: ClassVar[tuple[str, ...]] = ()
-    """The `--policy-option` keys it takes; others are refused before anything starts."""
+    known_options: ClassVar[Known] = ()
+    """The `--policy-option` keys it takes: a dataclass (`core.options`), whose types and bounds are
+    checked too, or names alone. Others are refused before anything starts."""
 
     def __init__(self, simulator: SimulatorSpec, **options: str) -> None:
         """Load whatever is needed. `options` are the user's `--policy-option key=value`."""

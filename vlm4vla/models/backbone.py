@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vlm4vla.core.errors import UnknownName
+from vlm4vla.core import options
 from vlm4vla.models.config import Part, Scalar, Setup
 
 Inputs = dict[str, Tensor]
@@ -31,17 +31,21 @@ class Backbone(nn.Module, ABC):
     """Width of the hidden state, and of the ActionQuery."""
     lora_targets: ClassVar[str] = r".*"
     """Regular expression (full match) of the linear layers that LoRA adapts."""
-    known_options: ClassVar[Mapping[str, Scalar]] = {}
-    """`Setup.options` it takes, with their defaults."""
+    known_options: ClassVar[type | Mapping[str, Scalar]] = {}
+    """`Setup.options` it takes: a dataclass (`core.options`), or their defaults by name."""
+    options: object
+    """What holds: one of that dataclass, or a mapping."""
 
     def __init__(self, setup: Setup) -> None:
-        """Keep the wiring. Raises UnknownName for an option the class does not know."""
+        """Keep the wiring. Raises BadInput for an option or a value the class does not know."""
         super().__init__()
-        for name in setup.options:
-            if name not in self.known_options:
-                raise UnknownName(f"option of {type(self).__name__}", name, self.known_options)
+        known, owner = self.known_options, type(self).__name__
+        options.check(known, setup.options, owner)
         self.setup = setup
-        self.options = {**self.known_options, **setup.options}
+        if isinstance(known, type):
+            self.options = options.read(known, setup.options, owner)
+        else:
+            self.options = {**known, **setup.options}
 
     @classmethod
     @abstractmethod

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlm4vla.core.errors import UnknownName
 from vlm4vla.models import images as pictures
-from vlm4vla.models.config import Scalar
 from vlm4vla.models.hub import HubBackbone
 
-_CHOICES = {"image": ("tagged", "first"), "phrase": ("phrase", "p")}
+
+@dataclass(frozen=True)
+class KosmosOptions:
+    """What only Kosmos-2 knows."""
+
+    image: Literal["tagged", "first"] = "tagged"
+    """`tagged`: latents between the tags; `first`, the published code: latents before a doubled
+    `<s>`, empty tags in the text, a closing `</s>`."""
+    phrase: Literal["phrase", "p"] = "phrase"
+    """The tag around the instruction: `phrase`, the token that the model knows, or `p`, which the
+    paper and its code write and the tokenizer spells letter by letter."""
 
 
 class Kosmos2(HubBackbone):
-    """`<s><image>` 64 latents `</image><phrase>` instruction `</phrase>` ActionQuery, 224 pixels.
-
-    Options: `image` is `tagged` (latents between the tags) or `first` (the published code: latents
-    before a doubled `<s>`, empty tags in the text, a closing `</s>`). `phrase` is the name of the
-    tag around the instruction: `phrase`, the token that the model knows, or `p`, which the paper
-    and its code write and the tokenizer spells letter by letter.
-    """
+    """`<s><image>` 64 latents `</image><phrase>` instruction `</phrase>` ActionQuery, 224 px."""
 
     architecture = "Kosmos2ForConditionalGeneration"
     model_types = ("kosmos-2",)
     lora_targets = r".*text_model\.model\.layers\.\d+\.(self_attn\.(q|k|v|out)_proj|ffn\.fc[12])"
-    known_options: ClassVar[Mapping[str, Scalar]] = {"image": "tagged", "phrase": "phrase"}
+    known_options: ClassVar[type] = KosmosOptions
+    options: KosmosOptions
     mean = (0.48145466, 0.4578275, 0.40821073)
     std = (0.26862954, 0.26130258, 0.27577711)
 
@@ -40,21 +44,15 @@ class Kosmos2(HubBackbone):
             self.model.text_model.model
         )
 
-    def _choice(self, option: str) -> str:
-        value = str(self.options[option])
-        if value not in _CHOICES[option]:
-            raise UnknownName(f"{option} option of Kosmos2", value, _CHOICES[option])
-        return value
-
     def prompt_before(self) -> str:
         """Up to the latents."""
-        return "<s><image>" if self._choice("image") == "tagged" else ""
+        return "<s><image>" if self.options.image == "tagged" else ""
 
     def prompt_after(self, instruction: str) -> str:
         """From the latents to the ActionQuery."""
-        tag = self._choice("phrase")
+        tag = self.options.phrase
         said = f"<{tag}>{instruction}\n</{tag}>"
-        if self._choice("image") == "tagged":
+        if self.options.image == "tagged":
             return f"</image>{said}"
         return f"<s><s><image><image_pad></image>{said}</s>"
 

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vlm4vla.core.errors import OutOfRange, UnknownName
+from vlm4vla.core.options import Bounds
 from vlm4vla.models import images as pictures
-from vlm4vla.models.config import Scalar, Setup
+from vlm4vla.models.config import Setup
 from vlm4vla.models.hub import HubBackbone
 
 _SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
 _QUESTION = "What action should the robotic arm take to "
 _ANSWER = "<|im_end|>\n<|im_start|>assistant\n"
-_OPTIONS: Mapping[str, Scalar] = {"prompt": "long", "min_pixels": 28 * 28 * 256}
+
+
+@dataclass(frozen=True)
+class QwenOptions:
+    """What only this family knows."""
+
+    prompt: Literal["long", "short"] = "long"
+    """Scheme 1 of the paper's A.2.3, used for all its results, or Scheme 2."""
+    min_pixels: Annotated[int, Bounds(1, 4096**2)] = 28 * 28 * 256
+    """A frame of fewer is enlarged to as many: 448 x 448 by default."""
+
+
+@dataclass(frozen=True)
+class Qwen3Options(QwenOptions):
+    """What only Qwen3-VL knows."""
+
+    deepstack: bool = True
+    """Add features of early vision layers in early language layers."""
 
 
 class _StillPatches(nn.Module):
@@ -40,24 +58,19 @@ class _StillPatches(nn.Module):
 
 
 class _Qwen(HubBackbone):
-    """The family's prompt, image path and positions.
+    """The family's prompt, image path and positions."""
 
-    Options: `prompt` is `long` (Scheme 1 of the paper's A.2.3, used for all its results) or `short`
-    (Scheme 2); a frame of fewer than `min_pixels` is enlarged to as many, 448 x 448 by default.
-    """
-
-    known_options: ClassVar[Mapping[str, Scalar]] = _OPTIONS
+    known_options: ClassVar[type] = QwenOptions
+    options: QwenOptions
 
     def __init__(self, setup: Setup, model: nn.Module, tokenizer: object) -> None:
-        """Check the options."""
+        """Fold the patch embedding."""
         super().__init__(setup, model, tokenizer)
         vision = self.model.config.vision_config
         self._patch, self._merge = int(vision.patch_size), int(vision.spatial_merge_size)
         self.model.model.visual.patch_embed = _StillPatches(
             self.model.model.visual.patch_embed.proj
         )
-        if not 1 <= int(self.options["min_pixels"]) <= 4096 * 4096:
-            raise OutOfRange(f"min_pixels {self.options['min_pixels']} is outside 1..{4096**2}.")
 
     @property
     def towers(self) -> tuple[Sequence[nn.Module], nn.Module]:
@@ -66,9 +79,7 @@ class _Qwen(HubBackbone):
 
     @property
     def _long(self) -> bool:
-        if self.options["prompt"] not in ("long", "short"):
-            raise UnknownName("prompt", str(self.options["prompt"]), ["long", "short"])
-        return self.options["prompt"] == "long"
+        return self.options.prompt == "long"
 
     def prompt_before(self) -> str:
         """Up to the image."""
@@ -81,7 +92,7 @@ class _Qwen(HubBackbone):
 
     def side(self, side: int) -> int:
         """What a square frame is resized to: Qwen's smart resize, without its upper limit."""
-        factor, least = self._patch * self._merge, int(self.options["min_pixels"])
+        factor, least = self._patch * self._merge, self.options.min_pixels
         rounded = max(factor, round(side / factor) * factor)
         if rounded * rounded >= least:
             return rounded
@@ -163,19 +174,20 @@ class Qwen3VL(_Qwen):
     lora_targets = (
         r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
     )
-    known_options: ClassVar[Mapping[str, Scalar]] = {**_OPTIONS, "deepstack": True}
+    known_options: ClassVar[type] = Qwen3Options
+    options: Qwen3Options
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
 
     def __init__(self, setup: Setup, model: nn.Module, tokenizer: object) -> None:
         """What is never asked is never trained."""
         super().__init__(setup, model, tokenizer)
-        if not self.options["deepstack"]:
+        if not self.options.deepstack:
             self.model.model.visual.deepstack_merger_list.requires_grad_(False)
 
     def deep(self, seen: object, first: int, sequence: Tensor) -> dict[str, object]:
         """DeepStack: one addition per early layer, at the image's tokens."""
-        if not self.options["deepstack"]:
+        if not self.options.deepstack:
             return {}
         features: list[Tensor] = seen.deepstack_features  # type: ignore[attr-defined]
         tokens = len(features[0]) // len(sequence) if features else 0

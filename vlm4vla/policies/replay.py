@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vlm4vla.core.errors import BadInput, StoreError
+from vlm4vla.core.options import read
 from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Observation
 from vlm4vla.core.specs import PolicySpec, SimulatorSpec
 from vlm4vla.store import Store
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """The `--policy-option` keys of `replay`."""
+
+    run: str = ""
+    """Whose actions: a stored run's id, or its beginning or end."""
+    store: str = ""
+    """Where it is stored, if not where new runs are."""
 
 
 class ReplayPolicy(Policy):
@@ -17,21 +29,23 @@ class ReplayPolicy(Policy):
     Every episode gets the actions that the run stored for the same key, so the outcomes must agree.
     """
 
-    known_options = ("run", "store")
+    known_options = ReplayOptions
 
     def __init__(self, simulator: SimulatorSpec, **options: str) -> None:
         """Open the store. Raises UnknownName for a run it does not hold."""
         super().__init__(simulator, **options)
-        self._store = _open(options)
-        self._run = self._store.run(options["run"]).id
+        chosen = read(ReplayOptions, options, "policy 'replay'")
+        self._store = _open(chosen)
+        self._run = self._store.run(chosen.run).id
 
     @classmethod
     def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
         """Blind: it needs no observation."""
-        if "run" not in options:
+        chosen = read(ReplayOptions, options, "policy 'replay'")
+        if not chosen.run:
             raise BadInput("replay needs a run.", "Add --policy-option run=RUN (bench list runs).")
-        with _open(options) as store:
-            return PolicySpec(simulator.action, checkpoint=f"run {store.run(options['run']).id}")
+        with _open(chosen) as store:
+            return PolicySpec(simulator.action, checkpoint=f"run {store.run(chosen.run).id}")
 
     def act(
         self, observations: Sequence[Observation], sessions: Sequence[Session]
@@ -51,9 +65,9 @@ class ReplayPolicy(Policy):
         self._store.close()
 
 
-def _open(options: Mapping[str, str]) -> Store:
+def _open(options: ReplayOptions) -> Store:
     try:
-        return Store.open(options.get("store"))
+        return Store.open(options.store or None)
     except StoreError as error:
         raise StoreError(
             error.message, "Say which store holds the run: --policy-option store=FILE"

@@ -7,14 +7,15 @@ takes whatever the folder holds. Only `VLAPolicy.__init__` imports torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
-from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.errors import BadInput
+from vlm4vla.core.options import Bounds, read
 from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Observation
 from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
@@ -23,63 +24,63 @@ from vlm4vla.models.manifest import CheckpointMismatch, Manifest
 from vlm4vla.models.registry import entries
 from vlm4vla.models.sources import locate, require
 
-_CHOICES = {
-    "device": ("auto", "cpu", "cuda"),
-    "dtype": ("auto", "float32", "bfloat16"),
-    "deterministic": ("no", "yes"),
-    "compile": ("no", "yes"),
-}
-"""Option -> its values, the default first."""
+
+@dataclass(frozen=True)
+class VLAOptions:
+    """The `--policy-option` keys of every VLA."""
+
+    checkpoint: str = ""
+    """The folder that `bench train` wrote (`--checkpoint` for short)."""
+    source: str = ""
+    """Where the weights are that training left alone, if not where it found them."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the backbone; `auto` is bfloat16 on a GPU, float32 on a CPU."""
+    deterministic: bool = False
+    """Ask the network one observation at a time, with deterministic kernels: slower, but an action
+    then depends on nothing but its observation."""
+    compile: bool = False
+    """Run the backbone through torch.compile; the first queries take minutes."""
+    threads: Annotated[int, Bounds(1, 1024)] = 1
+    """CPU threads of the network; simulators want the other cores."""
 
 
 class VLAPolicy(Policy):
-    """A trained VLA.
+    """A trained VLA."""
 
-    Options:
-        checkpoint: the folder that `bench train` wrote (`--checkpoint` for short).
-        source: where the weights are that training left alone, if not where it found them.
-        device: `auto` takes a GPU where there is one.
-        dtype: of the backbone; `auto` is bfloat16 on a GPU, float32 on a CPU.
-        deterministic: `yes` asks the network one observation at a time, with deterministic
-            kernels: slower, but an action then depends on nothing but its observation.
-        compile: `yes` runs the backbone through torch.compile; the first queries take minutes.
-        threads: CPU threads of the network; 1, since simulators want the other cores.
-    """
-
-    known_options = ("checkpoint", "source", "threads", *_CHOICES)
+    known_options = VLAOptions
     backbone: ClassVar[str] = ""
     """The only backbone it takes; any if empty."""
 
     @classmethod
     def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
         """Everything from the checkpoint: conventions, camera, execution, training split."""
-        manifest = cls._manifest(options)
+        manifest, chosen = cls._opened(options)
         config = manifest.config
         statistics = config.statistics.name if config.statistics else None
         return PolicySpec(
             action=replace(config.action, statistics=statistics),
             request=ObservationRequest((config.camera,)),
             execution=config.execution,
-            batch_invariant=_alone(manifest, options),
+            batch_invariant=_alone(manifest, chosen),
             training_split=config.training_split,
             checkpoint=manifest.digest,
         )
 
     @classmethod
-    def _manifest(cls, options: dict[str, str]) -> Manifest:
-        """The checked checkpoint. Raises BadInput in one of its forms."""
-        for name in _CHOICES:
-            _choice(options, name)
-        _threads(options)
+    def _opened(cls, options: Mapping[str, str]) -> tuple[Manifest, VLAOptions]:
+        """The checked checkpoint and options. Raises BadInput in one of its forms."""
         name = cls.backbone or "vla"
-        if "checkpoint" not in options:
+        chosen = read(VLAOptions, options, f"policy '{name}'")
+        if not chosen.checkpoint:
             raise BadInput(
                 f"Policy '{name}' needs trained weights; none were ever published.",
                 f"Train them: bench train --backbone {cls.backbone or 'NAME'} --data DATA "
                 "--out CHECKPOINT. Then add --checkpoint CHECKPOINT.",
             )
         require("torch", "transformers", "safetensors")
-        folder = Path(options["checkpoint"]).expanduser()
+        folder = Path(chosen.checkpoint).expanduser()
         manifest = manifests.read(folder)
         if cls.backbone and manifest.config.backbone != cls.backbone:
             raise CheckpointMismatch(
@@ -87,8 +88,8 @@ class VLAPolicy(Policy):
                 f"bench run --policy {manifest.config.backbone} ...",
             )
         if not manifest.whole:
-            locate(options.get("source") or manifest.config.source)
-        return manifest
+            locate(chosen.source or manifest.config.source)
+        return manifest, chosen
 
     def __init__(self, simulator: SimulatorSpec, **options: str) -> None:
         """Load the network onto its device."""
@@ -97,27 +98,26 @@ class VLAPolicy(Policy):
 
         from vlm4vla.models import checkpoint
 
-        manifest = self._manifest(options)
-        device = _choice(options, "device")
+        manifest, chosen = self._opened(options)
+        device: str = chosen.device
         if device == "cuda" and not torch.cuda.is_available():
             raise BadInput("There is no GPU that torch can use.", "--policy-option device=cpu")
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        torch.set_num_threads(_threads(options))
-        if _choice(options, "deterministic") == "yes":
+        torch.set_num_threads(chosen.threads)
+        if chosen.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
             torch.use_deterministic_algorithms(True, warn_only=True)
-        wanted = _choice(options, "dtype")
-        half = wanted == "bfloat16" or (wanted == "auto" and device == "cuda")
+        half = chosen.dtype == "bfloat16" or (chosen.dtype == "auto" and device == "cuda")
         self._camera = manifest.config.camera.name
-        self._alone = _alone(manifest, options)
+        self._alone = _alone(manifest, chosen)
         self._model = checkpoint.load(
-            Path(options["checkpoint"]).expanduser(),
-            source=options.get("source"),
+            Path(chosen.checkpoint).expanduser(),
+            source=chosen.source or None,
             dtype=torch.bfloat16 if half else torch.float32,
             device=device,
         )
-        if _choice(options, "compile") == "yes":
+        if chosen.compile:
             self._model.backbone.compile()
 
     def act(
@@ -151,20 +151,6 @@ def __getattr__(name: str) -> type[VLAPolicy]:
     return type(name, (VLAPolicy,), {"backbone": name, "__module__": __name__})
 
 
-def _alone(manifest: Manifest, options: dict[str, str]) -> bool:
+def _alone(manifest: Manifest, options: VLAOptions) -> bool:
     """Whether observations are asked one at a time; only then an action is the same bit for bit."""
-    return not manifest.config.batch_independent or _choice(options, "deterministic") == "yes"
-
-
-def _choice(options: dict[str, str], name: str) -> str:
-    value = options.get(name, _CHOICES[name][0])
-    if value not in _CHOICES[name]:
-        raise UnknownName(f"{name} setting", value, _CHOICES[name])
-    return value
-
-
-def _threads(options: dict[str, str]) -> int:
-    text = options.get("threads", "1")
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:
-        raise BadInput(f"threads '{text}' is not a number from 1 to 1024.")
-    return int(text)
+    return not manifest.config.batch_independent or options.deterministic

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from vlm4vla.core import convert
+from vlm4vla.core import convert, options
 from vlm4vla.core.episode import JSON, Episode
 from vlm4vla.core.errors import (
     BadInput,
@@ -23,7 +23,7 @@ from vlm4vla.core.errors import (
     UnknownName,
 )
 from vlm4vla.core.policy import Policy
-from vlm4vla.core.reference import reason
+from vlm4vla.core.reference import look_here, reason
 from vlm4vla.core.simulator import SimulatorPlugin
 from vlm4vla.core.specs import PolicySpec, SimulatorSpec
 from vlm4vla.environments.interpreter import choose
@@ -94,8 +94,7 @@ class RunPlan:
 
 def resolve(request: RunRequest) -> RunPlan:
     """Check everything and settle everything. Raises BadInput in one of its forms."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # so that --policy my_module:MyPolicy finds the user's file
+    look_here()
     _check_numbers(request)
     _check_cluster(request.ray_address)
     suite = load(request.suite, request.protocol, request.options)
@@ -205,9 +204,7 @@ def _check_metrics(suite: Suite, simulator: SimulatorSpec) -> None:
 
 
 def _describe(cls: type[Policy], spec: SimulatorSpec, request: RunRequest) -> PolicySpec:
-    for key in request.policy_options:
-        if key not in cls.known_options:
-            raise UnknownName(f"option of policy '{request.policy}'", key, cls.known_options)
+    options.check(cls.known_options, request.policy_options, f"policy '{request.policy}'")
     fix = "See its `describe` and its --policy-option keys."
     try:
         described: object = cls.describe(spec, **request.policy_options)

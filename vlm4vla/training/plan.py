@@ -15,6 +15,7 @@ import numpy as np
 from vlm4vla.core import statistics
 from vlm4vla.core.conventions import named
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
+from vlm4vla.core.options import check, names
 from vlm4vla.core.specs import CameraRequest
 from vlm4vla.core.statistics import ActionStatistics
 from vlm4vla.demonstrations.open import open_demonstrations
@@ -216,10 +217,11 @@ def _overridden(config: VLAConfig, given: Mapping[str, Scalar]) -> VLAConfig:
     if options:
         known = registry.backbone_class(config.backbone).known_options
         for name in options:
-            if name not in known:
+            if name not in names(known):
                 raise UnknownName(
                     f"setting of a VLA or option of '{config.backbone}'",
                     name,
-                    [*_MODEL_FIELDS, *known],
+                    [*_MODEL_FIELDS, *names(known)],
                 )
+        check(known, options, config.backbone)
     return replace(config, setup=setup, **own)

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-
-from vlm4vla.core.episode import JSON
-from vlm4vla.core.errors import UnknownName
-
-_CHOICES: Mapping[str, tuple[str, ...]] = {
-    "renderer": ("auto", "tiny", "egl"),
-    "control": ("relative", "absolute"),
-    "cameras": ("static", "static+gripper"),
-}
+from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
-class Options:
+class CalvinOptions:
     """The simulator's settings."""
 
-    renderer: str = "auto"
+    renderer: Literal["auto", "tiny", "egl"] = "auto"
     """`tiny`: pybullet's CPU renderer; `egl`: its OpenGL plugin, which published numbers used;
     `auto`: `egl` where there is an NVIDIA GPU."""
-    control: str = "relative"
+    control: Literal["relative", "absolute"] = "relative"
     """`relative`: CALVIN's `rel_actions`; `absolute`: poses in the world frame."""
-    cameras: str = "static+gripper"
+    cameras: Literal["static", "static+gripper"] = "static+gripper"
     """What a policy may ask for. One that asks for everything is served by this."""
     annotations: str = "validation"
     """The official sentences, or a YAML file of one's own. Read by the suite."""
-
-    @classmethod
-    def parse(cls, options: Mapping[str, JSON]) -> Options:
-        """Check a suite's options; UnknownName for a name or value that does not exist."""
-        names = [field.name for field in fields(cls)]
-        for name, value in options.items():
-            if name not in names:
-                raise UnknownName("option of calvin", name, names)
-            if name in _CHOICES and value not in _CHOICES[name]:
-                raise UnknownName(f"{name} of calvin", str(value), _CHOICES[name])
-        return cls(**{name: str(value) for name, value in options.items()})

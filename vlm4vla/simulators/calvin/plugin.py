@@ -10,10 +10,10 @@ from pathlib import Path
 from vlm4vla.core.assets import locate, sha256
 from vlm4vla.core.environment import load_environment
 from vlm4vla.core.errors import InvalidFile, MissingDependency
-from vlm4vla.core.simulator import Options as AnyOptions
-from vlm4vla.core.simulator import Simulator, SimulatorPlugin
+from vlm4vla.core.options import read
+from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
 from vlm4vla.core.specs import ActionSpec, CameraSpec, Gripper, ObservationSpec, SimulatorSpec
-from vlm4vla.simulators.calvin.options import Options
+from vlm4vla.simulators.calvin.options import CalvinOptions
 from vlm4vla.simulators.calvin.oracle import TASKS
 from vlm4vla.simulators.calvin.words import (
     GRIPPER,
@@ -44,9 +44,9 @@ class Calvin(SimulatorPlugin):
     memory_limit_mb = 1500
     slot_memory_mb = 400
 
-    def describe(self, options: AnyOptions) -> SimulatorSpec:
+    def describe(self, options: Options) -> SimulatorSpec:
         """30 Hz; deltas on the commanded pose in 0.02 m and 0.05 rad, or absolute poses."""
-        chosen = Options.parse(options)
+        chosen = read(CalvinOptions, options, self.name)
         return SimulatorSpec(
             simulator=self.name,
             action=_absolute() if chosen.control == "absolute" else _relative(),
@@ -60,9 +60,9 @@ class Calvin(SimulatorPlugin):
             measures=(SOLVED, *TASKS),
         )
 
-    def preflight(self, options: AnyOptions, rendering: bool) -> Mapping[str, str]:
+    def preflight(self, options: Options, rendering: bool) -> Mapping[str, str]:
         """The package, CALVIN's files and, for pictures, the renderer."""
-        chosen = Options.parse(options)
+        chosen = read(CalvinOptions, options, self.name)
         facts = {
             "simulator": self.name,
             "pybullet": _installed("pybullet"),
@@ -76,11 +76,11 @@ class Calvin(SimulatorPlugin):
             facts["renderer"] = renderer.describe(renderer.choose(chosen.renderer))
         return facts
 
-    def create(self, options: AnyOptions) -> Simulator:
+    def create(self, options: Options) -> Simulator:
         """Build the world."""
         from vlm4vla.simulators.calvin.simulator import CalvinSimulator
 
-        return CalvinSimulator(Options.parse(options))
+        return CalvinSimulator(read(CalvinOptions, options, self.name))
 
     def open_renderer(self) -> str:
         """The renderer that is used by default here, and what else could be."""

@@ -11,7 +11,7 @@ from vlm4vla.core.simulator import Floats, Observation, Progress
 from vlm4vla.core.specs import ObservationRequest
 from vlm4vla.simulators.calvin.cameras import picture
 from vlm4vla.simulators.calvin.chain import Attempt, Chain
-from vlm4vla.simulators.calvin.options import Options
+from vlm4vla.simulators.calvin.options import CalvinOptions
 from vlm4vla.simulators.calvin.oracle import TASKS
 from vlm4vla.simulators.calvin.renderer import choose, open_world
 from vlm4vla.simulators.calvin.scenes import scene
@@ -22,7 +22,7 @@ from vlm4vla.simulators.calvin.world import World
 class CalvinSimulator:
     """One robot at one play table."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: CalvinOptions) -> None:
         """Find the data and open an empty world; each reset builds what stands in it."""
         self._absolute = options.control == "absolute"
         self._data = locate("calvin", "data")

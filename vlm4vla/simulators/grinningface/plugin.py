@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from vlm4vla.core.assets import sha256
 from vlm4vla.core.comparability import STAND_IN
 from vlm4vla.core.errors import MissingDependency
-from vlm4vla.core.simulator import Options as AnyOptions
-from vlm4vla.core.simulator import Simulator, SimulatorPlugin
+from vlm4vla.core.options import read
+from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
 from vlm4vla.core.specs import (
     ActionSpec,
     CameraSpec,
@@ -17,7 +17,7 @@ from vlm4vla.core.specs import (
     ObservationSpec,
     SimulatorSpec,
 )
-from vlm4vla.simulators.grinningface.options import Options
+from vlm4vla.simulators.grinningface.options import GrinningFaceOptions
 from vlm4vla.simulators.grinningface.words import (
     CAMERA,
     CAMERA_SIZE,
@@ -39,9 +39,9 @@ class GrinningFace(SimulatorPlugin):
     memory_limit_mb = 3000
     slot_memory_mb = 700
 
-    def describe(self, options: AnyOptions) -> SimulatorSpec:
+    def describe(self, options: Options) -> SimulatorSpec:
         """ManiSkill3's `pd_ee_target_delta_pose`: 20 Hz, deltas on the commanded target."""
-        chosen = Options.parse(options)
+        chosen = read(GrinningFaceOptions, options, self.name)
         return SimulatorSpec(
             simulator=self.name,
             action=ActionSpec(
@@ -64,9 +64,9 @@ class GrinningFace(SimulatorPlugin):
             measures=MEASURES,
         )
 
-    def preflight(self, options: AnyOptions, rendering: bool) -> Mapping[str, str]:
+    def preflight(self, options: Options, rendering: bool) -> Mapping[str, str]:
         """Packages, robot model and, for pictures, art and renderer."""
-        chosen = Options.parse(options)
+        chosen = read(GrinningFaceOptions, options, self.name)
         facts = {
             "simulator": self.name,
             "sapien": _installed("sapien"),
@@ -82,23 +82,23 @@ class GrinningFace(SimulatorPlugin):
 
             labels = locate("grinningface", "paligemma_labels") / "meta_relabel_dedup_all.json"
             facts["labels"] = f"paligemma sha256 {sha256(labels)[:12]}"
-        if chosen.robot != Options.robot:
-            facts[f"{STAND_IN}.robot"] = f"{chosen.robot} for {Options.robot}"
+        if chosen.robot != GrinningFaceOptions.robot:
+            facts[f"{STAND_IN}.robot"] = f"{chosen.robot} for {GrinningFaceOptions.robot}"
         if rendering:
             from vlm4vla.simulators.grinningface import art, renderer
 
             facts["art"] = art.version(chosen.art)
-            if chosen.art != Options.art:
+            if chosen.art != GrinningFaceOptions.art:
                 facts[f"{STAND_IN}.art"] = "a folder of pictures for Noto Color Emoji"
             facts["shader"] = "default"
             facts["renderer"] = renderer.require().device
         return facts
 
-    def create(self, options: AnyOptions) -> Simulator:
+    def create(self, options: Options) -> Simulator:
         """Build the world."""
         from vlm4vla.simulators.grinningface.simulator import GrinningFaceSimulator
 
-        return GrinningFaceSimulator(Options.parse(options))
+        return GrinningFaceSimulator(read(GrinningFaceOptions, options, self.name))
 
     def open_renderer(self) -> str:
         """SAPIEN's renderer, as for the policy's camera."""

@@ -12,7 +12,7 @@ from vlm4vla.core.errors import ResetNeeded
 from vlm4vla.core.simulator import Floats, Observation, Progress
 from vlm4vla.core.specs import ObservationRequest
 from vlm4vla.simulators.grinningface.judge import Judge
-from vlm4vla.simulators.grinningface.options import Options
+from vlm4vla.simulators.grinningface.options import GrinningFaceOptions
 from vlm4vla.simulators.grinningface.robots import ROBOTS, urdf
 from vlm4vla.simulators.grinningface.view import View
 from vlm4vla.simulators.grinningface.words import CAMERA_SIZE
@@ -25,7 +25,7 @@ PAPER_WIDTH = 0.08
 class GrinningFaceSimulator:
     """One robot, one cube, three cards."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: GrinningFaceOptions) -> None:
         """Find the model; nothing is rendered before the first picture is asked for."""
         self._options = options
         self._robot = ROBOTS[options.robot]

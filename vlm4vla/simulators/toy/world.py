@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from vlm4vla.core.episode import JSON, Episode
 from vlm4vla.core.errors import ResetNeeded, SimulatorFault
 from vlm4vla.core.simulator import Floats, Frames, Observation, Progress
 from vlm4vla.core.specs import ObservationRequest
+from vlm4vla.simulators.toy.options import ToyOptions
 
 _STEP = 0.05  # metres per unit action
 _LOW, _HIGH = np.array([-0.5, -0.5, 0.0]), np.array([0.5, 0.5, 0.3])
@@ -118,13 +118,13 @@ class World:
 class FaultyWorld(World):
     """The world with the faults of the plugin's options switched on."""
 
-    def __init__(self, options: Mapping[str, JSON]) -> None:
-        """`options` as the plugin completed them."""
+    def __init__(self, options: ToyOptions) -> None:
+        """The plugin's options."""
         super().__init__()
-        self._fault = str(options["fault"])
-        self._inits = {int(part) for part in str(options["fault_inits"]).split(",") if part.strip()}
-        self._memory = Path(str(options["fault_memory"] or "."))
-        self._pause_s = float(str(options["step_ms"])) / 1000
+        self._fault = options.fault
+        self._inits = {int(part) for part in options.fault_inits.split(",") if part.strip()}
+        self._memory = Path(options.fault_memory or ".")
+        self._pause_s = options.step_ms / 1000
         self._hoard: list[bytearray] = []
 
     def advance(self, action: Floats) -> Progress:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self, cast
+from typing import Annotated, ClassVar, Self, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,34 +19,45 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlm4vla.core.errors import MissingAsset
+from vlm4vla.core.options import Bounds
 from vlm4vla.models import images as pictures
 from vlm4vla.models.backbone import Backbone, Frames, Inputs
-from vlm4vla.models.config import Part, Scalar, Setup
+from vlm4vla.models.config import Part, Setup
 from vlm4vla.studies.emoji.network.fusion import Alignment, Fusion
 from vlm4vla.studies.emoji.network.mobilenet import DEVIATION, MEAN, Trunk
 from vlm4vla.studies.emoji.network.text import SentenceEncoder
 
 MODEL_TYPE = "vlm4vla_mobilenet_minilm"
+_SHARE = Bounds(0, 1)
 WEIGHTS, _TEXT = "model.safetensors", "text"
 _FIX = "Make it: bench learn --out FOLDER. Then: --source FOLDER/aligned"
 
 
-class MobileNetMiniLM(Backbone):
-    """Places in the picture, some of them compared with the instruction, read at the ActionQuery.
+@dataclass(frozen=True)
+class MobileNetOptions:
+    """The part of the picture that is looked at, and the size of what compares it."""
 
-    Options:
-        top, bottom, left, right: the part of the picture that is looked at, as shares of its
-            height and width: where table, robot hand and cards are in the emoji task's camera.
-        seen, meant: how many places are found without and with the instruction.
-        layers: of the transformer.
-    """
+    top: Annotated[float, _SHARE] = 96 / 448
+    """Shares of the height and width: where table, robot hand and cards are in the emoji task's
+    camera."""
+    bottom: Annotated[float, _SHARE] = 320 / 448
+    left: Annotated[float, _SHARE] = 0.0
+    right: Annotated[float, _SHARE] = 384 / 448
+    seen: Annotated[int, Bounds(0, 4096)] = 16
+    """Places found without the instruction."""
+    meant: Annotated[int, Bounds(0, 4096)] = 2
+    """Places found with it."""
+    layers: Annotated[int, Bounds(0, 64)] = 2
+    """Of the transformer."""
+
+
+class MobileNetMiniLM(Backbone):
+    """Places in the picture, some compared with the instruction, read at the ActionQuery."""
 
     hidden_size = 128
     lora_targets: ClassVar[str] = r"fusion\.transformer\..*linear\d"
-    known_options: ClassVar[Mapping[str, Scalar]] = {
-        "top": 96 / 448, "bottom": 320 / 448, "left": 0.0, "right": 384 / 448,
-        "seen": 16, "meant": 2, "layers": 2,
-    }  # fmt: skip
+    known_options: ClassVar[type] = MobileNetOptions
+    options: MobileNetOptions
 
     def __init__(self, setup: Setup, text: SentenceEncoder) -> None:
         """Random weights but for the sentence encoder's; `load` replaces them."""
@@ -54,8 +66,8 @@ class MobileNetMiniLM(Backbone):
         self.vision = Trunk()
         self.align = Alignment(Trunk.COARSE, text.width)
         self.fusion = Fusion(
-            Trunk.FINE + 3, self.hidden_size, int(self.options["seen"]), int(self.options["meant"]),
-            int(self.options["layers"]), 4,
+            Trunk.FINE + 3, self.hidden_size, self.options.seen, self.options.meant,
+            self.options.layers, 4,
         )  # fmt: skip
 
     @classmethod
@@ -118,8 +130,8 @@ class MobileNetMiniLM(Backbone):
             stride 16, (B, h/2, w/2, 684).
         """
         height, width = images.shape[1:3]
-        top, bottom = (round(height * float(self.options[k])) for k in ("top", "bottom"))
-        left, right = (round(width * float(self.options[k])) for k in ("left", "right"))
+        top, bottom = (round(height * k) for k in (self.options.top, self.options.bottom))
+        left, right = (round(width * k) for k in (self.options.left, self.options.right))
         pixels = pictures.standardise(images[:, top:bottom, left:right], MEAN, DEVIATION)
         pixels = pixels.to(self.align.patch.weight.dtype)
         fine, coarse = self.vision(pixels.contiguous(memory_format=torch.channels_last))
@@ -131,7 +143,7 @@ class MobileNetMiniLM(Backbone):
 
         Column first; `side` is the picture's, in pixels.
         """
-        top, left = (round(side * float(self.options[k])) for k in ("top", "left"))
+        top, left = (round(side * k) for k in (self.options.top, self.options.left))
         rows, columns = (
             torch.arange(count) * Trunk.STRIDE + Trunk.STRIDE / 2 + first
             for count, first in zip(patches.shape[1:3], (top, left), strict=True)
