@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vlm4vla.core.version import __version__
+from vlm4vla.core import __version__
 
 if TYPE_CHECKING:
     from vlm4vla.api import run

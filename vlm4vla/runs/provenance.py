@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from vlm4vla.core import __version__
 from vlm4vla.core.episode import JSON
-from vlm4vla.core.version import __version__
 
 _PACKAGES = ("numpy", "ray", "torch", "transformers", "mani-skill", "sapien", "pybullet", "mujoco")
 

@@ -16,8 +16,8 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, QueuePool, Select, Table, create_engine, event, inspect
 from sqlalchemy.exc import DBAPIError
 
+from vlm4vla.core import __version__
 from vlm4vla.core.errors import StoreError
-from vlm4vla.core.version import __version__
 from vlm4vla.store.files import ELSEWHERE, disk_full, on_network, prepare_folder, writable
 from vlm4vla.store.schema import VERSION, alembic_version, meta, metadata
 from vlm4vla.store.versions import readable, upgrade, version_of

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, inspect, select, update
 
+from vlm4vla.core import __version__
 from vlm4vla.core.errors import StoreError
-from vlm4vla.core.version import __version__
 from vlm4vla.store.files import ELSEWHERE
 from vlm4vla.store.schema import VERSION, alembic_version, meta
 

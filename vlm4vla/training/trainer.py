@@ -21,8 +21,8 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
 
+from vlm4vla.core import __version__
 from vlm4vla.core.errors import BadInput, BenchError, MissingDependency
-from vlm4vla.core.version import __version__
 from vlm4vla.models import checkpoint
 from vlm4vla.models.vla import VLA, trained
 from vlm4vla.training import state

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from vlm4vla.core import __version__
 from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
-from vlm4vla.core.version import __version__
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.beside import gather
 from vlm4vla.reports.board.beside_grid import grids as beside_grids

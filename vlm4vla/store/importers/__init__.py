@@ -7,8 +7,8 @@ import platform
 from collections.abc import Callable
 from pathlib import Path
 
+from vlm4vla.core import __version__
 from vlm4vla.core.errors import InvalidFile, UnknownName
-from vlm4vla.core.version import __version__
 from vlm4vla.store.importers import plain_csv, vla_eval, vlm4vla_files, vlmevalkit
 from vlm4vla.store.importers.found import RESULTS_README, Asked, Found
 from vlm4vla.store.library import Library, Source
