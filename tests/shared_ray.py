@@ -49,14 +49,16 @@ def _start(address: Path, environment: Mapping[str, str]) -> None:
     owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     log = address.with_suffix(".log")
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.shared_ray", str(address), str(owner)],
+        # Not as a child: the guard of whoever starts it kills all its descendants at the end, while
+        # the session's other processes still have tests that need this Ray.
+        subprocess.run(
+            ["setsid", "--fork", sys.executable, "-m", "tests.shared_ray", address, str(owner)],
             cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,
-            stderr=output, start_new_session=True,
+            stderr=output, check=True,
         )  # fmt: skip
     deadline = time.monotonic() + PATIENCE_S
     while not address.exists():
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+        assert "Traceback" not in log.read_text() and time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)
 
 
