@@ -23,7 +23,7 @@ from vlm4vla.stats.binomial import clopper_pearson, jeffreys
 from vlm4vla.stats.correlation import bootstrap_interval, fisher_interval, permutation_test
 from vlm4vla.stats.equivalence import tost_paired_rates
 from vlm4vla.stats.intervals import bootstrap_mean, stratified_rate, wilson
-from vlm4vla.stats.paired import Table, mcnemar, newcombe, sign_flip
+from vlm4vla.stats.paired import PairedCounts, mcnemar, newcombe, sign_flip
 from vlm4vla.stats.product import decompose
 from vlm4vla.stats.rules import Step, installed
 from vlm4vla.stats.sequential import log_capital
@@ -92,7 +92,7 @@ PAIRS = ((0.5, 0.2, 0.1, 0.2), (0.3, 0.1, 0.1, 0.5), (0.85, 0.02, 0.08, 0.05), (
 def differences(scale: float) -> Iterator[Line]:
     """Coverage of the difference of two rates."""
     rng, repeats = generator("differences"), round(4000 * scale)
-    cached = lru_cache(maxsize=None)(lambda cells: newcombe(Table(*cells)))
+    cached = lru_cache(maxsize=None)(lambda cells: newcombe(PairedCounts(*cells)))
     for n in (24, 100):
         for chances in PAIRS:
             true = chances[1] - chances[2]
@@ -192,7 +192,7 @@ def tests(scale: float) -> Iterator[Line]:
     hits = sum(permutation_test(x, y).p <= 0.05 for x, y in drawn)
     yield Line("permutation of r, n = 9", "no correlation", *share(int(hits), len(drawn)))
     claims = [
-        tost_paired_rates(Table(*map(int, cells)), 0.1).p < 0.05
+        tost_paired_rates(PairedCounts(*map(int, cells)), 0.1).p < 0.05
         for cells in rng.multinomial(200, (0.6, 0.15, 0.05, 0.2), size=round(2000 * scale))
     ]
     yield Line(

@@ -10,12 +10,11 @@ notebook shows, and whose `save` writes PDF, PNG or SVG, as the name of the file
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from matplotlib.axes import Axes
 
 from vlm4vla.core.errors import UnknownName
-from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.board.board import board
 from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.decomposition import decomposed
 from vlm4vla.reports.figures.canvas import Drawing
@@ -24,12 +23,10 @@ from vlm4vla.reports.figures.correlation import scatter as _scatter
 from vlm4vla.reports.figures.decomposition import decomposition as _decomposition
 from vlm4vla.reports.figures.intervals import Interval, intervals
 from vlm4vla.reports.scores import ALL
-from vlm4vla.store import Store
+from vlm4vla.reports.tables.registry import Selection, opened
+from vlm4vla.store import Where, reading
 
 __all__ = ["Drawing", "correlation", "decomposition", "leaderboard"]
-
-Where = Store | str | Path | None
-"""An open store or its file; None for `VLM4VLA_STORE` or ./results/bench.db."""
 
 
 def correlation(
@@ -58,7 +55,8 @@ def correlation(
     Raises:
         StoreError, UnknownName, BadInput: as `correlate`.
     """
-    (found,) = correlations([vqa], [suite], published, store, backbones)
+    with opened(store, Selection(published=published)) as read:
+        (found,) = correlations([vqa], [suite], published, read, backbones)
     return _wide(_influence(found, ax) if influence else _scatter(found, ax), width)
 
 
@@ -84,7 +82,9 @@ def decomposition(
         UnknownName: no such policy.
     """
     origin = "paper" if published else "ours"
-    scores = [one for one in decomposed(store, (), published).splits if one.origin == origin]
+    with opened(store, Selection(published=published)) as read:
+        splits = decomposed(read, (), published).splits
+    scores = [one for one in splits if one.origin == origin]
     latest = {one.split: one for one in scores if one.policy == policy}
     if not latest:
         raise UnknownName("policy with emoji results", policy, {one.policy for one in scores})
@@ -112,11 +112,8 @@ def leaderboard(
         StoreError: the store cannot be read.
         UnknownName: no run of the suite, or no such metric.
     """
-    if isinstance(store, Store):
-        found = board(store, [suite])
-    else:
-        with Store.open(store) as opened:
-            found = board(opened, [suite])
+    with reading(store) as read:
+        found = board(read, [suite])
     rows = [row for row in found.rows if row.task == ALL]
     named = metric or next((row.metric for row in rows if row.headline), rows[0].metric)
     chosen = [row for row in rows if row.metric == named]

@@ -8,6 +8,9 @@ import pytest
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import EpisodeResult, Outcome, Timing
+from vlm4vla.reports.board.tables import tables
+from vlm4vla.reports.scores import Row
+from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import RunRecord, RunStatus, Store
 from vlm4vla.suites.schema import Metric
 
@@ -18,6 +21,11 @@ EMOJI = (
     Metric(name="success_paper", kind="rate", of="success_paper"),
 )
 FACTS = {"simulator": "grinningface", "renderer": "lavapipe 25.0", "sapien": "3.0.3"}
+
+
+def exhibit(board, **options):
+    """A board as its tables show it, for every writer."""
+    return Exhibit(tuple(tables(board, **options)), board.rows, Row, warnings=board.warnings)
 
 
 def emoji_run(policy="expert", episodes=24, code="0a1b2c3d", **changes):

@@ -8,10 +8,12 @@ import pytest
 
 from vlm4vla import leaderboard
 from vlm4vla.core.errors import StoreError, UnknownName
-from vlm4vla.reports.board import beside_grid
 from vlm4vla.reports.board.beside import gather
+from vlm4vla.reports.board.beside_tables import beside_tables
 from vlm4vla.reports.board.printed import with_interval
-from vlm4vla.reports.tables import writers as tables
+from vlm4vla.reports.tables import text as written_as
+from vlm4vla.reports.tables.registry import Selection, opened
+from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store.library import ImportedResult, Library, Source
 from vlm4vla.store.published import published
 
@@ -27,8 +29,12 @@ def mixed(emoji):
     return emoji
 
 
-def rows(store, **settings):
-    return gather(store, **settings)[0]
+def rows(store, suites=(), papers=(), printed=True, imported=False):
+    asked = Selection(
+        suites=tuple(suites), papers=tuple(papers), published=printed, imported=imported
+    )
+    with opened(store, asked) as read:
+        return gather(read, asked)[0]
 
 
 def row(found, **wanted):
@@ -110,35 +116,35 @@ def test_mistakes_are_named(mixed):
 
 def test_every_format_says_where_a_row_comes_from(mixed):
     found = rows(mixed, suites=["grinningface_val"], imported=True)
-    grids = beside_grid.grids(found)
-    markdown, latex = tables.markdown(grids), tables.latex(grids)
+    shown = Exhibit(tuple(beside_tables(found)), found)
+    markdown, latex = written_as.markdown(shown), written_as.latex(shown)
     for text in (markdown, latex):
         assert "GrinningFace Table 3" in text and "their.csv" in text
         assert "best over checkpoints" in text  # the protocol has its column
     assert "≠" in markdown and r"$\neq$" in latex
     assert "their-policy¶" in markdown and "expert†" in markdown
     assert "(25.0 [9, 53])" in markdown, "an incomplete run is no result"
-    written = list(csv.DictReader(io.StringIO(beside_grid.csv_text(found))))
-    assert len(written) == len(found) == len(json.loads(beside_grid.json_text(found)))
+    written = list(csv.DictReader(io.StringIO(written_as.csv_text(shown))))
+    assert len(written) == len(found) == len(json.loads(written_as.json_text(shown)))
     assert {r["origin"] for r in written} == {"ours", "imported", "paper"}
 
 
 def test_known_inconsistencies_are_marked_in_the_table(tmp_path):
     found = rows(str(tmp_path / "bench.db"), suites=["calvin_abcd"], papers=["VLM4VLA"])
-    (grid,) = beside_grid.grids(found, narrow=True)
-    names = [line[0].text for line in grid.body]
+    (grid,) = beside_tables(found, narrow=True)
+    names = [line[0].main for line in grid.body]
     assert "pi0*‡§" in names and "Qwen3VL-2B‡" in names
     assert any("typo" in note for note in grid.notes)
-    head, *rest = grid.header[1:7]
+    head, *rest = [column.name for column in grid.columns[1:7]]
     assert head == "length" and rest == [f"sr{i}" for i in range(1, 6)]
-    line = next(line for line in grid.body if line[0].text == "Qwen3VL-2B‡")
-    assert "[" in line[1].text and "[" not in line[2].text, "no room for six intervals"
+    line = next(line for line in grid.body if line[0].main == "Qwen3VL-2B‡")
+    assert line[1].interval and not line[2].interval, "no room for six intervals"
 
 
 def test_a_suite_without_means_is_shown_by_task(tmp_path):
     found = rows(str(tmp_path / "bench.db"), suites=["real_viperx"])
-    (grid,) = beside_grid.grids(found)
-    assert grid.header[1] == "task" and len(grid.body) == 48
+    (grid,) = beside_tables(found)
+    assert grid.columns[1].name == "task" and len(grid.body) == 48
 
 
 def test_the_frame_has_the_same_rows(mixed):

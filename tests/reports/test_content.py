@@ -64,7 +64,7 @@ def test_what_may_not_be_compared_is_said_not_shown(store):
     (part,) = collect(store).suites
     (one,) = part.contrasts
     assert one.found is None and "differs in renderer" in one.refusal
-    assert part.differing.header == ("differs", "a", "b≠")
+    assert [column.name for column in part.differing.columns] == ["differs", "a", "b≠"]
     assert [[cell.text for cell in line] for line in part.differing.body] == [
         ["renderer", "lavapipe 25.0", "x"]
     ]
@@ -87,8 +87,8 @@ def test_tasks_are_set_against_runs(store):
         for key in keys:
             store.record(run.id, emoji_result(key, key.task == good, key.task == good))
     (part,) = collect(store).suites
-    assert part.tasks.header == ("task", "a", "b")
-    table = {line[0].text: [cell.text[:5] for cell in line[1:]] for line in part.tasks.body}
+    assert [column.name for column in part.tasks.columns] == ["task", "a", "b"]
+    table = {line[0].text: [cell.line[:5] for cell in line[1:]] for line in part.tasks.body}
     assert table == {"far": ["100.0", "0.0 ["], "near": ["0.0 [", "100.0"]}
 
 

@@ -17,7 +17,7 @@ from vlm4vla.reports.correlation.screening import screen
 from vlm4vla.reports.figures.correlation import influence, scatter
 from vlm4vla.reports.figures.labels import place
 from vlm4vla.reports.figures.plain import text_scatter
-from vlm4vla.reports.tables.strict_json import json_text
+from vlm4vla.reports.tables.text import strict_json
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.library import Library, Score, Source
 from vlm4vla.suites.schema import Metric
@@ -47,7 +47,8 @@ def own(tmp_path):
     with Library.open(path, create=True) as library:
         scores = [Score(n, n, "my VQA", "accuracy", v, n=100) for n, v in SCORES.items()]
         library.add(Source("s1", "imported", "csv", "scores.csv", "00"), scores=scores)
-    return path
+    with Store.open(path) as store:
+        yield store
 
 
 @pytest.mark.parametrize(
@@ -107,11 +108,11 @@ def test_own_runs_say_which_backbones_lack_what(own):
     assert found.lacking_x == ("paligemma-1",) and found.lacking_y == ("kosmos-2",)
     assert found.printed is None
     assert any("imported" in note for note in found.notes)
-    assert json.loads(json_text([found]))[0]["families"][0]["without"] is None
+    assert json.loads(strict_json([found]))[0]["families"][0]["without"] is None
 
 
 def test_a_policy_may_be_given_its_backbone(own):
-    with Store.open(own) as store:
+    with Store.open(own.path) as store:
         run = replace(store.run("toy-qwen3vl-8b"), id="mine", policy="mine")
         store.begin(run)
         for key in run.plan:
@@ -126,7 +127,7 @@ def test_a_policy_may_be_given_its_backbone(own):
 
 
 def test_an_incomplete_run_is_left_out_and_named(own):
-    with Store.open(own) as store:
+    with Store.open(own.path) as store:
         run = store.run("toy-qwen3vl-2b")
         store.begin(replace(run, id="k", policy="kosmos-2"))
         store.record("k", EpisodeResult(run.plan[0], Outcome.SUCCESS))
@@ -136,7 +137,7 @@ def test_an_incomplete_run_is_left_out_and_named(own):
 
 
 def test_shipped_scores_are_never_mixed_with_ones_own(own):
-    with Library.open(own, create=True) as library:
+    with Library.open(own.path, create=True) as library:
         source = Source("s2", "imported", "csv", "other.csv", "01")
         library.add(source, scores=[Score("q", "qwen3vl-2b", FIGURE_3, "m", 0.3)])
     (ours,) = correlations([FIGURE_3], ["calvin_abcd"], published=True, store=own)
@@ -221,13 +222,13 @@ def test_screening_ones_own_runs_needs_four_backbones(own, tmp_path):
     found = screen(store=own)
     assert {(one.suite, one.n) for one in found} == {("toy", 4)}
     assert "my VQA" not in {one.vqa for one in found}, "three backbones have it"
-    with Store.open(own) as store, Store.open(tmp_path / "b.db", create=True) as other:
+    with Store.open(own.path) as store, Store.open(tmp_path / "b.db", create=True) as other:
         for run in store.runs()[:2]:
             other.begin(run)
             for key in run.plan:
                 other.record(run.id, EpisodeResult(key, Outcome.FAILURE))
-    with pytest.raises(BadInput, match="4 backbones in common"):
-        screen(store=tmp_path / "b.db")
+        with pytest.raises(BadInput, match="4 backbones in common"):
+            screen(store=other)
 
 
 def test_noise_of_the_axes_is_told_and_taken_off(figure_3):

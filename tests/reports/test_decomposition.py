@@ -13,9 +13,10 @@ from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.reports.decomposition import decomposed, decomposition
-from vlm4vla.reports.decomposition_grid import grids
+from vlm4vla.reports.decomposition_grid import tables
 from vlm4vla.reports.figures.decomposition import decomposition as drawn
-from vlm4vla.reports.tables import writers as tables
+from vlm4vla.reports.tables import text as written
+from vlm4vla.reports.tables.table import Exhibit
 
 
 def split_run(store, split, executed, recognised, n=60, last=None, errors=0):
@@ -81,7 +82,7 @@ def test_an_unfinished_split_has_no_gap_and_stands_in_brackets(store):
     split_run(store, "val", 10, 5, last=20)
     found = decomposed(store)
     assert found.gaps == ()
-    (grid,) = grids(found)
+    (grid,) = tables(found)
     shown = {line[1].text: line for line in grid.body}
     assert shown["val"][2].text.startswith("(") and not shown["id"][2].text.startswith("(")
     assert any("no result" in note for note in grid.notes)
@@ -91,7 +92,7 @@ def test_errors_stay_outside_and_nothing_executed_has_no_recognition(store):
     split_run(store, "val", 0, 0, errors=6)
     (score,) = decomposed(store).splits
     assert (score.n, score.errors, score.recognition, score.p_chance) == (54, 6, None, None)
-    text = tables.markdown(grids(decomposed(store)))
+    text = written.markdown(Exhibit(tuple(tables(decomposed(store)))))
     assert "n/a" in text and "+ 6 err" in text
 
 

@@ -9,13 +9,14 @@ from dataclasses import replace
 import pytest
 
 from tests.bench import bench
+from tests.reports.conftest import exhibit
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports.board.grid import grids
-from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.board.board import board
 from vlm4vla.reports.compare.pairing import Terms, shared_metrics
-from vlm4vla.reports.tables import writers as tables
+from vlm4vla.reports.tables import text as written
+from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.suites.schema import Metric
 
@@ -26,6 +27,10 @@ METRICS = (
 )
 CHAINS = ((("open", 1), ("close", 1)), (("open", 1), ("close", 0)), (("open", 0),))
 """Of each chain the subtasks it came to, and whether they were solved."""
+
+
+def heads(table):
+    return [column.name for column in table.columns]
 
 
 def record(policy="vla", split="ABC", chains=3, suite="calvin_debug"):
@@ -84,36 +89,36 @@ def test_a_chain_that_ended_in_an_error_is_no_attempt_at_anything(store):
 def test_subtasks_are_a_table_of_their_own_and_no_columns(store):
     fill(store, record())
     fill(store, record("other", "ABCD"), CHAINS[:1])
-    (plain,) = grids(board(store))
-    assert "subtask" not in plain.header
-    assert "open" not in plain.header
-    main, subtasks = grids(board(store), by_task=True)
-    assert "subtask" not in main.header
+    (plain,) = exhibit(board(store)).tables
+    assert "subtask" not in heads(plain)
+    assert "open" not in heads(plain)
+    main, subtasks = exhibit(board(store), by_task=True).tables
+    assert "subtask" not in heads(main)
     assert [line[0].text for line in subtasks.body] == ["open", "close", "lift"]
-    cells = {line[0].text: [cell.text for cell in line[1:]] for line in subtasks.body}
+    cells = {line[0].text: [cell.line for cell in line[1:]] for line in subtasks.body}
     assert cells["open"][0].startswith("66.7 [")
     assert cells["open"][0].endswith("n = 3")
     assert cells["open"][1].startswith("(100.0 [")  # of a run that lacks episodes
     assert cells["lift"] == ["n/a", "n/a"]
-    for text in (tables.markdown([subtasks]), tables.latex([subtasks])):
+    for text in (written.markdown(Exhibit((subtasks,))), written.latex(Exhibit((subtasks,)))):
         assert "66.7" in text
-    rows = list(csv.DictReader(io.StringIO(tables.csv_text(board(store).rows))))
+    rows = list(csv.DictReader(io.StringIO(written.csv_text(exhibit(board(store))))))
     assert ["3", "2"] in [[r["n"], r["k"]] for r in rows if r["task"] == "open"]
 
 
 def test_a_suite_that_promises_a_split_shows_every_policys_own(store):
     fill(store, record(split="none"))
-    (grid,) = grids(board(store))
-    assert grid.body[0][grid.header.index("trained on")].text == "none"
-    (narrow,) = grids(board(store), narrow=True)
+    (grid,) = exhibit(board(store)).tables
+    assert grid.body[0][heads(grid).index("trained on")].text == "none"
+    (narrow,) = exhibit(board(store), narrow=True).tables
     assert "trained on none" in narrow.body[0][0].below
 
 
 def test_other_suites_show_the_split_only_where_it_differs(store):
     fill(store, record(suite="mine"))
-    assert "trained on" not in grids(board(store))[0].header
+    assert "trained on" not in heads(exhibit(board(store)).tables[0])
     fill(store, record("other", "ABCD", suite="mine"))
-    assert "trained on" in grids(board(store))[0].header
+    assert "trained on" in heads(exhibit(board(store)).tables[0])
 
 
 def test_runs_of_other_renderers_are_not_compared(store):

@@ -9,13 +9,15 @@ import pytest
 from rich.console import Console
 from statsmodels.stats.proportion import proportion_confint
 
-from tests.reports.conftest import FACTS, emoji_result, emoji_run, fill, quarantined
+from tests.reports.conftest import FACTS, emoji_result, emoji_run, exhibit, fill, quarantined
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import StoreError, UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports.board.grid import grids, score
-from vlm4vla.reports.board.leaderboard import board, leaderboard
-from vlm4vla.reports.tables import writers as tables
+from vlm4vla.reports.board.board import board
+from vlm4vla.reports.board.leaderboard import leaderboard
+from vlm4vla.reports.tables import terminal
+from vlm4vla.reports.tables import text as written
+from vlm4vla.reports.tables.numbers import score
 from vlm4vla.store import RunRecord
 from vlm4vla.suites.schema import Metric
 
@@ -26,7 +28,7 @@ def cells(found, policy, task="all"):
 
 def printed(found, width=100, **options):
     console = Console(width=width, file=io.StringIO(), markup=False)
-    console.print(tables.terminal(grids(found, **options), found.warnings))
+    console.print(terminal.exhibit(exhibit(found, **options)))
     return console.file.getvalue()
 
 
@@ -54,14 +56,14 @@ def test_overall_is_execution_times_recognition_on_the_counts(emoji):
 def test_recognition_is_undefined_where_nothing_was_executed(emoji):
     row = cells(board(emoji), "random")["recognition"]
     assert (row.value, row.low, row.high, row.n, row.k) == (None, None, None, 0, 0)
-    assert score(row).text == "n/a"
+    assert score(row).line == "n/a"
 
 
 def test_no_success_reports_the_one_sided_bound(emoji):
     row = cells(board(emoji), "random")["overall"]
     assert (row.value, row.low) == (0.0, 0.0)
     assert row.high == pytest.approx(1 - 0.05 ** (1 / 24))
-    assert score(row).text == "0.0 [≤ 12]"
+    assert score(row).line == "0.0 [≤ 12]"
 
 
 def test_no_success_in_several_tasks_reports_one_bound_for_their_mean(store):
@@ -93,8 +95,8 @@ def test_an_incomplete_run_never_shows_a_bare_number(emoji):
     rows = [row.value for row in found.rows if row.policy == "replay" and row.value is not None]
     for text in (
         printed(found),
-        tables.markdown(grids(found)),
-        tables.latex(grids(found)),
+        written.markdown(exhibit(found)),
+        written.latex(exhibit(found)),
     ):
         (line,) = (line for line in text.splitlines() if "replay" in line)
         assert len(re.findall(r"\(\d+\.\d ", line)) == len(rows) / 2 == 4
@@ -167,7 +169,7 @@ def test_differing_comparability_is_said_aloud(store):
     assert "assets" not in warning  # a fact only one of them states did not matter to the other
     assert "sapien" not in warning
     assert "cannot be compared" in printed(found)
-    assert "comparability" in grids(found)[0].header
+    assert "comparability" in [column.name for column in exhibit(found).tables[0].columns]
     assert board(store, policies=["expert"]).warnings == ()
 
 
@@ -199,13 +201,13 @@ def test_the_table_fits_a_hundred_columns_and_runs_a_line_each(store):
 def test_every_format_holds_every_run_and_the_same_numbers(emoji):
     found = board(emoji)
     listed = [vars(row) | {"marks": [*row.marks], "stand_ins": []} for row in found.rows]
-    assert json.loads(tables.json_text(found.rows)) == listed
-    rows = list(csv.DictReader(io.StringIO(tables.csv_text(found.rows))))
+    assert json.loads(written.json_text(exhibit(found))) == listed
+    rows = list(csv.DictReader(io.StringIO(written.csv_text(exhibit(found)))))
     assert [float(r["value"]) if r["value"] else None for r in rows] == [
         row.value for row in found.rows
     ]
-    grid = grids(found)
-    for text in (printed(found), tables.markdown(grid), tables.latex(grid)):
+    shown = exhibit(found)
+    for text in (printed(found), written.markdown(shown), written.latex(shown)):
         for run in {row.run for row in found.rows}:
             assert run[-8:] in text
         assert text.count("33.3 ") >= 3
@@ -214,13 +216,13 @@ def test_every_format_holds_every_run_and_the_same_numbers(emoji):
 def test_markdown_and_latex_escape_what_they_are_given(store):
     run = emoji_run("random", code="aaaaaaaa", policy_options={"a_b": "50% & |x| {y} #1 \\z"})
     fill(store, run, 0, 0)
-    grid = grids(board(store))
-    assert r"a\_b=50% & \|x\| {y} #1 \\z" in tables.markdown(grid)
-    assert r"a\_b=50\% \& |x| \{y\} \#1 \textbackslash{}z" in tables.latex(grid)
+    shown = exhibit(board(store))
+    assert r"a\_b=50% & \|x\| {y} #1 \\z" in written.markdown(shown)
+    assert r"a\_b=50\% \& |x| \{y\} \#1 \textbackslash{}z" in written.latex(shown)
 
 
 def test_latex_is_a_booktabs_table(emoji):
-    text = tables.latex(grids(board(emoji)))
+    text = written.latex(exhibit(board(emoji)))
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 1
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
     rows = [line for line in body.splitlines() if line.endswith("\\\\")]
@@ -229,8 +231,8 @@ def test_latex_is_a_booktabs_table(emoji):
 
 
 def test_by_task_adds_a_line_for_each_task(emoji):
-    (grid,) = grids(board(emoji, policies=["expert"]), by_task=True)
-    assert grid.header[1] == "task"
+    (grid,) = exhibit(board(emoji, policies=["expert"]), by_task=True).tables
+    assert grid.columns[1].name == "task"
     assert [line[1].text for line in grid.body] == ["all", "place"]
 
 
@@ -242,7 +244,7 @@ def test_large_runs_get_a_decimal(store):
         outcome = Outcome.SUCCESS if key.init % 4 == 0 else Outcome.FAILURE
         store.record(run.id, EpisodeResult(key, outcome))
     (row,) = cells(board(store), "p").values()
-    assert score(row).text == "25.0 [22.4, 27.8]"
+    assert score(row).line == "25.0 [22.4, 27.8]"
 
 
 def test_only_errors_and_only_half_a_run(store):

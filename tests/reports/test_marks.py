@@ -10,17 +10,17 @@ from dataclasses import replace
 import pytest
 from markupsafe import escape
 
-from tests.reports.conftest import FACTS, MARKED, emoji_run, fill
+from tests.reports.conftest import FACTS, MARKED, emoji_run, exhibit, fill
 from vlm4vla.reports import marks
-from vlm4vla.reports.board import beside_grid
 from vlm4vla.reports.board.beside import beside
-from vlm4vla.reports.board.grid import grids
-from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.board.beside_tables import beside_tables
+from vlm4vla.reports.board.board import board
 from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.correlation.sentences import sentences
 from vlm4vla.reports.figures.correlation import scatter
 from vlm4vla.reports.page import report
-from vlm4vla.reports.tables import writers as tables
+from vlm4vla.reports.tables import text as written
+from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store.library import Library, Score, Source
 
 SCORES = {"qwen3vl-2b": 0.5, "qwen3vl-4b": 0.6, "qwen3vl-8b": 0.8}
@@ -53,25 +53,24 @@ def test_every_written_format_carries_every_mark(marked, beside_others):
     found = board(marked)
     if beside_others:
         rows = beside(found, printed=False)
-        grid, as_csv, as_json = (
-            beside_grid.grids(rows), beside_grid.csv_text(rows), beside_grid.json_text(rows)
-        )  # fmt: skip
+        written_of = Exhibit(tuple(beside_tables(rows)), rows)
         # There every row says for itself what it may be compared with.
         shown = set(MARKED) - {"other comparability"}
     else:
-        grid, shown = grids(found), set(MARKED)
-        as_csv, as_json = tables.csv_text(found.rows), tables.json_text(found.rows)
-    (notes,) = ("; ".join(one.notes) for one in grid)
+        written_of, shown = exhibit(found), set(MARKED)
+    as_csv, as_json = written.csv_text(written_of), written.json_text(written_of)
+    (table,) = written_of.tables
+    notes = "; ".join(table.notes)
     for name in shown:
         assert marks.MARKS[name].meaning in notes
         policy = MARKED[name].get("policy", name.replace(" ", "-"))
-        (line,) = (line for line in grid[0].body if line[0].text.startswith(policy))
-        text = " ".join(part for cell in line for part in (cell.text, *cell.below))
+        (line,) = (line for line in table.body if line[0].text.startswith(policy))
+        text = " ".join(part for cell in line for part in cell.lines)
         assert marks.MARKS[name].sign in text
     assert set(MARKED) <= {n for one in json.loads(as_json) for n in one["marks"]}
     listed = {n for one in csv.DictReader(io.StringIO(as_csv)) for n in one["marks"].split(";")}
     assert set(MARKED) <= listed
-    for text in (tables.markdown(grid), tables.latex(grid)):
+    for text in (written.markdown(written_of), written.latex(written_of)):
         assert "best of 7" in text or beside_others
     assert "panda for widowx" in notes or beside_others
 
@@ -100,5 +99,5 @@ def test_a_correlation_carries_the_marks_of_its_policies(store):
 
 def test_no_mark_no_legend(store):
     fill(store, emoji_run("plain", code="00000000"), 24, 24)
-    (grid,) = grids(board(store))
+    (grid,) = exhibit(board(store)).tables
     assert not any(mark.meaning in "; ".join(grid.notes) for mark in marks.MARKS.values())

@@ -16,7 +16,7 @@ from vlm4vla.runs.campaign import cells
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.store.published import published
 from vlm4vla.suites.campaign import campaign_names, load_campaign
-from vlm4vla.suites.suite import load_file, suite_names
+from vlm4vla.suites.files import load_file, suite_names
 
 TABLES = ["vlm4vla_table1", "vlm4vla_table2"]
 NINE = [entry.name for entry in SHIPPED if entry.source.count("/") == 1]
@@ -45,7 +45,7 @@ def test_the_papers_tables_ship_complete(name):
     campaign = load_campaign(name)
     assert name in campaign_names()
     assert sorted(row.policy for row in campaign.rows) == sorted(NINE)
-    found = report.entries(campaign, "no-store.db")
+    found = report.entries(campaign)
     printed = [p for p in published() if p.source == campaign.source and p.table == campaign.table]
     assert printed
     shown = {(e.model, e.suite, e.metric, e.task): e.published for e in found}
@@ -63,8 +63,15 @@ def test_its_columns_are_metrics_of_suites_that_exist(name):
 
 def test_the_layout_is_the_papers():
     campaign = load_campaign("vlm4vla_table1")
-    grid = report.grid(campaign, report.entries(campaign, "no-store.db"))
-    assert grid.header[3:] == ("Task-1", "Task-2", "Task-3", "Task-4", "Task-5", "Calvin")
+    grid = report.campaign_table(campaign, report.entries(campaign))
+    assert tuple(column.name for column in grid.columns[3:]) == (
+        "Task-1",
+        "Task-2",
+        "Task-3",
+        "Task-4",
+        "Task-5",
+        "Calvin",
+    )
     lines = [[cell.text for cell in line] for line in grid.body]
     assert lines[0] == ["OpenVLA*", "7.7B", "paper", "0.792", "0.644", "0.499", "0.368", "0.245",
                         "2.548"]  # fmt: skip

@@ -3,7 +3,7 @@ import pytest
 from statsmodels.stats.weightstats import ttost_paired
 
 from vlm4vla.stats.equivalence import tost_means, tost_paired_rates, tost_rates
-from vlm4vla.stats.paired import Table, newcombe
+from vlm4vla.stats.paired import PairedCounts, newcombe
 from vlm4vla.stats.unpaired import newcombe_unpaired
 
 
@@ -16,7 +16,9 @@ def test_means_are_statsmodels_tost(margin):
     assert (ours.p < 0.05) == (-margin < ours.low and ours.high < margin)
 
 
-@pytest.mark.parametrize("table", [Table(400, 20, 22, 58), Table(10, 2, 3, 9), Table(50, 0, 0, 0)])
+@pytest.mark.parametrize(
+    "table", [PairedCounts(400, 20, 22, 58), PairedCounts(10, 2, 3, 9), PairedCounts(50, 0, 0, 0)]
+)
 @pytest.mark.parametrize("margin", [0.02, 0.05, 0.3])
 def test_paired_rates_are_equivalent_where_the_interval_lies_within(table, margin):
     found = tost_paired_rates(table, margin)
@@ -38,7 +40,7 @@ def test_equivalence_is_not_claimed_too_often():
     """At a true difference of exactly the margin, 5 % of claims at most (here of 1500 tables)."""
     rng = np.random.default_rng(1)
     tables = rng.multinomial(200, (0.6, 0.15, 0.05, 0.2), size=1500)
-    claimed = np.mean([tost_paired_rates(Table(*map(int, t)), 0.1).p < 0.05 for t in tables])
+    claimed = np.mean([tost_paired_rates(PairedCounts(*map(int, t)), 0.1).p < 0.05 for t in tables])
     assert claimed <= 0.067
 
 

@@ -8,19 +8,19 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as theirs
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from vlm4vla.stats.paired import Table, mcnemar, newcombe, sign_flip, stratified_newcombe
+from vlm4vla.stats.paired import PairedCounts, mcnemar, newcombe, sign_flip, stratified_newcombe
 
 CELLS = st.tuples(*[st.integers(0, 30)] * 4).filter(lambda cells: sum(cells) > 0)
 
 
 def test_outcomes_are_counted():
-    table = Table.of([1, 1, 0, 0, 1], [1, 0, 1, 0, 0])
-    assert table == Table(1, 2, 1, 1)
+    table = PairedCounts.of([1, 1, 0, 0, 1], [1, 0, 1, 0, 0])
+    assert table == PairedCounts(1, 2, 1, 1)
     assert (table.n, table.discordant, table.difference) == (5, 3, 0.2)
     with pytest.raises(ValueError, match="true or false"):
-        Table.of([0.5], [1])
+        PairedCounts.of([0.5], [1])
     with pytest.raises(ValueError, match="same episodes"):
-        Table.of([1, 0], [1])
+        PairedCounts.of([1, 0], [1])
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
@@ -41,7 +41,7 @@ def test_mid_p_takes_half_of_the_observed_table_away():
 @given(CELLS)
 def test_without_correlation_newcombes_interval_is_that_of_two_samples(cells):
     """phi = 0 leaves his hybrid score interval for independent rates, which statsmodels has."""
-    table = Table(*cells)
+    table = PairedCounts(*cells)
     a, b, c, d = cells
     if 0 <= a * d - b * c <= table.n / 2:  # corrected for continuity to nothing
         ours = newcombe(table)
@@ -52,7 +52,7 @@ def test_without_correlation_newcombes_interval_is_that_of_two_samples(cells):
 def test_newcombes_paired_interval_is_the_published_one():
     """Airway hyper-responsiveness of Bentur et al. 2009, as tabulated by Fagerland, Lydersen &
     Laake (2014, Stat. Med. 33, 2850-2875): -0.507 to -0.026."""
-    found = newcombe(Table(1, 1, 7, 12))
+    found = newcombe(PairedCounts(1, 1, 7, 12))
     assert (round(found.low, 3), round(found.high, 3)) == (-0.507, -0.026)
 
 
@@ -64,7 +64,7 @@ def test_newcombes_paired_interval_covers(n, chances):
     rng = np.random.default_rng(5)
     truth, hits = chances[1] - chances[2], 0
     for cells in rng.multinomial(n, chances, size=2000):
-        found = newcombe(Table(*map(int, cells)))
+        found = newcombe(PairedCounts(*map(int, cells)))
         hits += found.low <= truth <= found.high
     assert 0.94 <= hits / 2000 <= 0.99  # wide where differing pairs are few
 
@@ -72,25 +72,25 @@ def test_newcombes_paired_interval_covers(n, chances):
 @given(CELLS)
 def test_the_interval_holds_the_difference_and_turns_with_the_pair(cells):
     a, b, c, d = cells
-    one, other = newcombe(Table(a, b, c, d)), newcombe(Table(a, c, b, d))
+    one, other = newcombe(PairedCounts(a, b, c, d)), newcombe(PairedCounts(a, c, b, d))
     assert -1 <= one.low <= one.value <= one.high <= 1
     assert (one.low, one.high) == (pytest.approx(-other.high), pytest.approx(-other.low))
 
 
 def test_pairs_that_agree_make_the_interval_narrower():
-    alike, unlike = newcombe(Table(40, 12, 4, 44)), newcombe(Table(24, 28, 20, 28))
+    alike, unlike = newcombe(PairedCounts(40, 12, 4, 44)), newcombe(PairedCounts(24, 28, 20, 28))
     assert alike.value == unlike.value == 0.08
     assert alike.high - alike.low < 0.75 * (unlike.high - unlike.low)
 
 
 def test_tasks_weigh_the_same():
-    tables = [Table(0, 10, 0, 0), Table(20, 0, 0, 70)]
+    tables = [PairedCounts(0, 10, 0, 0), PairedCounts(20, 0, 0, 70)]
     found = stratified_newcombe(tables)
     assert found.value == 0.5 and found.low < 0.5 < found.high
     one = newcombe(tables[1])
     assert stratified_newcombe(tables[1:]) == one
     with pytest.raises(ValueError, match="each task"):
-        stratified_newcombe([Table(0, 0, 0, 0)])
+        stratified_newcombe([PairedCounts(0, 0, 0, 0)])
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,7 +10,8 @@ import pytest
 
 from vlm4vla.core.errors import InvalidFile, MissingAsset, OutOfRange, UnknownName
 from vlm4vla.suites import calvin, calvin_rules, calvin_sequences, calvin_states
-from vlm4vla.suites.suite import load, load_file
+from vlm4vla.suites.files import load_file
+from vlm4vla.suites.suite import load
 
 
 def upstream(name):

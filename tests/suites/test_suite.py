@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange, UnknownName
-from vlm4vla.suites.suite import load, load_file, suite_names
+from vlm4vla.suites.files import load_file, suite_names
+from vlm4vla.suites.suite import load
 
 MINIMAL = "name: mine\nsummary: s\nsimulator: toy\n"
 
@@ -100,15 +101,16 @@ def test_a_generator_of_the_users_own(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (MINIMAL.replace("simulator", "simulater"), "simulater: .* Did you mean simulator"),
+        (MINIMAL.replace("simulator", "simulater"), "simulater'. Did you mean simulator"),
         (MINIMAL + "metrics: [{name: a, kind: rate, giwen: x}]", "Did you mean given"),
         (MINIMAL + "metrics: [{name: a, kind: rat, of: x}]", "metrics.0.kind"),
         (MINIMAL + "success: always", "success: "),
         (MINIMAL.replace("mine", "My Suite"), "name: "),
         (MINIMAL + "episodes: [", "not YAML"),
         (b"\xff\xfe\x00", "not YAML"),
-        ("", "top level"),
-        ("- a\n- b\n", "top level"),
+        ("", "fields with values"),
+        ("- a\n- b\n", "fields with values"),
+        (MINIMAL + "format: 9", "format 9; this vlm4vla reads format 1"),
     ],
 )
 def test_a_bad_file_is_refused_with_the_place(tmp_path, text, said):

@@ -22,7 +22,7 @@ class What(StrEnum):
     RUNS = "runs"
 
 
-Table = Sequence[Mapping[str, object]]
+Listing = Sequence[Mapping[str, object]]
 
 
 def list_(
@@ -39,7 +39,7 @@ def list_(
         _show(part.value, table)
 
 
-def _read(part: What, store: str | None) -> Table:
+def _read(part: What, store: str | None) -> Listing:
     if part is What.SUITES:
         return _suites()
     if part is What.POLICIES:
@@ -51,8 +51,8 @@ def _read(part: What, store: str | None) -> Table:
     return _runs(store)
 
 
-def _suites() -> Table:
-    from vlm4vla.suites.suite import load_file, suite_names
+def _suites() -> Listing:
+    from vlm4vla.suites.files import load_file, suite_names
 
     files = [load_file(name) for name in suite_names()]
     return [
@@ -66,7 +66,7 @@ def _suites() -> Table:
     ]
 
 
-def _policies() -> Table:
+def _policies() -> Listing:
     from vlm4vla import policies, simulators
 
     table: list[dict[str, object]] = [
@@ -78,7 +78,7 @@ def _policies() -> Table:
     return table
 
 
-def _backbones() -> Table:
+def _backbones() -> Listing:
     from vlm4vla.models.registry import entries
 
     return [
@@ -87,7 +87,7 @@ def _backbones() -> Table:
     ]
 
 
-def _simulators() -> Table:
+def _simulators() -> Listing:
     from vlm4vla import simulators
 
     return [
@@ -96,7 +96,7 @@ def _simulators() -> Table:
     ]
 
 
-def _runs(where: str | None) -> Table:
+def _runs(where: str | None) -> Listing:
     from vlm4vla.store import RunStatus, reading, reading_if_any
 
     # Nothing has been run here: no mistake. A store that is named must be there.
@@ -125,20 +125,15 @@ def _words(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _show(name: str, table: Table) -> None:
-    from rich import box
-    from rich.table import Table as Printed
-
+def _show(name: str, listed: Listing) -> None:
     from vlm4vla.cli.screen import screen
+    from vlm4vla.reports.tables.table import ResultTable, columns, words
+    from vlm4vla.reports.tables.terminal import drawn
 
     console = screen()
     console.print(name, style="bold")
-    if not table:
+    if not listed:
         console.print("none yet\n", style="dim")
         return
-    printed = Printed(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in table[0]:
-        printed.add_column(column, overflow="fold")
-    for row in table:
-        printed.add_row(*map(_words, row.values()))
-    console.print(printed, "")
+    body = tuple(words(*map(_words, row.values())) for row in listed)
+    console.print(drawn(ResultTable(name, columns(*listed[0], fold=True), body)), "")

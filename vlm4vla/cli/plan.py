@@ -29,8 +29,8 @@ def plan(question: Annotated[PowerQuestion, Spread()], json_: JsonOption = False
 
 
 def _show(console: Console, wish: Wish, answers: list[Need], within: Reach | None) -> None:
-    from rich import box
-    from rich.table import Table
+    from vlm4vla.reports.tables.table import ResultTable, columns, words
+    from vlm4vla.reports.tables.terminal import drawn
 
     subject = (
         f"a mean whose episodes have a standard deviation of {wish.sd:g}"
@@ -38,13 +38,17 @@ def _show(console: Console, wish: Wish, answers: list[Need], within: Reach | Non
         else f"a success rate near {100 * wish.rate:g} %"
     )
     console.print(f"Episodes of each policy, for {subject}", style="bold")
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("wanted", "on", "episodes", ""):
-        table.add_column(name, justify="right" if name == "episodes" else "left")
-    for need in answers:
-        count = "over 10 million" if need.episodes is None else f"{need.episodes:,}"
-        table.add_row(need.goal, need.design, count, need.note)
-    console.print(table)
+    body = tuple(
+        words(
+            need.goal,
+            need.design,
+            "over 10 million" if need.episodes is None else f"{need.episodes:,}",
+            need.note,
+        )
+        for need in answers
+    )
+    heads = columns("wanted", "on", "episodes", "", numeric=("episodes",), fold=True)
+    console.print(drawn(ResultTable("", heads, body)))
     console.print(
         f"Differences are found with {100 * wish.power:g} % power at a two-sided level of "
         f"{wish.alpha:g}.",

@@ -63,8 +63,8 @@ def report(
 
 def _contact_sheets(store: Store, record: RunRecord, count: int, folder: Path) -> list[Sheet]:
     """Replay `count` episodes of a run, failures first: they are what one wants to see."""
-    from vlm4vla.reports.board.grid import short_run
     from vlm4vla.reports.page import Sheet
+    from vlm4vla.reports.scores import short_run
     from vlm4vla.reports.sheet import write_sheet
     from vlm4vla.runs.replay import Pictures, replay_stored
 

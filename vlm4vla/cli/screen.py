@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from vlm4vla.reports.tables.format import TableFormat
+    from vlm4vla.reports.tables.table import Exhibit
 
 WIDTH = 100
 """Of a pipe or file, which has none of its own."""
@@ -14,3 +21,13 @@ def screen() -> Console:
     if not console.is_terminal:
         console.width = WIDTH
     return console
+
+
+def present(shown: Exhibit, written: TableFormat) -> None:
+    """Print tables in the format that was asked for."""
+    from vlm4vla.reports.tables import terminal, text
+
+    if written == "table":
+        screen().print(terminal.exhibit(shown))
+    else:
+        sys.stdout.write(text.text(shown, written))

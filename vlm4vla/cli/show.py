@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +44,8 @@ def show(
 def _show_run(summary: Summary, episodes: list[EpisodeRow], as_json: bool) -> None:
     from vlm4vla.cli.screen import screen
     from vlm4vla.reports.marks import legend
-    from vlm4vla.reports.summary import configuration
+    from vlm4vla.reports.summary import configuration, further_tables, scores_table
+    from vlm4vla.reports.tables.terminal import drawn
 
     run = summary.run
     if as_json:
@@ -53,12 +54,12 @@ def _show_run(summary: Summary, episodes: list[EpisodeRow], as_json: bool) -> No
     console = screen()
     console.print(f"{run.id}   {summary.status}", style="bold")
     console.print(_pairs(configuration(run)), "")
-    console.print(_scores(summary))
+    console.print(drawn(scores_table(summary)))
     for text in legend({name for row in summary.rows for name in row.marks}):
         console.print(f"! {text}", style="yellow")
     console.print()
-    for table in _further(summary):
-        console.print(table, "")
+    for table in further_tables(summary):
+        console.print(drawn(table), "")
     if summary.stages:
         console.print("stages", style="bold")
         for stage in summary.stages:
@@ -158,51 +159,6 @@ def _in_words(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return "-" if value in (None, "") else str(value)
-
-
-def _scores(summary: Summary) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    from vlm4vla.reports.board.grid import score
-    from vlm4vla.reports.scores import ALL
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    metrics = list(dict.fromkeys(row.metric for row in summary.rows if row.task == ALL))
-    tasks = list(dict.fromkeys(row.task for row in summary.rows if row.metric in metrics))
-    if len(tasks) == 2:
-        tasks = [ALL]  # one task: the two lines would be the same
-    for name in ("task", *metrics, "episodes"):
-        table.add_column(name, justify="left" if name == "task" else "right")
-    cells = {(row.task, row.metric): row for row in summary.rows}
-    for task in tasks:
-        first = cells[task, metrics[0]]
-        done = f"{first.finished}/{first.planned}"
-        texts = [score(cells[task, metric]) for metric in metrics]
-        lines = ["\n".join((cell.text, *cell.below)) for cell in texts]
-        table.add_row(task, *lines, done + (f", {first.errors} errors" if first.errors else ""))
-    return table
-
-
-def _further(summary: Summary) -> Iterator[Table]:
-    """What the suite counts besides: a chain's subtasks, each over its own attempts."""
-    from rich import box
-    from rich.table import Table
-
-    from vlm4vla.reports.board.grid import score
-    from vlm4vla.reports.scores import ALL
-
-    columns = {row.metric for row in summary.rows if row.task == ALL}
-    rows = [row for row in summary.rows if row.metric not in columns]
-    for name in dict.fromkeys(row.metric for row in rows):
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        table.add_column(name)
-        for column in ("solved", "attempts"):
-            table.add_column(column, justify="right")
-        for row in rows:
-            if row.metric == name:
-                table.add_row(row.task, score(row).text, str(row.n))
-        yield table
 
 
 def _print_time(console: Console, summary: Summary) -> None:

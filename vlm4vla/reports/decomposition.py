@@ -8,21 +8,21 @@ trained on (Val), beside those it did (ID, Train); a policy that cannot read is 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.board.board import board
 from vlm4vla.reports.marks import BEST, DECIDED, INCOMPLETE
 from vlm4vla.reports.scores import ALL, Row
+from vlm4vla.reports.tables.registry import Selection, opened
+from vlm4vla.reports.tables.text import record
 from vlm4vla.stats.binomial import posterior
 from vlm4vla.stats.intervals import Estimate
 from vlm4vla.stats.product import decompose, product_draws
-from vlm4vla.store import Store, default_path
+from vlm4vla.store import Store, Where
 from vlm4vla.store.published import PublishedRow, published
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ class Gap:
     p_loses: float | None
     """Posterior probability that recognition is worse on the second."""
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Whose it is."""
+        return self.origin, self.policy, self.variant
+
 
 @dataclass(frozen=True)
 class Decomposed:
@@ -85,14 +90,12 @@ class Decomposed:
 
 
 def decomposition(
-    store: Store | str | Path | None = None,
-    policy: str | Collection[str] | None = None,
-    published: bool = False,
+    store: Where = None, policy: str | Collection[str] | None = None, published: bool = False
 ) -> pd.DataFrame:
     """Execution, recognition and overall success of every policy and split, as a data frame.
 
     Args:
-        store: an open store or its file; by default `VLM4VLA_STORE` or ./results/bench.db.
+        store: an open store, its file or URL; by default `VLM4VLA_STORE` or ./results/bench.db.
         policy: only this policy, or these.
         published: add what the GrinningFace paper prints.
 
@@ -103,39 +106,27 @@ def decomposition(
     import pandas as pd
 
     policies = [policy] if isinstance(policy, str) else policy or ()
-    found = decomposed(store, policies, published)
-    rows = []
-    for one in found.splits:
-        row = {f.name: getattr(one, f.name) for f in fields(one)}
-        for name in ("execution", "recognition", "overall"):
-            estimate = row.pop(name)
-            parts = asdict(estimate) if estimate else dict.fromkeys(("value", "low", "high"))
-            row |= {name if k == "value" else f"{name}_{k}": v for k, v in parts.items()}
-        rows.append(row)
-    return pd.DataFrame(rows)
+    with opened(store, Selection(published=published)) as read:
+        return pd.DataFrame(list(map(record, decomposed(read, policies, published).splits)))
 
 
 def decomposed(
-    store: Store | str | Path | None = None,
-    policies: Collection[str] = (),
-    printed: bool = False,
+    store: Store | None, policies: Collection[str] = (), printed: bool = False
 ) -> Decomposed:
     """As `decomposition`, as records, with the gaps between the splits."""
     generator = np.random.default_rng(SEED)
     scores: list[SplitScore] = []
     warnings: tuple[str, ...] = ()
-    with ExitStack() as stack:
-        path = store.path if isinstance(store, Store) else Path(store or default_path())
-        if not printed or path.is_file():
-            opened = store if isinstance(store, Store) else stack.enter_context(Store.open(path))
-            suites = sorted({r.suite for r in opened.runs() if r.suite.startswith(FAMILY)})
-            if suites:
-                found = board(opened, suites, policies)
-                warnings = tuple(text for text in found.warnings if "planned" not in text)
-                for suite in found.suites:
-                    for rows in found.of_suite(suite):
-                        if (one := _of_run(rows, generator)) is not None:
-                            scores.append(one)
+    runs = store.runs() if store is not None else []
+    if store is not None and (
+        suites := sorted({r.suite for r in runs if r.suite.startswith(FAMILY)})
+    ):
+        found = board(store, suites, policies)
+        warnings = tuple(n.text for n in found.notices if n.kind != "unpaired")
+        for suite in found.suites:
+            for rows in found.of_suite(suite):
+                if (one := _of_run(rows, generator)) is not None:
+                    scores.append(one)
     if printed:
         scores += _of_paper(published(), generator)
     if not scores:

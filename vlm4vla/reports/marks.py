@@ -38,12 +38,13 @@ ERRORS = Mark("errors", "", "err: the range if every error were a failure or a s
 IMPORTED = Mark("imported", "¶", "imported: measured by another harness, not by this one")
 UNFINISHED = Mark("unfinished", "", "(in brackets: imported from an unfinished run, no result)")
 UNSTATED = Mark("n not stated", "", "n ?: the number of trials is not stated")
+FLAGGED = Mark("flagged", "§", "the printed number contradicts others: results/README.md")
 
 MARKS = {
     mark.name: mark
     for mark in (
         PRIVILEGED, BEST, STAND_IN, UNLIKE, DECIDED, INCOMPLETE, ERRORS, IMPORTED, UNFINISHED,
-        UNSTATED,
+        UNSTATED, FLAGGED,
     )
 }  # fmt: skip
 """All of them by name, in the order of their signs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -94,6 +95,12 @@ def short_hash(facts: Mapping[str, JSON]) -> str:
     """Six digits that are equal where the facts are."""
     text = json.dumps(facts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def short_run(run: str) -> str:
+    """The end of a default id, which is enough to name it; any other id whole."""
+    found = re.search(r"(?<=-)[0-9a-f]{8}(-\d+)?$", run)
+    return found[0] if found else run
 
 
 def in_words(options: Mapping[str, JSON]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.result import Outcome
-from vlm4vla.reports.scores import Row, rows_of, status_of
+from vlm4vla.reports.scores import ALL, Row, rows_of, status_of
+from vlm4vla.reports.tables.numbers import score
+from vlm4vla.reports.tables.table import Cell, ResultTable, columns, words
 from vlm4vla.store import EpisodeRow, Fault, RunRecord, Store
 
 
@@ -94,6 +96,42 @@ def configuration(run: RunRecord) -> Mapping[str, JSON]:
         "seed": run.seed,
         "success counts": f"{run.success_rule} step" if run.success_rule == "last" else "any step",
     }
+
+
+def scores_table(summary: Summary) -> ResultTable:
+    """Every metric over all tasks, and on each if there are several."""
+    metrics = list(dict.fromkeys(row.metric for row in summary.rows if row.task == ALL))
+    tasks = list(dict.fromkeys(row.task for row in summary.rows if row.metric in metrics))
+    if len(tasks) == 2:
+        tasks = [ALL]  # one task: the two lines would be the same
+    cells = {(row.task, row.metric): row for row in summary.rows}
+    body = []
+    for task in tasks:
+        first = cells[task, metrics[0]]
+        errors = f", {first.errors} errors" if first.errors else ""
+        done = Cell(f"{first.finished}/{first.planned}{errors}")
+        body.append((Cell(task), *(score(cells[task, metric]) for metric in metrics), done))
+    numeric = (*metrics, "episodes")
+    return ResultTable("", columns("task", *numeric, numeric=numeric), tuple(body))
+
+
+def further_tables(summary: Summary) -> list[ResultTable]:
+    """What the suite counts besides: a chain's subtasks, each over its own attempts."""
+    main = {row.metric for row in summary.rows if row.task == ALL}
+    rows = [row for row in summary.rows if row.metric not in main]
+    numeric = ("solved", "attempts")
+    return [
+        ResultTable(
+            "",
+            columns(name, *numeric, numeric=numeric),
+            tuple(
+                (Cell(row.task), replace(score(row), below=()), *words(row.n))
+                for row in rows
+                if row.metric == name
+            ),
+        )
+        for name in dict.fromkeys(row.metric for row in rows)
+    ]
 
 
 def _funnel(done: Sequence[EpisodeRow]) -> tuple[Stage, ...]:

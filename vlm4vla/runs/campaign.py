@@ -12,7 +12,7 @@ from vlm4vla.runs.execute import RunSummary
 from vlm4vla.runs.plan import RunPlan, resolve
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.suites.campaign import CampaignFile, CampaignRow, CampaignSuite
-from vlm4vla.suites.suite import suite_names
+from vlm4vla.suites.files import suite_names
 
 _CHECKPOINT = "vla.json"
 

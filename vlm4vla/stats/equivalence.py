@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from vlm4vla.stats.intervals import Estimate
-from vlm4vla.stats.paired import Table, newcombe
+from vlm4vla.stats.paired import PairedCounts, newcombe
 from vlm4vla.stats.unpaired import newcombe_unpaired
 
 _LEVELS = (1e-9, 1 - 1e-9)
@@ -51,7 +51,7 @@ def tost_means(differences: ArrayLike, margin: float, alpha: float = 0.05) -> Eq
     return Equivalence(float(p), mean - half, mean + half)
 
 
-def tost_paired_rates(table: Table, margin: float, alpha: float = 0.05) -> Equivalence:
+def tost_paired_rates(table: PairedCounts, margin: float, alpha: float = 0.05) -> Equivalence:
     """Whether two paired rates differ by less than the margin, by Newcombe's paired interval.
 
     Args:

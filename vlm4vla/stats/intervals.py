@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 RESAMPLES = 10_000
 _NORMAL = NormalDist()
+Z95 = _NORMAL.inv_cdf(0.975)
+"""Half a 95 % interval of a normal, in standard errors."""
 
 
 @dataclass(frozen=True)

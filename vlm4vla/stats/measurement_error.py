@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 
 from vlm4vla.stats.correlation import Kind, pearson, spearman
-from vlm4vla.stats.intervals import Estimate, Floats
+from vlm4vla.stats.intervals import Z95, Estimate, Floats
 
 DRAWS = 20_000
 LEVELS = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -147,7 +147,7 @@ def simex(
         [_extrapolated(a[o], b[o], sa[o], sb[o], noise[..., o], statistic) for o in others]
     )
     spread = np.sqrt((a.size - 1) / a.size * np.sum((without - without.mean()) ** 2))
-    return Estimate(value, value - 1.96 * float(spread), value + 1.96 * float(spread))
+    return Estimate(value, value - Z95 * float(spread), value + Z95 * float(spread))
 
 
 def _extrapolated(

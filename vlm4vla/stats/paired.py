@@ -23,7 +23,7 @@ _TIE = 1e-9
 
 
 @dataclass(frozen=True)
-class Table:
+class PairedCounts:
     """Episodes by the outcome of both policies."""
 
     both: int
@@ -47,7 +47,7 @@ class Table:
         return (self.first_only - self.second_only) / self.n if self.n else np.nan
 
     @classmethod
-    def of(cls, first: ArrayLike, second: ArrayLike) -> Table:
+    def of(cls, first: ArrayLike, second: ArrayLike) -> PairedCounts:
         """Count outcomes (n,) that are true or false."""
         a, b = _pairs(first, second)
         if not np.isin([a, b], (0, 1)).all():
@@ -76,7 +76,7 @@ def mcnemar(first_only: ArrayLike, second_only: ArrayLike, mid: bool = False) ->
     return binomial_test(b, b + c, 0.5, mid)
 
 
-def newcombe(table: Table, confidence: float = 0.95) -> Estimate:
+def newcombe(table: PairedCounts, confidence: float = 0.95) -> Estimate:
     """Interval of the difference of two paired rates (Newcombe 1998, Stat. Med. 17, 2635, no. 10).
 
     Wilson's limits of either rate, joined by squares and by the correlation of the pairs.
@@ -99,7 +99,7 @@ def newcombe(table: Table, confidence: float = 0.95) -> Estimate:
     return Estimate(value, max(-1.0, value - below), min(1.0, value + above))
 
 
-def stratified_newcombe(tables: Sequence[Table], confidence: float = 0.95) -> Estimate:
+def stratified_newcombe(tables: Sequence[PairedCounts], confidence: float = 0.95) -> Estimate:
     """Mean over tasks of the paired differences, each task weighing the same.
 
     The limits of the tasks are combined by squares, as `stratified_rate` does for rates.
@@ -160,7 +160,7 @@ def _flipped(size: Floats, generator: Generator, resamples: int) -> Floats:
     return sums
 
 
-def _correlation(table: Table) -> float:
+def _correlation(table: PairedCounts) -> float:
     """Phi of the pairs, positive values corrected for continuity as Newcombe does."""
     a, b, c, d = table.both, table.first_only, table.second_only, table.neither
     product = float((a + b) * (c + d) * (a + c) * (b + d))

@@ -1,7 +1,6 @@
 """The results store: one row per episode, one row per run."""
 
 from vlm4vla.store.address import beside
-from vlm4vla.store.address import file_of as default_path  # until reports/ asks no more
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace
 from vlm4vla.store.store import Store, Where, reading, reading_if_any
 
@@ -14,7 +13,6 @@ __all__ = [
     "Trace",
     "Where",
     "beside",
-    "default_path",
     "reading",
     "reading_if_any",
 ]

@@ -6,6 +6,7 @@ Source of the numbers: the `source` and `table` of each row. Columns: results/RE
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -126,6 +127,15 @@ def backbone_of(name: str) -> str:
 def family_of(backbone: str) -> str:
     """The family of a backbone; one that is unknown is its own family."""
     return next((one.family for one in backbones() if one.key == backbone), backbone)
+
+
+def paper_name(source: str) -> str:
+    """What a paper is called for short: what stands in brackets at the end of its title, or first.
+
+    `What Matters in ... (RoboVLMs)` -> `RoboVLMs`; `VLM4VLA, arXiv:2601.03309v1` -> `VLM4VLA`.
+    """
+    bracketed = re.search(r"\(([^()]+)\)$", source)
+    return bracketed[1] if bracketed else source.partition(",")[0]
 
 
 def read_published(path: Path) -> tuple[PublishedRow, ...]:

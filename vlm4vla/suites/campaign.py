@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from vlm4vla.core.errors import InvalidFile, UnknownName
 from vlm4vla.core.files import shipped
+from vlm4vla.core.formats import FileFormat
+from vlm4vla.suites.files import read_yaml, validated
 from vlm4vla.suites.schema import Name, Strict
+
+CAMPAIGN_FORMAT = FileFormat("campaign")
 
 
 class CampaignSuite(Strict):
@@ -46,7 +49,7 @@ class Reference(Strict):
     size: str = ""
 
 
-class Column(Strict):
+class CampaignColumn(Strict):
     """One column of numbers."""
 
     title: str
@@ -70,7 +73,7 @@ class CampaignFile(Strict):
     suites: Annotated[list[CampaignSuite], Field(min_length=1)]
     rows: Annotated[list[CampaignRow], Field(min_length=1)]
     references: list[Reference] = Field(default_factory=list)
-    columns: Annotated[list[Column], Field(min_length=1)]
+    columns: Annotated[list[CampaignColumn], Field(min_length=1)]
 
     def checkpoint(self, row: CampaignRow, suite: CampaignSuite) -> Path:
         """Where the row's checkpoint for that suite lies, relative to the checkpoints' folder."""
@@ -89,17 +92,10 @@ def load_campaign(name_or_path: str) -> CampaignFile:
         path = shipped("benchmarks") / "campaigns" / f"{name_or_path}.yaml"
         if not path.is_file():
             raise UnknownName("campaign", name_or_path, campaign_names())
+    content = CAMPAIGN_FORMAT.upgraded(read_yaml(path, "Campaign"), path)
+    file = validated(CampaignFile, content, f"Campaign {path}")
     try:
-        file = CampaignFile.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         file.checkpoint(file.rows[0], file.suites[0])
-    except OSError as error:
-        raise InvalidFile(f"Campaign {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidFile(f"Campaign {path} is not YAML: {error}") from error
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"]) or "top level"
-        raise InvalidFile(f"Campaign {path}: {place}: {problem['msg']}.") from error
     except (KeyError, IndexError, ValueError) as error:
         raise InvalidFile(
             f"Campaign {path}: checkpoints may name {{data}} and {{policy}} only."

@@ -39,9 +39,19 @@ class Protocol(Strict):
     options: dict[str, str | int | float | bool] = {}
 
 
-class SuiteFile(Strict):
-    """One file of `benchmarks/`."""
+class SuiteFacts(Strict):
+    """What reports know of a suite, also of one that is only printed (`benchmarks/families/`)."""
 
+    differs: str = ""
+    """In what a printed number differs at least from one measured here."""
+    metrics: list[Metric] = [Metric(name="success", kind="rate", of="success", headline=True)]
+
+
+class SuiteFile(SuiteFacts):
+    """One file of `benchmarks/`, with what it extends."""
+
+    extends: str = ""
+    """A suite or family whose fields are taken over: its name, or a file beside this one."""
     name: Name
     summary: str
     simulator: str
@@ -55,7 +65,6 @@ class SuiteFile(Strict):
     generator: str = ""
     """`module:function` of the episode generator, for simulators of other packages."""
     protocols: dict[Name, Protocol] = {}
-    metrics: list[Metric] = [Metric(name="success", kind="rate", of="success", headline=True)]
     tables: dict[Name, list[str]] = {}
     """Further tables, shown by `--by-task`: the rate of each of these measures over the episodes in
     which it is defined, e.g. of a chain's subtasks over the chains that came to them."""

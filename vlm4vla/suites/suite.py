@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Literal, cast
-
-import yaml
-from pydantic import ValidationError
 
 from vlm4vla.core.episode import JSON, Episode
 from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange, UnknownName
-from vlm4vla.core.files import shipped
 from vlm4vla.core.reference import load_object
-from vlm4vla.suites.schema import Metric, Protocol, Strict, SuiteFile
+from vlm4vla.suites.files import load_file
+from vlm4vla.suites.schema import Metric, SuiteFile
 
 Scalar = str | int | float | bool
 
@@ -71,34 +66,6 @@ class Suite:
             chosen = _first_of_each_task(self.name, chosen, count)
         episodes = tuple(replace(e, key=replace(e.key, seed=seed)) for e in chosen)
         return replace(self, episodes=episodes)
-
-
-def suite_names() -> list[str]:
-    """Names of the suites that ship."""
-    return sorted(path.stem for path in shipped("benchmarks").glob("*.yaml"))
-
-
-def load_file(name_or_path: str) -> SuiteFile:
-    """Read a shipped suite by name, or any suite by path."""
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
-        path = shipped("benchmarks") / f"{name_or_path}.yaml"
-        if not path.is_file():
-            raise UnknownName(
-                "suite", name_or_path, suite_names(), "`bench list suites` shows all."
-            )
-    try:
-        with path.open("rb") as file:
-            return SuiteFile.model_validate(yaml.safe_load(file))
-    except OSError as error:
-        raise InvalidFile(
-            f"Suite file {path} cannot be read: {error.strerror}.",
-            "Give the path of a YAML file, or a suite's name (bench list suites).",
-        ) from error
-    except yaml.YAMLError as error:
-        raise InvalidFile(f"Suite file {path} is not YAML: {error}") from error
-    except ValidationError as error:
-        raise InvalidFile(f"Suite file {path}: {_first_problem(error)}") from error
 
 
 def load(
@@ -170,18 +137,3 @@ def _first_of_each_task(suite: str, episodes: Iterable[Episode], count: int) -> 
     if not 1 <= count <= fewest:
         raise OutOfRange(f"--episodes {count}: suite '{suite}' has 1 to {fewest} a task.")
     return [episode for group in by_task.values() for episode in group[:count]]
-
-
-def _first_problem(error: ValidationError) -> str:
-    # A misspelt field is both unknown and missing: the first says more.
-    problems = sorted(error.errors(), key=lambda p: p["type"] != "extra_forbidden")
-    problem, more = problems[0], len(problems) - 1
-    place = ".".join(str(part) for part in problem["loc"]) or "top level"
-    text = problem["msg"]
-    if problem["type"] == "extra_forbidden":
-        inner: dict[str, type[Strict]] = {"metrics": Metric, "protocols": Protocol}
-        model = inner.get(str(problem["loc"][0]), SuiteFile)
-        near = get_close_matches(str(problem["loc"][-1]), model.model_fields, n=2)
-        text = "there is no such field."
-        text += f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"{place}: {text}" + (f" (and {more} more)" if more else "")

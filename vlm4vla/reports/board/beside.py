@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports import marks
-from vlm4vla.reports.board.leaderboard import Board, board
+from vlm4vla.reports.board.board import Board, board
 from vlm4vla.reports.board.printed import with_interval
 from vlm4vla.reports.scores import ALL, Row
+from vlm4vla.reports.tables.registry import Selection
 from vlm4vla.stats.intervals import wilson
-from vlm4vla.store import Store, default_path
+from vlm4vla.store import Store
 from vlm4vla.store.library import ImportedResult, Library, Source
 from vlm4vla.store.published import PublishedRow, published
+from vlm4vla.suites.files import facts_of, headline_names
 
 Origin = Literal["ours", "imported", "paper"]
-
-DIFFERENCES = {
-    "calvin": "papers render CALVIN with EGL",
-    "simpler": "papers run SimplerEnv on SAPIEN 2 with ray tracing",
-    "libero": "papers run LIBERO on MuJoCo 2.3",
-    "grinningface": "the paper draws Apple's emojis with ray tracing, on cards it did not publish",
-    "real": "on a robot of metal",
-}
-"""By the beginning of the suite's name: in what a printed number differs at least from ours."""
+ORIGINS: tuple[Origin, ...] = ("ours", "imported", "paper")
+"""In the order shown."""
 
 _SPREADS = ("execution_sd", "recognition_sd", "r_squared", "pearson")
 
@@ -103,56 +96,34 @@ def beside(
         if suite not in known:
             raise UnknownName("suite with results", suite, known)
     wanted = list(suites) or _shared(found)
-    order = {"ours": 0, "imported": 1, "paper": 2}
     return sorted(
         (row for row in found if row.suite in wanted),
-        key=lambda row: (wanted.index(row.suite), order[row.origin]),
+        key=lambda row: (wanted.index(row.suite), ORIGINS.index(row.origin)),
     )
 
 
-def gather(
-    store: Store | str | Path | None = None,
-    suites: Collection[str] = (),
-    policies: Collection[str] = (),
-    papers: Collection[str] = (),
-    all_runs: bool = False,
-    printed: bool = True,
-    imported: bool = False,
-) -> tuple[list[BesideRow], tuple[str, ...]]:
+def gather(store: Store | None, asked: Selection) -> tuple[list[BesideRow], tuple[str, ...]]:
     """The rows of a store and those beside them, with what must be said of the runs.
 
     The papers' rows need no store: a first look may come before the first run.
 
-    Args:
-        store: an open store or its file; by default `VLM4VLA_STORE` or ./results/bench.db.
-        suites: only these.
-        policies: of ours, only these.
-        papers: of the papers, only those whose name holds one of these texts.
-        all_runs: every run of ours, not only the latest of its kind.
-        printed: include the papers.
-        imported: include what `bench import` brought into the store.
-
     Raises:
-        StoreError: the store cannot be read, or is missing while imports are asked for.
         UnknownName: no such suite, policy or paper.
     """
-    with ExitStack() as stack:
-        ours, library = Board((), (), 0), None
-        path = store.path if isinstance(store, Store) else Path(store or default_path())
-        if imported or path.is_file():
-            opened = store if isinstance(store, Store) else stack.enter_context(Store.open(path))
-            mine = {run.suite for run in opened.runs()}
-            kept = [suite for suite in suites if suite in mine]
-            if kept or not suites:
-                ours = board(opened, kept, policies, all_runs)
-        if imported:
-            library = stack.enter_context(Library.open(path))
-        return beside(ours, suites, papers, printed, library), ours.warnings
+    ours = Board(())
+    if store is not None:
+        mine = {run.suite for run in store.runs()}
+        kept = [suite for suite in asked.suites if suite in mine]
+        if kept or not asked.suites:
+            ours = board(store, kept, asked.policies, asked.all_runs)
+    printed = asked.published or bool(asked.papers)
+    library = store.library if store is not None and asked.imported else None
+    return beside(ours, asked.suites, asked.papers, printed, library), ours.warnings
 
 
 def difference(suite: str) -> str:
     """Why a printed number of this suite cannot be compared as it stands."""
-    known = next((text for name, text in DIFFERENCES.items() if suite.startswith(name)), "")
+    known = facts_of(suite).differs
     return f"{known}; versions and assets not stated" if known else "versions not stated"
 
 
@@ -222,7 +193,7 @@ def _of_paper(row: PublishedRow, table: Sequence[PublishedRow]) -> BesideRow:
         task=row.task,
         metric=row.metric,
         kind="rate" if row.rate else "mean",
-        headline=row.metric in ("length", "success", "overall"),
+        headline=row.metric in headline_names(),
         value=row.value,
         low=found.low if found else None,
         high=found.high if found else None,
@@ -259,7 +230,7 @@ def _of_import(row: ImportedResult, source: Source) -> BesideRow:
         task=row.task,
         metric=row.metric,
         kind=row.kind,
-        headline=row.metric in ("length", "success", "overall") and row.task == ALL,
+        headline=row.metric in headline_names() and row.task == ALL,
         value=row.value,
         low=low,
         high=high,

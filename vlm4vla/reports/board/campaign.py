@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 from vlm4vla.reports import marks
-from vlm4vla.reports.board.beside_grid import FLAGGED
-from vlm4vla.reports.board.grid import Cell, Grid
 from vlm4vla.reports.scores import Row, rows_of
-from vlm4vla.store import RunRecord, Store, default_path
+from vlm4vla.reports.tables.numbers import PERCENT, Unit, interval_text
+from vlm4vla.reports.tables.registry import Selection
+from vlm4vla.reports.tables.table import Cell, Column, Exhibit, ResultTable
+from vlm4vla.stats.intervals import Estimate
+from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.published import PublishedRow, published
-from vlm4vla.suites.campaign import CampaignFile, CampaignRow, Column
-from vlm4vla.suites.suite import suite_names
+from vlm4vla.suites.campaign import CampaignColumn, CampaignFile, CampaignRow, load_campaign
+from vlm4vla.suites.files import suite_names
 
-_DIGITS = {"percent": (100.0, 1), "fraction": (1.0, 3), "number": (1.0, 3)}
+_UNITS = {
+    "percent": PERCENT,
+    "fraction": Unit(1.0, 3, 3, bare=True),
+    "number": Unit(1.0, 3, 2),
+}
+"""Limits short enough for six columns in a terminal: `.917`, `4.06`, `85`."""
 NOT_RUN, NO_SUITE = "not run", "no suite"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CampaignEntry:
     """One number of the table: what is printed, and what was measured here. Rates are fractions."""
 
     model: str
@@ -49,17 +52,23 @@ class Entry:
     marks: tuple[str, ...]
 
 
-def entries(campaign: CampaignFile, store: str | Path | None = None) -> list[Entry]:
-    """Every number of the campaign's table, row by row. A store that is not there holds no runs."""
-    path = Path(store) if store is not None else default_path()
+def campaign_exhibit(store: Store | None, asked: Selection) -> Exhibit:
+    """The table of the campaign that was asked for. Raises UnknownName or InvalidFile."""
+    campaign = load_campaign(asked.campaign)
+    found = entries(campaign, store)
+    return Exhibit((campaign_table(campaign, found),), found, CampaignEntry)
+
+
+def entries(campaign: CampaignFile, store: Store | None = None) -> list[CampaignEntry]:
+    """Every number of the campaign's table, row by row; without a store, none of ours."""
     ours: dict[tuple[str, str], list[Row]] = {}
-    if path.is_file():
-        with Store.open(path) as opened:
-            for row in campaign.rows:
-                for suite in campaign.suites:
-                    run = _chosen(opened.runs(), campaign, row, suite.suite)
-                    if run is not None:
-                        ours[row.model, suite.suite] = rows_of(run, opened.episodes(run.id))
+    if store is not None:
+        runs = store.runs()
+        for row in campaign.rows:
+            for suite in campaign.suites:
+                run = _chosen(runs, campaign, row, suite.suite)
+                if run is not None:
+                    ours[row.model, suite.suite] = rows_of(run, store.episodes(run.id))
     printed = [p for p in published() if p.source == campaign.source and p.table == campaign.table]
     return [
         _entry(name, policy, column, printed, ours.get((name, column.suite), []))
@@ -71,47 +80,30 @@ def entries(campaign: CampaignFile, store: str | Path | None = None) -> list[Ent
     ]
 
 
-def grid(campaign: CampaignFile, found: Sequence[Entry]) -> Grid:
-    """The table as text cells."""
+def campaign_table(campaign: CampaignFile, found: Sequence[CampaignEntry]) -> ResultTable:
+    """The paper's row of each model, and ours below it."""
     sizes = {row.model: row.size for row in campaign.rows}
-    sizes |= {reference.model: reference.size for reference in campaign.references}
-    titles = [column.title for column in campaign.columns]
-    units = {column.title: column.unit for column in campaign.columns}
+    sizes |= {row.model: row.size for row in campaign.references}
+    units = {column.title: _UNITS[column.unit] for column in campaign.columns}
     body: list[tuple[Cell, ...]] = []
     for model in dict.fromkeys(entry.model for entry in found):
         line = [entry for entry in found if entry.model == model]
-        if any(entry.published is not None for entry in line):
+        printed = any(entry.published is not None for entry in line)
+        if printed:
             cells = [_printed(entry, units[entry.column]) for entry in line]
             body.append((Cell(model), Cell(sizes[model]), Cell("paper"), *cells))
         if line[0].policy:
-            signs = marks.signs({mark for entry in line for mark in entry.marks} - _SHOWN)
+            own = {mark for entry in line for mark in entry.marks} - _SHOWN
             cells = [_measured(line, i, units[entry.column]) for i, entry in enumerate(line)]
-            name = Cell("" if body and body[-1][0].text == model else model)
-            body.append((name, Cell(""), Cell(f"ours{signs}"), *cells))
-    return Grid(
-        suite=campaign.summary,
-        header=("model", "size", "", *titles),
-        numeric=(False, True, False, *[True] * len(titles)),
-        body=tuple(body),
-        notes=tuple(_notes(campaign, found)),
+            ours = Cell("ours", marks=tuple(name for name in marks.MARKS if name in own))
+            body.append((Cell("" if printed else model), Cell(), ours, *cells))
+    columns = (
+        Column("model"),
+        Column("size", numeric=True),
+        Column(""),
+        *(Column(column.title, numeric=True) for column in campaign.columns),
     )
-
-
-def csv_text(found: Iterable[Entry]) -> str:
-    """Every entry with all digits."""
-    out = io.StringIO()
-    names = [field.name for field in fields(Entry)]
-    writer = csv.DictWriter(out, names, lineterminator="\n")
-    writer.writeheader()
-    for entry in found:
-        lists = {"flags": ";".join(entry.flags), "marks": ";".join(entry.marks)}
-        writer.writerow(asdict(entry) | lists)
-    return out.getvalue()
-
-
-def json_text(found: Iterable[Entry]) -> str:
-    """A list of objects, null where undefined."""
-    return json.dumps([asdict(entry) for entry in found], indent=1) + "\n"
+    return ResultTable(campaign.summary, columns, tuple(body), tuple(_notes(campaign, found)))
 
 
 _SHOWN = {marks.INCOMPLETE.name, marks.ERRORS.name}
@@ -134,8 +126,12 @@ def _chosen(
 
 
 def _entry(
-    model: str, policy: str, column: Column, printed: Iterable[PublishedRow], ours: Iterable[Row]
-) -> Entry:
+    model: str,
+    policy: str,
+    column: CampaignColumn,
+    printed: Iterable[PublishedRow],
+    ours: Iterable[Row],
+) -> CampaignEntry:
     theirs = next(
         (
             p
@@ -147,7 +143,7 @@ def _entry(
     )
     row = next((r for r in ours if (r.metric, r.task) == (column.metric, column.task)), None)
     missing = NOT_RUN if _exists(column.suite) else NO_SUITE
-    return Entry(
+    return CampaignEntry(
         model=model,
         policy=policy,
         column=column.title,
@@ -172,14 +168,14 @@ def _exists(suite: str) -> bool:
     return suite.endswith((".yaml", ".yml")) or suite in suite_names()
 
 
-def _printed(entry: Entry, unit: str) -> Cell:
+def _printed(entry: CampaignEntry, unit: Unit) -> Cell:
     if entry.published is None:
         return Cell("-")
-    factor, digits = _DIGITS[unit]
-    return Cell(f"{factor * entry.published:.{digits}f}" + (FLAGGED if entry.flags else ""))
+    flagged = (marks.FLAGGED.name,) if entry.flags else ()
+    return Cell(unit.text(entry.published), marks=flagged, value=entry.published)
 
 
-def _measured(line: Sequence[Entry], number: int, unit: str) -> Cell:
+def _measured(line: Sequence[CampaignEntry], number: int, unit: Unit) -> Cell:
     """The value, its interval below; in brackets where the run is incomplete.
 
     What holds for a whole suite, that it was not run or its n, stands in its first column.
@@ -190,22 +186,18 @@ def _measured(line: Sequence[Entry], number: int, unit: str) -> Cell:
         return Cell(entry.status if first else "")
     if entry.value is None or entry.low is None or entry.high is None:
         return Cell("n/a")
-    factor, digits = _DIGITS[unit]
-    text = f"{factor * entry.value:.{digits}f}"
-    below = [f"[{_limit(entry.low, unit)},{_limit(entry.high, unit)}]"]
+    text = unit.text(entry.value)
+    below = [interval_text(entry.low, entry.high, unit, comma=",")]
     if first and entry.n != entry.published_n:
         below.append(f"n = {entry.n}")
-    return Cell(f"({text})" if entry.status.startswith("incomplete") else text, tuple(below))
+    return Cell(
+        f"({text})" if entry.status.startswith("incomplete") else text,
+        below=tuple(below),
+        value=Estimate(entry.value, entry.low, entry.high),
+    )
 
 
-def _limit(value: float, unit: str) -> str:
-    """Short enough for six columns in a terminal: `.917`, `4.06`, `85`."""
-    if unit == "fraction":
-        return f"{value:.3f}".removeprefix("0")
-    return f"{value:.2f}" if unit == "number" else f"{100 * value:.0f}"
-
-
-def _notes(campaign: CampaignFile, found: Sequence[Entry]) -> list[str]:
+def _notes(campaign: CampaignFile, found: Sequence[CampaignEntry]) -> list[str]:
     notes = ["95 % intervals in square brackets"]
     if campaign.source:
         best = any(entry.selection == "best" for entry in found)
@@ -215,6 +207,6 @@ def _notes(campaign: CampaignFile, found: Sequence[Entry]) -> list[str]:
     if lacking:
         notes.append(f"this version has no suite {' and no '.join(lacking)} yet")
     if any(entry.flags for entry in found):
-        notes.append(f"{FLAGGED} the printed number contradicts others: results/README.md")
+        notes += marks.legend({marks.FLAGGED.name})
     notes += marks.legend({name for entry in found for name in entry.marks})
     return notes

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from vlm4vla.stats.aggregate import chain_length_variance
-from vlm4vla.stats.intervals import stratified_rate, wilson
+from vlm4vla.stats.intervals import Z95, stratified_rate, wilson
 from vlm4vla.store.published import PublishedRow
-
-_Z = NormalDist().inv_cdf(0.975)
+from vlm4vla.suites.calvin_sequences import LENGTH
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Printed:
         """Half the interval over 1.96; None without an interval."""
         if self.low is None or self.high is None:
             return None
-        return (self.high - self.low) / (2 * _Z)
+        return (self.high - self.low) / (2 * Z95)
 
 
 def with_interval(row: PublishedRow, table: Sequence[PublishedRow]) -> Printed | None:
@@ -64,12 +62,18 @@ def with_interval(row: PublishedRow, table: Sequence[PublishedRow]) -> Printed |
 
 def _chain(row: PublishedRow, mean: float, n: int, table: Sequence[PublishedRow]) -> Printed:
     rates = {part.metric: part.value for part in _siblings(row, table)}
-    found = [rates.get(f"sr{i}") for i in range(1, 6)]
+    found = [rates.get(f"sr{i}") for i in range(1, LENGTH + 1)]
     p = [rate for rate in found if rate is not None]
-    if len(p) < 5:
+    if len(p) < LENGTH:
         return Printed(row, mean, None, None, "")
-    half = _Z * math.sqrt(max(chain_length_variance(p), 0.0) / n)
-    return Printed(row, mean, max(mean - half, 0.0), min(mean + half, 5.0), "normal from SR1..5")
+    half = Z95 * math.sqrt(max(chain_length_variance(p), 0.0) / n)
+    return Printed(
+        row,
+        mean,
+        max(mean - half, 0.0),
+        min(mean + half, float(LENGTH)),
+        f"normal from SR1..{LENGTH}",
+    )
 
 
 def _siblings(row: PublishedRow, table: Sequence[PublishedRow]) -> list[PublishedRow]:

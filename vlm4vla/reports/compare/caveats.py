@@ -8,8 +8,8 @@ from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.result import Outcome
 from vlm4vla.reports import marks
 from vlm4vla.reports.compare.contrast import Contrast, Rows
-from vlm4vla.reports.compare.verdict import amount
 from vlm4vla.reports.scores import status_of
+from vlm4vla.reports.tables.numbers import amount
 from vlm4vla.store import RunRecord
 from vlm4vla.store.records import RunStatus
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import BadInput
@@ -16,7 +14,7 @@ from vlm4vla.reports.compare.pairing import ALPHA, Terms, find_run, pair_order, 
 from vlm4vla.reports.compare.verdict import Verdict, verdict
 from vlm4vla.reports.scores import ALL, Row, rows_of, short_hash, status_of
 from vlm4vla.stats.multiplicity import holm
-from vlm4vla.store import RunRecord, Store
+from vlm4vla.store import RunRecord, Store, Where, reading
 from vlm4vla.store.records import RunStatus
 from vlm4vla.suites.schema import Metric
 
@@ -71,12 +69,20 @@ class Comparison:
         sides = (self.first, self.second)
         return not any(side.status.startswith(RunStatus.INCOMPLETE) for side in sides)
 
+    def facts(self) -> dict[str, object]:
+        """The comparison as JSON shows it."""
+        told = asdict(self)
+        for name in ("contrasts", "by_task"):
+            told[name] = [line.facts() for line in getattr(self, name)]
+        verdict = told.pop("verdict")
+        return {"verdict": verdict["text"], "winner": verdict["winner"], **told}
+
 
 def compare(
     first: str,
     second: str,
     *,
-    store: Store | str | Path | None = None,
+    store: Where = None,
     suite: str | None = None,
     metric: str | None = None,
     unpaired: bool = False,
@@ -89,7 +95,7 @@ def compare(
     Args:
         first: id of a run (or its beginning or end), or a policy: then its latest run.
         second: as `first`.
-        store: an open store or its file; by default `VLM4VLA_STORE` or ./results/bench.db.
+        store: an open store, its file or URL; by default `VLM4VLA_STORE` or ./results/bench.db.
         suite: where policies are named and have runs of several suites.
         metric: what the verdict is about; the suite's headline by default.
         unpaired: compare all episodes of either run, identical or not.
@@ -107,13 +113,12 @@ def compare(
     """
     import pandas as pd
 
-    with ExitStack() as stack:
-        opened = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
-        terms = Terms(metric, margin, alpha, unpaired, allow_different)
+    terms = Terms(metric, margin, alpha, unpaired, allow_different)
+    with reading(store) as opened:
         found = comparison(opened, first, second, suite, terms)
     runs = {"first_run": found.first.run, "second_run": found.second.run}
     lines = [*found.contrasts, *found.by_task]
-    table = pd.DataFrame([runs | asdict(c) | {"discordant": c.discordant} for c in lines])
+    table = pd.DataFrame([runs | line.facts() for line in lines])
     table.attrs = {"verdict": found.verdict.text, "notes": list(found.notes)}
     return table
 

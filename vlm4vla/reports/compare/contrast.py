@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from vlm4vla.reports.scores import ALL, BOOTSTRAP_SEED, counted
 from vlm4vla.stats import power
 from vlm4vla.stats.equivalence import tost_means, tost_paired_rates, tost_rates
 from vlm4vla.stats.intervals import Floats, bootstrap_mean
-from vlm4vla.stats.paired import Table, mcnemar, sign_flip, stratified_newcombe
+from vlm4vla.stats.paired import PairedCounts, mcnemar, sign_flip, stratified_newcombe
 from vlm4vla.stats.sequential import sequential, until_decided
 from vlm4vla.stats.unpaired import mean_test, newcombe_unpaired, rate_test
 from vlm4vla.store import EpisodeRow
@@ -72,6 +72,10 @@ class Contrast:
         if self.first_only is None or self.second_only is None:
             return None
         return self.first_only + self.second_only
+
+    def facts(self) -> dict[str, object]:
+        """Every field, and `discordant`."""
+        return asdict(self) | {"discordant": self.discordant}
 
 
 def paired(
@@ -207,8 +211,8 @@ def pairs_in_order(
 def _paired_rates(
     blank: Contrast, groups: Sequence[Floats], alpha: float, margin: float | None
 ) -> Contrast:
-    tables = [Table.of(group[:, 0], group[:, 1]) for group in groups]
-    whole = Table.of(*np.concatenate(groups).T)
+    tables = [PairedCounts.of(group[:, 0], group[:, 1]) for group in groups]
+    whole = PairedCounts.of(*np.concatenate(groups).T)
     estimate = stratified_newcombe(tables, 1 - alpha)
     test, p_mid = "McNemar's exact", None
     if len({table.n for table in tables}) == 1:

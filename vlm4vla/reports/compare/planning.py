@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.stats import power
-from vlm4vla.stats.intervals import wilson
+from vlm4vla.stats.intervals import Z95, wilson
 from vlm4vla.suites.schema import Metric
 from vlm4vla.suites.suite import Suite, load
 
@@ -169,7 +169,7 @@ def reach(suite: Suite, wish: Wish) -> Reach:
             suite.name,
             metric.name,
             n,
-            1.959964 * sd / n**0.5,
+            Z95 * sd / n**0.5,
             power.detectable_mean(n, sd * 2**0.5, wish.alpha, wish.power),
             power.detectable_mean(n, _pair_sd(wish), wish.alpha, wish.power),
             f"at a correlation of {wish.correlation:g}",

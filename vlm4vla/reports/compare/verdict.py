@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from vlm4vla.reports.compare.contrast import Contrast
+from vlm4vla.reports.tables.numbers import amount, p_text
 
 CHECKPOINTS = "One checkpoint each: a comparison of checkpoints, not of methods."
 """Without several training seeds a method's luck in training cannot be told from its merit."""
@@ -19,20 +20,6 @@ class Verdict:
 
     winner: Winner
     text: str
-
-
-def amount(value: float, kind: str, signed: bool = False) -> str:
-    """A difference in its unit: points for rates, two decimals for means."""
-    sign = "+" if signed else ""
-    if kind == "rate":
-        points = f"{100 * value:{sign}.1f}"
-        return f"{points} point" + ("" if points in ("1.0", "+1.0", "-1.0") else "s")
-    return f"{value:{sign}.2f}"
-
-
-def p_text(p: float) -> str:
-    """`p = 0.031`, or `p < 0.0001`."""
-    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
 def verdict(

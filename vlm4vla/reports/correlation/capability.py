@@ -7,17 +7,13 @@ from dataclasses import dataclass
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import UnknownName
-from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.board.board import board
 from vlm4vla.reports.board.printed import with_interval
+from vlm4vla.stats.intervals import Z95
 from vlm4vla.store import Store
-from vlm4vla.store.library import Library, Score
+from vlm4vla.store.library import Score
 from vlm4vla.store.published import PublishedRow, VqaScore, backbone_of, published, vqa_scores
-
-SUITES = ("calvin_abcd", "simpler_bridge", "libero_10")
-"""What VLM4VLA correlates (Fig. 3), in its order."""
-
-_HEADLINES = ("length", "success", "overall")
-_Z = 1.959963984540054
+from vlm4vla.suites.files import headline_names
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,11 @@ class Axis:
     def rate(self) -> bool:
         """Whether the values are fractions of 1."""
         return all(0.0 <= one.value <= 1.0 for one in self.values.values())
+
+
+def correlated_suites() -> list[str]:
+    """Of which suites the papers print a correlation (VLM4VLA, Fig. 3), in their order."""
+    return list(dict.fromkeys(row.suite for row in published() if row.metric == "pearson"))
 
 
 def vqa_axis(name: str, store: Store | None = None, shipped_first: bool = False) -> Axis:
@@ -86,7 +87,8 @@ def published_axis(suite: str) -> Axis:
         row
         for row in published()
         if row.source.startswith("VLM4VLA") and row.variant == "VLM4VLA baseline"
-        and row.task == "all" and row.metric in _HEADLINES and row.table in ("Table 1", "Table 2")
+        and row.task == "all" and row.metric in headline_names()
+        and row.table in ("Table 1", "Table 2")
     ]  # fmt: skip
     chosen = [row for row in rows if row.suite == suite]
     if not chosen:
@@ -124,7 +126,7 @@ def measured_axis(store: Store, suite: str, named: Mapping[str, str]) -> Axis:
         elif not row.complete:
             notes.append(f"{row.policy} is {row.status} and left out")
         elif row.value is not None and row.low is not None and row.high is not None:
-            error = (row.high - row.low) / (2 * _Z)
+            error = (row.high - row.low) / (2 * Z95)
             grouped.setdefault(backbone, []).append((row.value, error, row.n))
             marks.setdefault(backbone, {}).update(dict.fromkeys(row.marks))
     values = {}
@@ -154,8 +156,8 @@ def measured_suites(store: Store) -> Collection[str]:
 def _stored(store: Store | None) -> tuple[Mapping[str, str], Sequence[Score]]:
     if store is None:
         return {}, []
-    with Library.open(store.path) as library:
-        return {source.id: source.kind for source in library.sources()}, library.scores()
+    library = store.library
+    return {source.id: source.kind for source in library.sources()}, library.scores()
 
 
 def _own_axis(name: str, scores: Sequence[Score], kinds: Mapping[str, str]) -> Axis:

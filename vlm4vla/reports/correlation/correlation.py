@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation.capability import (
-    SUITES,
     Axis,
+    correlated_suites,
     measured_axis,
     measured_suites,
     published_axis,
     vqa_axis,
 )
 from vlm4vla.reports.marks import signs
+from vlm4vla.reports.tables.registry import Selection, opened
 from vlm4vla.stats import correlation as stats
 from vlm4vla.stats.measurement_error import disattenuated, noise_spread
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.stats.power import detectable_correlation
-from vlm4vla.store import Store, default_path
+from vlm4vla.store import Store, Where
 from vlm4vla.store.published import family_of, published
 
 if TYPE_CHECKING:
@@ -34,6 +33,10 @@ SEED = 0
 """The same data always print the same numbers."""
 
 FEWEST = 3
+
+
+class TooFewBackbones(BadInput):
+    """A benchmark and a suite have fewer backbones in common than a correlation needs."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def correlate(
     suite: str | Sequence[str] | None = None,
     *,
     published: bool = False,
-    store: Store | str | Path | None = None,
+    store: Where = None,
     backbones: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Correlate scores of backbones on benchmarks with those of their policies on suites.
@@ -130,7 +133,7 @@ def correlate(
         vqa: one benchmark or several.
         suite: one or several; by default the three of VLM4VLA, or all in the store.
         published: take the policies' scores from VLM4VLA's tables instead of the store.
-        store: an open store or its file; by default `VLM4VLA_STORE` or ./results/bench.db.
+        store: an open store, its file or URL; by default `VLM4VLA_STORE` or ./results/bench.db.
         backbones: policy -> backbone, where the policy's name does not tell.
 
     Returns:
@@ -143,7 +146,8 @@ def correlate(
     """
     import pandas as pd
 
-    found = correlations(_listed(vqa), _listed(suite), published, store, backbones)
+    with opened(store, Selection(published=published)) as read:
+        found = correlations(_listed(vqa), _listed(suite), published, read, backbones)
     return pd.DataFrame([asdict(one) for one in found])
 
 
@@ -151,34 +155,22 @@ def correlations(
     vqa: Sequence[str],
     suites: Sequence[str] = (),
     published: bool = False,
-    store: Store | str | Path | None = None,
+    store: Store | None = None,
     backbones: Mapping[str, str] | None = None,
 ) -> list[Correlation]:
-    """As `correlate`, as records."""
-    with ExitStack() as stack:
-        opened = _opened(store, published, stack)
-        xs = [vqa_axis(name, opened, shipped_first=published) for name in vqa]
-        if published:
-            ys = [published_axis(name) for name in suites or SUITES]
-        else:
-            assert opened is not None
-            ys = [
-                measured_axis(opened, name, backbones or {})
-                for name in suites or measured_suites(opened)
-            ]
+    """As `correlate`, as records, of an open store; published data need none."""
+    xs = [vqa_axis(name, store, shipped_first=published) for name in vqa]
+    if published:
+        ys = [published_axis(name) for name in suites or correlated_suites()]
+    else:
+        assert store is not None
+        names = suites or measured_suites(store)
+        ys = [measured_axis(store, name, backbones or {}) for name in names]
     if not ys:
         raise BadInput("The store holds no runs yet.", "Add --published for the papers' tables.")
     found = [_correlation(x, y, published) for x in xs for y in ys]
     adjusted = holm([one.p for one in found])
     return [replace(one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True)]
-
-
-def _opened(store: Store | str | Path | None, published: bool, stack: ExitStack) -> Store | None:
-    if isinstance(store, Store):
-        return store
-    if published and not Path(store or default_path()).is_file():
-        return None  # published data need no store
-    return stack.enter_context(Store.open(store))
 
 
 def _correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
@@ -187,7 +179,7 @@ def _correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
     lacking_x = tuple(name for name in y.values if name not in x.values)
     lacking_y = tuple(name for name in x.values if name not in y.values)
     if len(both) < FEWEST:
-        raise BadInput(
+        raise TooFewBackbones(
             f"{len(both)} backbones have both '{x.name}' and {y.name}; {FEWEST} are needed. "
             f"Without '{x.name}': {', '.join(lacking_x) or 'none'}. "
             f"Without {y.name}: {', '.join(lacking_y) or 'none'}.",

@@ -11,8 +11,9 @@ import numpy as np
 
 from vlm4vla.core.errors import BadInput, MissingDependency
 from vlm4vla.core.result import Outcome
-from vlm4vla.reports.board.leaderboard import board
+from vlm4vla.reports.board.board import board
 from vlm4vla.reports.correlation.capability import backbone_behind, measured_suites, vqa_axis
+from vlm4vla.reports.tables.numbers import interval_text
 from vlm4vla.stats.mixed import FEWEST, Slope, Trials, mixed_logit
 from vlm4vla.store import EpisodeRow, Store
 from vlm4vla.store.published import backbones, family_of
@@ -117,9 +118,9 @@ def sentences(one: Mixed) -> list[str]:
     odds = [math.exp(value) for value in (slope.b1, slope.low, slope.high)]
     spread = ", ".join(f"{name} {sd:.2f}" for name, sd in slope.spread.items())
     return [
-        f"Mixed logit: b1 = {slope.b1:.2f}, 95 % [{slope.low:.2f}, {slope.high:.2f}], "
+        f"Mixed logit: b1 = {slope.b1:.2f}, 95 % {interval_text(slope.low, slope.high)}, "
         f"for one standard deviation of {one.vqa}",
-        f"  odds of success times {odds[0]:.2f} [{odds[1]:.2f}, {odds[2]:.2f}]",
+        f"  odds of success times {odds[0]:.2f} {interval_text(odds[1], odds[2])}",
         f"  effective n = {slope.n} backbones ({slope.degrees} degrees of freedom), not the "
         f"{slope.episodes} episodes",
         f"  random effects, sd in log-odds: {spread}",

@@ -8,14 +8,16 @@ claim, name one benchmark beforehand (`correlate`, Holm).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.correlation.correlation import Correlation, correlations
+from vlm4vla.reports.correlation.correlation import Correlation, TooFewBackbones, correlations
 from vlm4vla.reports.correlation.vqa import score_rows
+from vlm4vla.reports.tables.numbers import interval_text
+from vlm4vla.reports.tables.table import Exhibit, ResultTable, columns, words
 from vlm4vla.stats.multiplicity import benjamini_hochberg
-from vlm4vla.store import default_path
+from vlm4vla.store import Store
 
 FEWEST = 4
 """Backbones that must have both scores: of three, only six orders exist, and no p is below 1/3."""
@@ -41,7 +43,7 @@ class Screened:
 def screen(
     suites: Sequence[str] = (),
     published: bool = False,
-    store: str | Path | None = None,
+    store: Store | None = None,
     backbones: Mapping[str, str] | None = None,
 ) -> list[Screened]:
     """All pairs with enough backbones, the smallest p first.
@@ -51,25 +53,21 @@ def screen(
     Args:
         suites: only these; by default as in `correlate`.
         published: the policies as VLM4VLA prints them instead of the store's.
-        store: by default `VLM4VLA_STORE` or ./results/bench.db.
+        store: where the runs are; None if there is none, which published data do not need.
         backbones: policy -> backbone, where the policy's name does not tell.
 
     Raises:
         StoreError, UnknownName: as `correlate`.
         BadInput: no pair has enough backbones.
     """
-    path = Path(store or default_path())
-    rows = score_rows(path if path.is_file() else None)
+    rows = score_rows(store)
     names = dict.fromkeys(row.benchmark for row in rows if row.backbone and row.unit != "position")
     found: list[Correlation] = []
     for name in names:
         known = {row.backbone for row in rows if row.benchmark == name and row.backbone}
         if len(known) >= FEWEST:
-            try:
+            with suppress(TooFewBackbones):
                 found += correlations([name], suites, published, store, backbones)
-            except BadInput as error:
-                if "have both" not in error.message:
-                    raise
     enough = [one for one in found if one.n >= FEWEST and one.pearson == one.pearson]
     if not enough:
         raise BadInput(
@@ -85,3 +83,24 @@ def screen(
         for one, p in zip(enough, adjusted, strict=True)
     ]  # fmt: skip
     return sorted(screened, key=lambda one: one.p)
+
+
+def screening_exhibit(
+    store: Store | None, suites: Sequence[str], published: bool, named: Mapping[str, str]
+) -> Exhibit:
+    """As `screen`, as a table."""
+    found = screen(suites, published, store, named)
+    numeric = ("n", "r", "95 %", "rho", "p", "p (BH)")
+    heads = columns("benchmark", "suite", *numeric, numeric=numeric, fold=True)
+    body = tuple(
+        words(
+            one.vqa, one.suite, one.n, f"{one.pearson:.2f}", interval_text(one.low, one.high),
+            f"{one.spearman:.2f}", f"{one.p:.3f}", f"{one.p_bh:.3f}",
+        )
+        for one in found
+    )  # fmt: skip
+    remark = (
+        f"{len(found)} pairs with {FEWEST} backbones or more, p adjusted for all of them "
+        "(Benjamini-Hochberg): a look around, not a claim."
+    )
+    return Exhibit((ResultTable("", heads, body),), found, Screened, remarks=(remark,))

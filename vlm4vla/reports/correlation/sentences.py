@@ -1,9 +1,12 @@
-"""What a correlation says, in words: for the terminal and for the page."""
+"""What a correlation says, in words and as a table: for the terminal and for the page."""
 
 from __future__ import annotations
 
 from vlm4vla.reports.correlation.correlation import Correlation
 from vlm4vla.reports.marks import legend
+from vlm4vla.reports.tables.numbers import MEAN, TENTHS, interval_text
+from vlm4vla.reports.tables.table import ResultTable, columns, words
+from vlm4vla.stats.intervals import Z95
 
 
 def sentences(one: Correlation) -> list[str]:
@@ -11,11 +14,11 @@ def sentences(one: Correlation) -> list[str]:
     adjusted = f" (Holm {one.p_holm:.3g})" if one.p_holm != one.p else ""
     exact = "exact" if one.n <= 10 else "permutation"
     lines = [
-        f"Pearson r = {one.pearson:.3f}, 95 % {span(one.low, one.high)} (Fisher), "
-        f"{span(one.bootstrap_low, one.bootstrap_high)} (backbones resampled), "
+        f"Pearson r = {one.pearson:.3f}, 95 % {interval_text(one.low, one.high)} (Fisher), "
+        f"{interval_text(one.bootstrap_low, one.bootstrap_high)} (backbones resampled), "
         f"{exact} p = {one.p:.3g}{adjusted}, n = {one.n} backbones",
         f"Spearman rho = {one.spearman:.3f}, 95 % "
-        f"{span(one.spearman_low, one.spearman_high)}, {exact} p = {one.spearman_p:.3g}",
+        f"{interval_text(one.spearman_low, one.spearman_high)}, {exact} p = {one.spearman_p:.3g}",
         f"Fit y = {one.intercept:.4g} + {one.slope:.4g} x, R2 = {one.r_squared:.3f}; "
         f"r without one backbone: {min(p.without for p in one.points):.2f} to "
         f"{max(p.without for p in one.points):.2f}",
@@ -44,6 +47,22 @@ def sentences(one: Correlation) -> list[str]:
     return lines
 
 
-def span(low: float, high: float) -> str:
-    """Limits in brackets."""
-    return f"[{low:.2f}, {high:.2f}]"
+def points_table(one: Correlation) -> ResultTable:
+    """The backbones of the scatter, `a` its first."""
+    rate = all(0 <= point.y <= 1 for point in one.points)
+    unit = TENTHS if rate else MEAN
+    body = []
+    for index, point in enumerate(one.points):
+        y = unit.text(point.y)
+        if point.y_error is not None:
+            y += f" ± {unit.text(Z95 * point.y_error)}"
+        body.append(
+            words(
+                chr(ord("a") + index % 26), point.label, point.family, f"{point.x:.5g}", y,
+                point.n, f"{point.without:.2f}",
+            )
+        )  # fmt: skip
+    numeric = ("x", "y", "n", "r without")
+    return ResultTable(
+        "", columns("", "backbone", "family", *numeric, numeric=numeric), tuple(body)
+    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from vlm4vla.core.errors import UnknownName
-from vlm4vla.stats.intervals import wilson
-from vlm4vla.store.library import Library, Score
+from vlm4vla.reports.tables.numbers import PERCENT, estimate_cell
+from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns, words
+from vlm4vla.stats.intervals import Estimate, wilson
+from vlm4vla.store import Store
+from vlm4vla.store.library import Score
 from vlm4vla.store.published import VqaScore, vqa_scores
 
 
@@ -34,16 +36,6 @@ class ScoreRow:
     source: str
     note: str
 
-    @property
-    def shown(self) -> str:
-        """Percent for fractions, with the interval."""
-        if self.unit != "fraction":
-            return f"{self.value:g} {self.unit}"
-        text = f"{100 * self.value:.1f}"
-        if self.low is not None and self.high is not None:
-            text += f" [{100 * self.low:.0f}, {100 * self.high:.0f}]"
-        return text
-
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -56,12 +48,12 @@ class Benchmark:
 
 
 def score_rows(
-    store: str | Path | None, names: Collection[str] = (), models: Collection[str] = ()
+    store: Store | None, names: Collection[str] = (), models: Collection[str] = ()
 ) -> list[ScoreRow]:
     """Every score: measured and imported ones from the store, then what the package ships.
 
     Args:
-        store: the store's file; None for the shipped scores alone.
+        store: where else to look; None for the shipped scores alone.
         names: only these benchmarks.
         models: only models (or backbones) whose name holds one of these texts.
 
@@ -71,12 +63,11 @@ def score_rows(
     """
     rows: list[ScoreRow] = []
     if store is not None:
-        with Library.open(store) as library:
-            sources = {source.id: source for source in library.sources()}
-            rows += [
-                _own(score, sources[score.source].kind, sources[score.source].file)
-                for score in library.scores()
-            ]
+        sources = {source.id: source for source in store.library.sources()}
+        rows += [
+            _own(score, sources[score.source].kind, sources[score.source].file)
+            for score in store.library.scores()
+        ]
     rows += [_shipped(score) for score in vqa_scores() if score.value is not None]
     known = {row.benchmark for row in rows}
     for name in names:
@@ -105,6 +96,39 @@ def benchmarks(rows: Sequence[ScoreRow]) -> list[Benchmark]:
         for name, group in found.items()
     ]
     return sorted(listed, key=lambda one: -len(one.backbones))
+
+
+def scores_exhibit(rows: Sequence[ScoreRow], one_by_one: bool) -> Exhibit:
+    """Who has a score on which benchmark; with `one_by_one` the scores themselves."""
+    if one_by_one:
+        numeric = ("score", "n")
+        heads = columns("model", "benchmark", *numeric, "from", numeric=numeric, fold=True)
+        table = ResultTable("", heads, tuple(map(_line, rows)))
+        return Exhibit((table,), rows, ScoreRow)
+    heads = columns(
+        "benchmark", "models", "backbones with a score", "from", numeric=("models",), fold=True
+    )
+    body = tuple(
+        words(one.name, one.models, ", ".join(one.backbones), one.origins)
+        for one in benchmarks(rows)
+    )
+    remark = "--benchmark NAME shows its scores; bench correlate --vqa NAME uses them"
+    return Exhibit((ResultTable("", heads, body),), rows, ScoreRow, remarks=(remark,))
+
+
+def _line(row: ScoreRow) -> tuple[Cell, ...]:
+    marked = f" ({', '.join(row.marks)})" if row.marks else ""
+    where = f"{row.origin}: {row.source}{marked}"
+    return (*words(row.model, row.benchmark), _score(row), *words(row.n, where))
+
+
+def _score(row: ScoreRow) -> Cell:
+    """Percent for fractions, with the interval."""
+    if row.unit != "fraction":
+        return Cell(f"{row.value:g} {row.unit}", value=row.value)
+    if row.low is None or row.high is None:
+        return Cell(PERCENT.text(row.value), value=row.value)
+    return estimate_cell(Estimate(row.value, row.low, row.high), PERCENT)
 
 
 def _holds(row: ScoreRow, text: str) -> bool:

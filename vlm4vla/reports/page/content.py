@@ -13,16 +13,19 @@ from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.beside import gather
-from vlm4vla.reports.board.beside_grid import grids as beside_grids
-from vlm4vla.reports.board.grid import Cell, Grid, grids, score, short_run
-from vlm4vla.reports.board.leaderboard import Board, board
+from vlm4vla.reports.board.beside_tables import beside_tables
+from vlm4vla.reports.board.board import Board, board
+from vlm4vla.reports.board.tables import tables
 from vlm4vla.reports.compare.comparison import Comparison, comparison
-from vlm4vla.reports.correlation.capability import SUITES
+from vlm4vla.reports.correlation.capability import correlated_suites
 from vlm4vla.reports.correlation.correlation import Correlation, correlations
 from vlm4vla.reports.decomposition import FAMILY, Decomposed, decomposed
 from vlm4vla.reports.figures.chains import Chains
-from vlm4vla.reports.scores import ALL, Row
+from vlm4vla.reports.scores import ALL, Row, short_run
 from vlm4vla.reports.summary import Summary, summarise
+from vlm4vla.reports.tables.numbers import score
+from vlm4vla.reports.tables.registry import Selection
+from vlm4vla.reports.tables.table import Cell, ResultTable, columns
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import EpisodeRow, RunRecord, Store
 from vlm4vla.store.snapshot import StoreSnapshot
@@ -83,21 +86,21 @@ class SuitePart:
     """Everything about one suite."""
 
     suite: str
-    leaderboard: Grid
-    by_task: Grid | None
+    leaderboard: ResultTable
+    by_task: ResultTable | None
     """The same with a line for each task; None if there is only one."""
-    further: tuple[Grid, ...]
+    further: tuple[ResultTable, ...]
     """The suite's other tables, e.g. a chain's subtasks."""
-    tasks: Grid | None
+    tasks: ResultTable | None
     """The headline, tasks by runs; None if there is only one task."""
     runs: tuple[PageRun, ...]
     """In the order of the leaderboard."""
     contrasts: tuple[Contrasted, ...]
-    differing: Grid | None
+    differing: ResultTable | None
     """Facts of comparability that the runs do not share."""
     shared: Mapping[str, JSON]
     """Those that they do."""
-    beside: Grid | None
+    beside: ResultTable | None
     """The same suite as papers and imports have it, if asked for."""
 
     @property
@@ -164,13 +167,16 @@ def collect(
     """
     store = StoreSnapshot.of(store)
     found = board(store, suites, policies, all_runs)
-    beside: dict[str, Grid] = {}
+    beside: dict[str, ResultTable] = {}
     if others and found.suites:
-        rows, _ = gather(store, found.suites, policies, (), all_runs, True, True)
+        asked = Selection(
+            found.suites, tuple(policies), (), all_runs, published=True, imported=True
+        )
+        rows, _ = gather(store, asked)
         strangers = {row.suite for row in rows if row.origin != "ours"}
-        grids_ = beside_grids([row for row in rows if row.suite in strangers])
-        beside = {grid.suite: grid for grid in grids_}
-    correlated = [suite for suite in suites if suite in SUITES or not others]
+        shared = beside_tables([row for row in rows if row.suite in strangers])
+        beside = {table.title: table for table in shared}
+    correlated = [suite for suite in suites if suite in correlated_suites() or not others]
     return Content(
         store=store.name,
         warnings=found.warnings,
@@ -190,7 +196,7 @@ def _emoji(store: Store, suites: Collection[str], policies: Collection[str]) -> 
         return None
 
 
-def _suite(store: Store, found: Board, suite: str, beside: Grid | None) -> SuitePart:
+def _suite(store: Store, found: Board, suite: str, beside: ResultTable | None) -> SuitePart:
     shown = found.of_suite(suite)
     names = _labels([rows[0] for rows in shown])
     runs = tuple(_run(store, rows, names[rows[0].run]) for rows in shown)
@@ -200,7 +206,7 @@ def _suite(store: Store, found: Board, suite: str, beside: Grid | None) -> Suite
     tasks = list(dict.fromkeys(row.task for row in by_run))
     several = len(tasks) > 1
     cells = {(row.task, row.run): score(row) for row in by_run}
-    (leaderboard,), (by_task, *further) = grids(own), grids(own, by_task=True)
+    (leaderboard,), (by_task, *further) = tables(own), tables(own, by_task=True)
     facts = [run.record.comparability for run in runs]
     differing = conflicts(facts)
     by_task_cells = {
@@ -226,11 +232,11 @@ def _suite(store: Store, found: Board, suite: str, beside: Grid | None) -> Suite
 
 def _by_run(
     what: str, runs: Sequence[PageRun], lines: Mapping[str, Sequence[Cell]], numeric: bool = False
-) -> Grid:
+) -> ResultTable:
     """A table with a column for each run."""
-    header = (what, *(run.label for run in runs))
+    labels = [run.label for run in runs]
     body = tuple((Cell(name), *cells) for name, cells in lines.items())
-    return Grid("", header, (False, *(numeric for _ in runs)), body, ())
+    return ResultTable("", columns(what, *labels, numeric=labels if numeric else ()), body)
 
 
 def _labels(rows: Sequence[Row]) -> dict[str, str]:

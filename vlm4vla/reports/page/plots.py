@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from vlm4vla.reports.compare.verdict import p_text
 from vlm4vla.reports.correlation.correlation import Correlation
 from vlm4vla.reports.decomposition import Decomposed, SplitScore
 from vlm4vla.reports.figures.chains import lengths, survival
@@ -20,6 +19,7 @@ from vlm4vla.reports.figures.seconds import Spent, seconds
 from vlm4vla.reports.marks import signs
 from vlm4vla.reports.page.content import Contrasted, PageRun
 from vlm4vla.reports.scores import Row
+from vlm4vla.reports.tables.numbers import p_text
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from vlm4vla.core.errors import BadInput
 from vlm4vla.simulators.grinningface import art as pictures
 from vlm4vla.suites.emojis import labels
+from vlm4vla.suites.files import load_file
 from vlm4vla.suites.grinningface import episodes
-from vlm4vla.suites.suite import load_file
 
 SPLITS = ("id", "train", "val", "hard")
 CARDS = 3

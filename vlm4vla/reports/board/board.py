@@ -1,0 +1,127 @@
+"""Which runs are shown, in which order, and what must be said beside their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from vlm4vla.core.comparability import conflicts
+from vlm4vla.core.errors import UnknownName
+from vlm4vla.reports import marks
+from vlm4vla.reports.scores import ALL, Row, in_words, rows_of, short_hash, unknown_names
+from vlm4vla.store import RunRecord, Store
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What must be said of the runs of a board."""
+
+    kind: Literal["comparability", "unpaired", "unknown names"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """Rows in the order they are shown: by suite, the best headline first, incomplete last."""
+
+    rows: tuple[Row, ...]
+    notices: tuple[Notice, ...] = ()
+    older: int = 0
+    """Earlier runs of the same policies and suites that are not shown."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The notices in words."""
+        return tuple(notice.text for notice in self.notices)
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """Suites in the order shown."""
+        return tuple(dict.fromkeys(row.suite for row in self.rows))
+
+    def of_suite(self, suite: str, task: str = ALL) -> list[list[Row]]:
+        """One list of rows (a metric each) for every run of the suite."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            if row.suite == suite and row.task == task:
+                found.setdefault(row.run, []).append(row)
+        return list(found.values())
+
+
+def board(
+    store: Store,
+    suites: Collection[str] = (),
+    policies: Collection[str] = (),
+    all_runs: bool = False,
+) -> Board:
+    """Read the store and settle what is shown. Raises UnknownName for a filter without runs."""
+    runs = store.runs()
+    for what, wanted, known in (
+        ("suite with runs in this store", suites, {run.suite for run in runs}),
+        ("policy with runs in this store", policies, {run.policy for run in runs}),
+    ):
+        for name in wanted:
+            if name not in known:
+                raise UnknownName(what, name, known, "`bench list runs` shows what there is.")
+    chosen = [
+        run
+        for run in runs
+        if (not suites or run.suite in suites) and (not policies or run.policy in policies)
+    ]
+    shown = chosen if all_runs else _latest(chosen)
+    notices = _notices(shown)
+    tables: list[list[Row]] = []
+    for run in shown:
+        episodes = store.episodes(run.id)
+        tables.append(rows_of(run, episodes))
+        if unknown := unknown_names(run, episodes):
+            text = f"no episode reports {', '.join(unknown)}, which its metrics ask for."
+            notices.append(Notice("unknown names", f"{run.id}: {text}"))
+    tables.sort(key=_rank)
+    rows = [row for table in tables for row in table]
+    return Board(tuple(_compared(rows, shown)), tuple(notices), len(chosen) - len(shown))
+
+
+def _compared(rows: Sequence[Row], runs: Sequence[RunRecord]) -> list[Row]:
+    """The rows, those marked that cannot be compared with the first of their suite."""
+    known = {run.id: run for run in runs}
+    unlike: set[str] = set()
+    for suite in dict.fromkeys(row.suite for row in rows):
+        ranked = dict.fromkeys(row.run for row in rows if row.suite == suite)
+        unlike |= set(marks.unlike([known[name] for name in ranked]))
+    mark = (marks.UNLIKE.name,)
+    return [replace(row, marks=row.marks + mark) if row.run in unlike else row for row in rows]
+
+
+def _latest(runs: Iterable[RunRecord]) -> list[RunRecord]:
+    latest: dict[object, RunRecord] = {}
+    for run in runs:  # the oldest first
+        # What a policy without weights has for a checkpoint is the hash of its source, and an
+        # edited policy replaces its former self.
+        weights = "" if run.checkpoint.startswith("code ") else run.checkpoint
+        key = (run.policy, in_words(run.policy_options), weights, run.suite, run.execution)
+        latest[(*key, short_hash(run.comparability))] = run
+    return list(latest.values())
+
+
+def _notices(runs: Sequence[RunRecord]) -> list[Notice]:
+    notices = []
+    for suite in dict.fromkeys(run.suite for run in runs):
+        own = [run for run in runs if run.suite == suite]
+        if facts := conflicts([run.comparability for run in own]):
+            differing = ", ".join(f"{name} ({' / '.join(facts[name])})" for name in facts)
+            text = "these runs cannot be compared with each other as they stand; they differ in"
+            notices.append(Notice("comparability", f"{suite}: {text} {differing}."))
+        plans = {frozenset(run.plan) for run in own}
+        if len(plans) > 1:
+            sizes = ", ".join(str(size) for size in sorted(map(len, plans)))
+            text = f"the runs planned different episodes ({sizes}), so they are not paired."
+            notices.append(Notice("unpaired", f"{suite}: {text}"))
+    return notices
+
+
+def _rank(rows: Sequence[Row]) -> tuple[str, bool, float, str]:
+    headline = next((row for row in rows if row.headline), rows[0])
+    value = -1.0 if headline.value is None else headline.value
+    return headline.suite, not headline.complete, -value, headline.run

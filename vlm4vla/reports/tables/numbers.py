@@ -1,0 +1,143 @@
+"""Numbers in words: one way to print a value, its interval, a difference, a p."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from vlm4vla.reports import marks
+from vlm4vla.reports.tables.table import Cell
+from vlm4vla.stats.intervals import Estimate
+
+MANY = 1000
+"""From so many episodes on the interval of a rate is narrow enough to show tenths of a percent."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How numbers of a kind are printed."""
+
+    factor: float
+    digits: int
+    limits: int
+    """Decimals of an interval's limits."""
+    bare: bool = False
+    """Limits below one are written without their zero: `.917`."""
+
+    def text(self, value: float, signed: bool = False) -> str:
+        """A value, e.g. `95.8`."""
+        return f"{self.factor * value:{'+' if signed else ''}.{self.digits}f}"
+
+
+PERCENT = Unit(100.0, 1, 0)
+TENTHS = Unit(100.0, 1, 1)
+"""Percent whose limits have tenths too."""
+MEAN = Unit(1.0, 2, 2)
+
+
+def unit_of(kind: str, n: int | None = None) -> Unit:
+    """The unit of a metric of that kind (`rate` or `mean`) over `n` episodes."""
+    return MEAN if kind == "mean" else TENTHS if (n or 0) >= MANY else PERCENT
+
+
+def interval_text(
+    low: float,
+    high: float,
+    unit: Unit = MEAN,
+    *,
+    signed: bool = False,
+    at_most: bool = False,
+    comma: str = ", ",
+) -> str:
+    """Limits in brackets: `[80, 99]`, `[+0.12, +0.40]`; `[≤ 14]` with `at_most`."""
+    sign = "+" if signed else ""
+    texts = [f"{unit.factor * limit:{sign}.{unit.limits}f}" for limit in (low, high)]
+    if unit.bare:
+        texts = [text.removeprefix("0") for text in texts]
+    return f"[≤ {texts[1]}]" if at_most else f"[{comma.join(texts)}]"
+
+
+def estimate_cell(
+    found: Estimate | None, unit: Unit, *below: str, signed: bool = False, bracketed: bool = False
+) -> Cell:
+    """An estimate with its interval; `n/a` for None, all in brackets if it is no result."""
+    if found is None:
+        return Cell("n/a", below=below)
+    text = unit.text(found.value, signed)
+    interval = interval_text(found.low, found.high, unit, signed=signed)
+    if bracketed:
+        text, interval = f"({text}", f"{interval})"
+    return Cell(text, interval, below=below, value=found)
+
+
+class Scored(Protocol):
+    """A value with all that is printed beside it; rates are fractions of 1."""
+
+    @property
+    def value(self) -> float | None: ...  # noqa: D102
+    @property
+    def low(self) -> float | None: ...  # noqa: D102
+    @property
+    def high(self) -> float | None: ...  # noqa: D102
+    @property
+    def n(self) -> int | None: ...  # noqa: D102
+    @property
+    def k(self) -> int | None: ...  # noqa: D102
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+    @property
+    def bound_low(self) -> float | None: ...  # noqa: D102
+    @property
+    def bound_high(self) -> float | None: ...  # noqa: D102
+    @property
+    def marks(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+def score(row: Scored, needs_interval: bool = True) -> Cell:
+    """A score with its interval, e.g. `95.8 [80, 99]`: percent for rates, units for means.
+
+    Of an incomplete run it stands in brackets, of a decided one before its sign; what errors leave
+    open stands below.
+
+    Args:
+        row: what to print.
+        needs_interval: print nothing where there is no interval; what others print may have none.
+    """
+    limited = row.low is not None and row.high is not None
+    if row.value is None or (needs_interval and not limited):
+        return Cell("n/a")
+    unit = unit_of(row.kind, row.n)
+    text, interval = unit.text(row.value), ""
+    below: tuple[str, ...] = ()
+    value: Estimate | float = row.value
+    if row.low is not None and row.high is not None:
+        value = Estimate(row.value, row.low, row.high)
+        none_seen = row.k == 0 and row.low == 0.0
+        interval = interval_text(row.low, row.high, unit, at_most=none_seen)
+    if marks.DECIDED.name in row.marks:
+        text, interval = _closed(text, interval, "", marks.DECIDED.sign)
+    elif {marks.INCOMPLETE.name, marks.UNFINISHED.name} & set(row.marks):
+        text, interval = _closed(text, interval, "(", ")")
+    if row.bound_low is not None and row.bound_high is not None:
+        ends = [f"{unit.factor * b:.{unit.limits}f}" for b in (row.bound_low, row.bound_high)]
+        below = (f"err {' to '.join(ends)}",)
+    return Cell(text, interval, below=below, value=value)
+
+
+def _closed(text: str, interval: str, opening: str, closing: str) -> tuple[str, str]:
+    if interval:
+        return opening + text, interval + closing
+    return opening + text + closing, ""
+
+
+def amount(value: float, kind: str, signed: bool = False) -> str:
+    """A difference in its unit: points for rates, two decimals for means."""
+    text = unit_of(kind).text(value, signed)
+    if kind != "rate":
+        return text
+    return f"{text} point" + ("" if text.lstrip("+-") == "1.0" else "s")
+
+
+def p_text(p: float) -> str:
+    """`p = 0.031`, or `p < 0.0001`."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"

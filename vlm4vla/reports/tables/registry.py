@@ -1,0 +1,82 @@
+"""Every table by its name: those of this package, and those that others add.
+
+A table is a function `(store, selection) -> Exhibit`. Its module registers it under the entry
+point `vlm4vla.tables`, or is named as `module:function`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import cast
+
+from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.reference import load_object
+from vlm4vla.reports.tables.table import Exhibit
+from vlm4vla.store import Store, Where, reading, reading_if_any
+
+GROUP = "vlm4vla.tables"
+OURS = {
+    "leaderboard": "vlm4vla.reports.board.leaderboard:leaderboard_exhibit",
+    "campaign": "vlm4vla.reports.board.campaign:campaign_exhibit",
+}
+_FIX = "bench leaderboard --table NAME or module:function, see docs/add_a_table.md"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a reader asked for. A table heeds what concerns it."""
+
+    suites: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    papers: tuple[str, ...] = ()
+    """Of the papers, those whose name holds one of these texts."""
+    all_runs: bool = False
+    """Every run, not only the latest of its kind."""
+    by_task: bool = False
+    """A line for each task too."""
+    published: bool = False
+    """What the papers print, beside ours."""
+    imported: bool = False
+    """What was imported, beside ours."""
+    campaign: str = ""
+    """A campaign's name or file, for its table."""
+    narrow: bool = False
+    """For a terminal, which has little room."""
+
+    @property
+    def needs_store(self) -> bool:
+        """Whether there is nothing to show without a store; what papers print needs none."""
+        return self.imported or not (self.published or self.papers or self.campaign)
+
+
+def opened(where: Where, asked: Selection) -> AbstractContextManager[Store | None]:
+    """The store that a table is made from. Raises StoreError if it needs one and there is none."""
+    return reading(where) if asked.needs_store else reading_if_any(where)
+
+
+TableMaker = Callable[[Store | None, Selection], Exhibit]
+"""From an open store, or None where there is none yet, to what is shown of it."""
+
+
+def table_names() -> list[str]:
+    """Names of the tables that are installed."""
+    return sorted({*OURS, *(entry.name for entry in entry_points(group=GROUP))})
+
+
+def table_maker(name: str) -> TableMaker:
+    """The table of that name, or at `module:function`.
+
+    Raises:
+        UnknownName: no such table is installed.
+        BadInput: it cannot be loaded, or is no function.
+    """
+    installed = {entry.name: entry.value for entry in entry_points(group=GROUP)} | OURS
+    if ":" not in name and name not in installed:
+        raise UnknownName("table", name, installed, _FIX)
+    maker = load_object("Table", installed.get(name, name), _FIX)
+    if not callable(maker):
+        raise BadInput(f"Table '{name}' is not a function.", _FIX)
+    return cast(TableMaker, maker)

@@ -1,0 +1,137 @@
+"""Tables as text files: Markdown and LaTeX for people, CSV and JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+
+from vlm4vla.reports.tables.format import TableFormat
+from vlm4vla.reports.tables.table import Exhibit, flat
+
+
+def text(shown: Exhibit, wanted: TableFormat) -> str:
+    """The exhibit in a format that is text; a terminal's needs its width (`terminal.exhibit`)."""
+    writers = {
+        TableFormat.MARKDOWN: markdown,
+        TableFormat.CSV: csv_text,
+        TableFormat.LATEX: latex,
+        TableFormat.JSON: json_text,
+    }
+    return writers[wanted](shown)
+
+
+def markdown(shown: Exhibit) -> str:
+    """GitHub-flavoured tables."""
+    lines: list[str] = []
+    for table in shown.tables:
+        lines += [f"### {_md(table.title)}", ""]
+        lines.append(f"| {' | '.join(_md(column.name) for column in table.columns)} |")
+        lines.append(f"| {' | '.join('---:' if c.numeric else '---' for c in table.columns)} |")
+        for line in table.body:
+            lines.append(f"| {' | '.join('<br>'.join(map(_md, cell.lines)) for cell in line)} |")
+        lines += ["", *([f"{_md('; '.join(table.notes))}.", ""] if table.notes else [])]
+    lines += [f"> **Warning:** {_md(warning)}" for warning in shown.warnings]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def latex(shown: Exhibit) -> str:
+    r"""Tables for `\usepackage{booktabs}`; warnings as comments."""
+    lines = [f"% Warning: {_one_line(warning)}" for warning in shown.warnings]
+    for table in shown.tables:
+        lines += [
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{_tex(table.title)}. {_tex('; '.join(table.notes))}.}}",
+            rf"  \begin{{tabular}}{{{''.join('r' if c.numeric else 'l' for c in table.columns)}}}",
+            r"    \toprule",
+            f"    {' & '.join(_tex(column.name) for column in table.columns)} \\\\",
+            r"    \midrule",
+            *(
+                f"    {' & '.join(_tex(', '.join(cell.lines)) for cell in line)} \\\\"
+                for line in table.body
+            ),
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def csv_text(shown: Exhibit) -> str:
+    """A line a record with all digits; empty where undefined, lists separated by `;`."""
+    records = [record(line) for line in shown.lines()]
+    heads = [one.name for one in fields(shown.record)] if shown.record else []
+    names = dict.fromkeys(name for one in records for name in one) or heads
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(names), lineterminator="\n")
+    writer.writeheader()
+    for one in records:
+        lists = {name: ";".join(v) for name, v in one.items() if isinstance(v, tuple | list)}
+        writer.writerow(one | lists)
+    return out.getvalue()
+
+
+def json_text(shown: Exhibit) -> str:
+    """What the exhibit holds for programs: a list of objects, if nothing else was said."""
+    return strict_json(shown.lines() if shown.data is None else shown.data)
+
+
+def strict_json(value: object) -> str:
+    """Records, mappings, lists and numbers as JSON: null where Python has NaN or infinity."""
+    return json.dumps(_plain(value), indent=1) + "\n"
+
+
+def record(line: object) -> dict[str, object]:
+    """A line of CSV or of a data frame: fields by name, an estimate as three of them."""
+    if isinstance(line, Mapping):
+        return dict(line)
+    assert is_dataclass(line)
+    found: dict[str, object] = {}
+    for field in fields(line):
+        found |= flat(field.name, getattr(line, field.name))
+    return found
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _md(text: str) -> str:
+    return re.sub(r"([\\|<>*_`~])", r"\\\1", _one_line(text))
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "†": r"$^\dagger$",
+    "≤": r"$\leq$",
+    "‡": r"$^\ddagger$",
+    "◊": r"$^\diamond$",
+    "△": r"$^\triangle$",
+    "§": r"$^\S$",
+    "¶": r"$^\P$",
+    "≠": r"$\neq$",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+def _tex(text: str) -> str:
+    # A bracket at the start of a row would be read as the argument of the row break before it.
+    return "".join(_TEX.get(sign, sign) for sign in _one_line(text)).replace("[", "{[}")
