@@ -16,15 +16,15 @@ from matplotlib.axes import Axes
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.correlation.correlation import correlations
-from vlm4vla.reports.decomposition import decomposed
 from vlm4vla.reports.figures.canvas import Drawing
 from vlm4vla.reports.figures.correlation import influence as _influence
 from vlm4vla.reports.figures.correlation import scatter as _scatter
-from vlm4vla.reports.figures.decomposition import decomposition as _decomposition
 from vlm4vla.reports.figures.intervals import Interval, intervals
 from vlm4vla.reports.scores import ALL
 from vlm4vla.reports.tables.registry import Selection, opened
 from vlm4vla.store import Where, reading
+from vlm4vla.studies.emoji.decomposition import decomposed
+from vlm4vla.studies.emoji.decomposition_figure import decomposition as _decomposition
 
 __all__ = ["Drawing", "correlation", "decomposition", "leaderboard"]
 

@@ -11,16 +11,16 @@ from PIL import Image
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation.correlation import correlations
-from vlm4vla.reports.decomposition import decomposed
 from vlm4vla.reports.figures.canvas import Drawing, svg_text
 from vlm4vla.reports.figures.chains import Chains, lengths, survival
 from vlm4vla.reports.figures.correlation import influence, scatter
-from vlm4vla.reports.figures.decomposition import decomposition
 from vlm4vla.reports.figures.difference import Difference, differences
 from vlm4vla.reports.figures.drawing import COLOURS, series
 from vlm4vla.reports.figures.funnel import Bar, funnel
 from vlm4vla.reports.figures.intervals import Interval, intervals
 from vlm4vla.reports.figures.seconds import Spent, seconds
+from vlm4vla.studies.emoji.decomposition import decomposed
+from vlm4vla.studies.emoji.decomposition_figure import decomposition
 
 RUNS = [Chains("a", (1, 0, 0, 0, 0, 3)), Chains("b", (2, 2, 0, 0, 0, 0))]
 HOSTILE = "<script>alert('$\\frac{$')</script>\"&"

@@ -19,13 +19,12 @@ from vlm4vla.reports.board.tables import tables
 from vlm4vla.reports.compare.comparison import Comparison, comparison
 from vlm4vla.reports.correlation.capability import correlated_suites
 from vlm4vla.reports.correlation.correlation import Correlation, correlations
-from vlm4vla.reports.decomposition import FAMILY, Decomposed, decomposed
 from vlm4vla.reports.figures.chains import Chains
 from vlm4vla.reports.scores import ALL, Row, short_run
 from vlm4vla.reports.summary import Summary, summarise
 from vlm4vla.reports.tables.numbers import score
-from vlm4vla.reports.tables.registry import Selection
-from vlm4vla.reports.tables.table import Cell, ResultTable, columns
+from vlm4vla.reports.tables.registry import Selection, page_exhibits
+from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import EpisodeRow, RunRecord, Store
 from vlm4vla.store.snapshot import StoreSnapshot
@@ -122,8 +121,8 @@ class Content:
     warnings: tuple[str, ...]
     suites: tuple[SuitePart, ...]
     older: int
-    emoji: Decomposed | None
-    """Of the emoji task's suites, if there are any."""
+    sections: tuple[Exhibit, ...]
+    """What installed tables of studies and plugins show of this store."""
     correlations: tuple[Correlation, ...]
     version: str = __version__
 
@@ -182,18 +181,9 @@ def collect(
         warnings=found.warnings,
         suites=tuple(_suite(store, found, name, beside.get(name)) for name in found.suites),
         older=found.older,
-        emoji=_emoji(store, found.suites, policies),
+        sections=tuple(page_exhibits(store, Selection(found.suites, tuple(policies)))),
         correlations=tuple(correlations(vqa, correlated, others, store)) if vqa else (),
     )
-
-
-def _emoji(store: Store, suites: Collection[str], policies: Collection[str]) -> Decomposed | None:
-    if not any(suite.startswith(FAMILY) for suite in suites):
-        return None
-    try:
-        return decomposed(store, policies)
-    except BadInput:  # nothing is finished yet, as the leaderboard says: there is no such section
-        return None
 
 
 def _suite(store: Store, found: Board, suite: str, beside: ResultTable | None) -> SuitePart:

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from vlm4vla.reports.correlation.correlation import Correlation
-from vlm4vla.reports.decomposition import Decomposed, SplitScore
 from vlm4vla.reports.figures.chains import lengths, survival
 from vlm4vla.reports.figures.correlation import influence, scatter
-from vlm4vla.reports.figures.decomposition import decomposition
 from vlm4vla.reports.figures.difference import Difference, differences
 from vlm4vla.reports.figures.funnel import Bar, funnel
 from vlm4vla.reports.figures.intervals import Interval, intervals
 from vlm4vla.reports.figures.seconds import Spent, seconds
-from vlm4vla.reports.marks import signs
 from vlm4vla.reports.page.content import Contrasted, PageRun
 from vlm4vla.reports.scores import Row
 from vlm4vla.reports.tables.numbers import p_text
+from vlm4vla.reports.tables.table import Exhibit
 
 
 @dataclass(frozen=True)
@@ -118,14 +116,10 @@ def of_time(runs: Sequence[PageRun]) -> Iterator[Plot]:
         yield Plot("Mean time of an episode", seconds(spent), note)
 
 
-def of_emoji(found: Decomposed) -> Iterator[Plot]:
-    """Each policy's execution, recognition and overall success by split."""
-    policies: dict[tuple[str, str, str], list[SplitScore]] = {}
-    for one in found.splits:
-        policies.setdefault((one.origin, one.policy, one.variant), []).append(one)
-    for (_, policy, variant), scores in policies.items():
-        told = signs({mark for one in scores for mark in one.marks})
-        yield Plot(f"{policy}{told} {variant}".strip(), decomposition(tuple(scores)))
+def of_section(shown: Exhibit) -> Iterator[Plot]:
+    """What the maker of the section draws."""
+    for caption, axes in shown.drawings():
+        yield Plot(caption, axes)
 
 
 def of_correlation(found: Correlation) -> Iterator[Plot]:

@@ -22,7 +22,6 @@ from matplotlib.axes import Axes
 from vlm4vla.reports import marks
 from vlm4vla.reports.commands import environment, repeat
 from vlm4vla.reports.correlation.sentences import sentences
-from vlm4vla.reports.decomposition_grid import tables
 from vlm4vla.reports.figures.canvas import svg_text
 from vlm4vla.reports.page import plots
 from vlm4vla.reports.page.content import Content
@@ -58,7 +57,7 @@ def render(content: Content, sheets: Sequence[Sheet] = ()) -> str:
     )  # fmt: skip
     surroundings.filters |= {"anchor": anchor, "plain": plain, "data_uri": data_uri, "svg": svg}
     surroundings.globals |= {
-        "plots": plots, "marks": marks, "sentences": sentences, "emoji_tables": tables,
+        "plots": plots, "marks": marks, "sentences": sentences,
         "repeat": repeat, "environment": environment, "configuration": configuration,
     }  # fmt: skip
     return surroundings.get_template("page.html").render(

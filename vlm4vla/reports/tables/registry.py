@@ -7,7 +7,7 @@ point `vlm4vla.tables`, or is named as `module:function`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import cast
@@ -59,6 +59,19 @@ def opened(where: Where, asked: Selection) -> AbstractContextManager[Store | Non
 
 TableMaker = Callable[[Store | None, Selection], Exhibit]
 """From an open store, or None where there is none yet, to what is shown of it."""
+
+
+class NothingToShow(BadInput):
+    """The store holds nothing that a table is about. On the page its section is left out."""
+
+
+def page_exhibits(store: Store, asked: Selection) -> list[Exhibit]:
+    """What the installed tables of others show of a store: a section of the page each."""
+    shown = []
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        with suppress(NothingToShow):
+            shown.append(table_maker(entry.name)(store, asked))
+    return shown
 
 
 def table_names() -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from vlm4vla.reports.marks import signs
 from vlm4vla.stats.intervals import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,12 @@ class Exhibit:
     warnings: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     """Below the tables, on a screen alone."""
+    name: str = ""
+    """Of its section on the page."""
+    heading: str = ""
+    """Above that section."""
+    drawings: Callable[[], Iterable[tuple[str, Axes]]] = tuple
+    """Captions and drawings of that section, made when they are wanted."""
 
     def lines(self) -> Sequence[object]:
         """The records, or the tables' own."""

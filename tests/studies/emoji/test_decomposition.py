@@ -12,11 +12,12 @@ from tests.reports.conftest import emoji_result, emoji_run
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports.decomposition import decomposed, decomposition
-from vlm4vla.reports.decomposition_grid import tables
-from vlm4vla.reports.figures.decomposition import decomposition as drawn
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.table import Exhibit
+from vlm4vla.store import Store
+from vlm4vla.studies.emoji.decomposition import decomposed, decomposition
+from vlm4vla.studies.emoji.decomposition_figure import decomposition as drawn
+from vlm4vla.studies.emoji.decomposition_tables import tables
 
 
 def split_run(store, split, executed, recognised, n=60, last=None, errors=0):
@@ -31,6 +32,12 @@ def split_run(store, split, executed, recognised, n=60, last=None, errors=0):
             store.record(run.id, EpisodeResult(key, Outcome.ERROR, attempt=3))
         else:
             store.record(run.id, emoji_result(key, i < executed, i < recognised))
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(tmp_path / "bench.db", create=True) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.marks import BEST, DECIDED, INCOMPLETE
 from vlm4vla.reports.scores import ALL, Row
-from vlm4vla.reports.tables.registry import Selection, opened
+from vlm4vla.reports.tables.registry import NothingToShow, Selection, opened
 from vlm4vla.reports.tables.text import record
 from vlm4vla.stats.binomial import posterior
 from vlm4vla.stats.intervals import Estimate
@@ -101,19 +100,27 @@ def decomposition(
 
     Raises:
         StoreError: the store cannot be read.
-        BadInput: it holds no run of the emoji task.
+        NothingToShow: it holds no run of the emoji task.
     """
     import pandas as pd
 
     policies = [policy] if isinstance(policy, str) else policy or ()
     with opened(store, Selection(published=published)) as read:
-        return pd.DataFrame(list(map(record, decomposed(read, policies, published).splits)))
+        return pd.DataFrame(list(map(record, of_store(read, policies, published).splits)))
 
 
 def decomposed(
-    store: Store | None, policies: Collection[str] = (), printed: bool = False
+    store: Where = None, policies: Collection[str] = (), printed: bool = False
 ) -> Decomposed:
     """As `decomposition`, as records, with the gaps between the splits."""
+    with opened(store, Selection(published=printed)) as read:
+        return of_store(read, policies, printed)
+
+
+def of_store(
+    store: Store | None, policies: Collection[str] = (), printed: bool = False
+) -> Decomposed:
+    """As `decomposed`, of an open store, or of none. Raises NothingToShow."""
     generator = np.random.default_rng(SEED)
     scores: list[SplitScore] = []
     warnings: tuple[str, ...] = ()
@@ -130,7 +137,7 @@ def decomposed(
     if printed:
         scores += _of_paper(published(), generator)
     if not scores:
-        raise BadInput(
+        raise NothingToShow(
             "The store holds no finished episode of the emoji task.",
             "bench run --policy expert --suite grinningface_val, or add --published",
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from vlm4vla.reports.decomposition import CHANCE, SPLITS, SplitScore
 from vlm4vla.reports.figures import drawing as draw
 from vlm4vla.reports.figures.canvas import blank
+from vlm4vla.studies.emoji.decomposition import CHANCE, SPLITS, SplitScore
 
 _NAMES = ("execution", "recognition", "overall")
 _LINE, _GAP = 17.0, 12.0

@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from vlm4vla.reports.board.tables import POLICY
-from vlm4vla.reports.decomposition import Decomposed, Gap, SplitScore, decomposed
-from vlm4vla.reports.marks import DECIDED, INCOMPLETE, MARKS, legend
+from vlm4vla.reports.marks import DECIDED, INCOMPLETE, MARKS, legend, signs
 from vlm4vla.reports.scores import short_run
 from vlm4vla.reports.tables.numbers import PERCENT, estimate_cell
-from vlm4vla.reports.tables.registry import Selection
+from vlm4vla.reports.tables.registry import NothingToShow, Selection
 from vlm4vla.reports.tables.table import Cell, Column, Exhibit, ResultTable, columns
 from vlm4vla.store import Store
+from vlm4vla.studies.emoji.decomposition import FAMILY, Decomposed, Gap, SplitScore, of_store
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _FROM = Column("from", fold=True, least=13)
 
 
 def decomposition_exhibit(store: Store | None, asked: Selection) -> Exhibit:
-    """Splits and gaps of what is in the store, and of the paper if asked for."""
-    found = decomposed(store, asked.policies, asked.published)
+    """Splits and gaps of what is in the store, and of the paper if asked for.
+
+    Raises:
+        NothingToShow: no episode of the emoji task is finished, or other suites are asked for.
+    """
+    if asked.suites and not any(suite.startswith(FAMILY) for suite in asked.suites):
+        raise NothingToShow("None of these suites is of the emoji task.", "Leave --suite out.")
+    found = of_store(store, asked.policies, asked.published)
     return Exhibit(
         tables=tuple(tables(found)),
         records=found.splits,
         record=SplitScore,
         data=found,
         warnings=found.warnings,
+        name="emoji",
+        heading="Emoji task: execution and recognition",
+        drawings=lambda: _drawings(found),
     )
+
+
+def _drawings(found: Decomposed) -> Iterator[tuple[str, Axes]]:
+    """Each policy's execution, recognition and overall success by split."""
+    from vlm4vla.studies.emoji.decomposition_figure import decomposition
+
+    policies: dict[tuple[str, str, str], list[SplitScore]] = {}
+    for one in found.splits:
+        policies.setdefault((one.origin, one.policy, one.variant), []).append(one)
+    for (_, policy, variant), scores in policies.items():
+        told = signs({mark for one in scores for mark in one.marks})
+        yield f"{policy}{told} {variant}".strip(), decomposition(tuple(scores))
 
 
 def tables(found: Decomposed) -> list[ResultTable]:
