@@ -131,9 +131,9 @@ def run_names(store: Path) -> dict[str, str]:
 
 def suite_names() -> list[str]:
     """Those that ship."""
-    from vlm4vla.suites import suite
+    from vlm4vla.suites import files
 
-    return list(suite.suite_names())
+    return list(files.suite_names())
 
 
 def suite_facts(name: str, protocol: str | None, options: Mapping[str, str]) -> Numbers:
@@ -169,7 +169,7 @@ def suite_facts(name: str, protocol: str | None, options: Mapping[str, str]) -> 
 
 def protocols(name: str) -> list[str]:
     """`default` for the suite as it stands, then those it names."""
-    from vlm4vla.suites.suite import load_file
+    from vlm4vla.suites.files import load_file
 
     return ["default", *load_file(name).protocols]
 
