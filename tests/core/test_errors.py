@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from vlm4vla.core.errors import BadInput, BenchError, UnknownName
@@ -37,3 +39,10 @@ def test_the_fix_stands_apart():
     assert (error.message, error.fix) == ("It is wrong.", "Type this.")
     assert str(error) == "It is wrong.\nType this."
     assert str(BadInput("It is wrong.")) == "It is wrong."
+
+
+def test_errors_travel_between_processes():
+    for error in (UnknownName("suite", "toyy", SUITES, "See."), BadInput("It is wrong.")):
+        arrived = pickle.loads(pickle.dumps(error))
+        assert type(arrived) is type(error)
+        assert (str(arrived), arrived.fix, arrived.args) == (str(error), error.fix, error.args)

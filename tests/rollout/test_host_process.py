@@ -7,15 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import Outcome
+from vlm4vla.core.source import own_hash
 from vlm4vla.core.specs import ObservationRequest, PolicySpec
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
+from vlm4vla.rollout.hosts.child import Interpreter
 from vlm4vla.rollout.hosts.host import Assignment, HostConfig
 from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
 from vlm4vla.rollout.recording import Recording
@@ -107,6 +110,17 @@ def test_a_simulator_that_cannot_be_built_says_why(started):
     process._config = HostConfig("no-such-simulator", {}, process._config.loop)
     result = run(process)
     assert result.error is ErrorKind.CRASH and "no-such-simulator" in result.error_text
+
+
+def test_a_python_that_went_away_is_a_crash_that_names_its_mend(started, tmp_path):
+    process = started()
+    gone = Interpreter(str(tmp_path / "python"), own_hash(), "bench env install toy")
+    process._config = replace(process._config, interpreter=gone)
+    result = run(process)
+    assert result.error is ErrorKind.CRASH
+    assert "no Python at" in result.error_text and "bench env install toy" in result.error_text
+    process._config = replace(process._config, interpreter=None)
+    assert run(process).error is None
 
 
 def test_hosts_die_with_their_supervisor_even_in_native_sleep():

@@ -27,7 +27,7 @@ class BenchError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel between processes by message and fix, whatever a class is constructed from."""
-        return rebuilt, (type(self), self.message, self.fix)
+        return rebuilt, (type(self), self.message, self.fix), vars(self)
 
 
 def rebuilt(kind: type[BenchError], message: str, fix: str) -> BenchError:

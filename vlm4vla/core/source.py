@@ -64,12 +64,12 @@ def _files(package: Path) -> dict[str, Path]:
     """Path inside the package -> file."""
     inside = package / "data" / "envs"
     envs = inside if inside.is_dir() else package.parent / "envs"
-    found = {"__init__.py": package / "__init__.py"}
+    files = {"__init__.py": package / "__init__.py"}
     for prefix, folder in [*((room, package / room) for room in _ROOMS), ("data/envs", envs)]:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                found[f"{prefix}/{path.relative_to(folder).as_posix()}"] = path
-    return found
+                files[f"{prefix}/{path.relative_to(folder).as_posix()}"] = path
+    return files
 
 
 def _holds(folder: Path, wanted: str) -> bool:

@@ -73,9 +73,9 @@ def check(plans: tuple[RunPlan, RunPlan]) -> None:
         )
     if set(first.record.plan) != set(second.record.plan):
         raise BadInput("The two policies would be run on other episodes.")
-    found = conflicts([first.comparability, second.comparability])
-    if found:
-        facts = ", ".join(f"{name} ({' / '.join(values)})" for name, values in found.items())
+    differing = conflicts([first.comparability, second.comparability])
+    if differing:
+        facts = ", ".join(f"{name} ({' / '.join(values)})" for name, values in differing.items())
         raise BadInput(f"The two policies cannot be compared: they differ in {facts}.")
 
 
@@ -188,12 +188,12 @@ class _Duel:
             if len(rows) == len(self._order) and not errors:
                 self._store.set_status(plan.record.id, RunStatus.COMPLETE)
             elif self.decided:
-                found: dict[str, JSON] = {
+                seen: dict[str, JSON] = {
                     "metric": self._metric,
                     "pairs": len(self.pairs),
                     "against": other,
                 }
-                self._store.decide(plan.record.id, {**self._rule.facts(), **found})
+                self._store.decide(plan.record.id, {**self._rule.facts(), **seen})
             else:
                 self._store.set_status(plan.record.id, RunStatus.INCOMPLETE)
 
