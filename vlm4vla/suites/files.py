@@ -49,6 +49,7 @@ def load_file(name_or_path: str) -> SuiteFile:
     return validated(SuiteFile, _joined(path, ()), f"Suite file {path}")
 
 
+@cache
 def facts_of(suite: str) -> SuiteFacts:
     """What is known of a suite that ships, or whose family does: its name begins as the family's.
 

@@ -33,32 +33,32 @@ class BesideRow:
     suite: str
     policy: str
     """A policy of ours, or the model as its paper names it."""
-    backbone: str
-    variant: str
-    training_split: str
-    task: str
-    metric: str
-    kind: str
-    headline: bool
-    value: float | None
-    low: float | None
-    high: float | None
+    backbone: str = ""
+    variant: str = ""
+    training_split: str = ""
+    task: str = ALL
+    metric: str = ""
+    kind: str = "rate"
+    headline: bool = False
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
     """95 % interval; None where the trials are not stated."""
-    interval: str
+    interval: str = ""
     """How the interval was made."""
-    n: int | None
-    k: int | None
-    errors: int
-    bound_low: float | None
-    bound_high: float | None
-    protocol: str
-    comparability: str
+    n: int | None = None
+    k: int | None = None
+    errors: int = 0
+    bound_low: float | None = None
+    bound_high: float | None = None
+    protocol: str = ""
+    comparability: str = ""
     """Of ours, the hash that must be equal; of others, why it cannot be."""
-    marks: tuple[str, ...]
+    marks: tuple[str, ...] = ()
     """Names of `reports.marks`, or a flag (results/README.md)."""
-    source: str
+    source: str = ""
     """The run, the imported file, or paper and table."""
-    note: str
+    note: str = ""
 
     @property
     def rate(self) -> bool:
@@ -135,30 +135,20 @@ def _shared(rows: Sequence[BesideRow]) -> list[str]:
     return both or [suite for suite in suites if suite != "architecture"]
 
 
+_ALIKE = (
+    "suite", "policy", "training_split", "task", "metric", "kind", "headline", "value", "low",
+    "high", "n", "k", "errors", "bound_low", "bound_high", "comparability", "marks",
+)  # fmt: skip
+"""What a row of ours is called in both."""
+
+
 def _of_run(row: Row) -> BesideRow:
     return BesideRow(
-        origin="ours",
-        suite=row.suite,
-        policy=row.policy,
-        backbone="",
+        "ours",
+        **{name: getattr(row, name) for name in _ALIKE},
         variant=row.policy_options,
-        training_split=row.training_split,
-        task=row.task,
-        metric=row.metric,
-        kind=row.kind,
-        headline=row.headline,
-        value=row.value,
-        low=row.low,
-        high=row.high,
         interval="Wilson by task" if row.kind == "rate" else "BCa bootstrap",
-        n=row.n,
-        k=row.k,
-        errors=row.errors,
-        bound_low=row.bound_low,
-        bound_high=row.bound_high,
         protocol=f"{row.protocol}, execute {row.execution}",
-        comparability=row.comparability,
-        marks=row.marks,
         source=row.run,
         note="" if row.complete else row.status,
     )
@@ -199,10 +189,6 @@ def _of_paper(row: PublishedRow, table: Sequence[PublishedRow]) -> BesideRow:
         high=found.high if found else None,
         interval=found.method if found else "",
         n=row.n,
-        k=None,
-        errors=0,
-        bound_low=None,
-        bound_high=None,
         protocol={"best": "best over checkpoints or settings, on the episodes reported",
                   "last": "last checkpoint"}.get(row.selection, "selection not stated"),
         comparability=difference(row.suite),
@@ -224,9 +210,6 @@ def _of_import(row: ImportedResult, source: Source) -> BesideRow:
         origin="imported",
         suite=row.suite,
         policy=row.policy,
-        backbone="",
-        variant="",
-        training_split="",
         task=row.task,
         metric=row.metric,
         kind=row.kind,
