@@ -141,7 +141,7 @@ def products(scale: float) -> Iterator[Line]:
         for _ in range(repeats):
             executed = int(rng.binomial(n, e))
             recognised = int(rng.binomial(executed, r))
-            found = decompose(executed, recognised, n, rng, draws=2000).overall
+            found = decompose(executed, recognised, n, rng, 1 / 3, draws=2000).overall
             hits += found.low <= e * r <= found.high
         case = f"{n} trials, execution {100 * e:g} %, recognition {100 * r:g} %"
         yield Line("execution x recognition (posterior)", case, *share(hits, repeats))

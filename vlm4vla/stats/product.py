@@ -29,7 +29,7 @@ def decompose(
     recognised: int,
     trials: int,
     generator: Generator,
-    chance: float = 1 / 3,
+    chance: float,
     confidence: float = 0.95,
     draws: int = POSTERIOR_DRAWS,
 ) -> Decomposition:

@@ -23,13 +23,12 @@ from vlm4vla.stats.intervals import Estimate
 from vlm4vla.stats.product import decompose, product_draws
 from vlm4vla.store import Store, Where
 from vlm4vla.store.published import PublishedRow, published
+from vlm4vla.studies.emoji.premise import CHANCE, SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FAMILY = "grinningface_"
-SPLITS = ("id", "train", "val", "hard")
-CHANCE = 1 / 3
 SEED = 0
 """The same store always prints the same numbers."""
 

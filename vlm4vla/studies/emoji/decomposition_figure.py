@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 
 from vlm4vla.reports.figures import drawing as draw
 from vlm4vla.reports.figures.canvas import blank
-from vlm4vla.studies.emoji.decomposition import CHANCE, SPLITS, SplitScore
+from vlm4vla.studies.emoji.decomposition import SplitScore
+from vlm4vla.studies.emoji.premise import CHANCE, SPLITS
 
 _NAMES = ("execution", "recognition", "overall")
 _LINE, _GAP = 17.0, 12.0
