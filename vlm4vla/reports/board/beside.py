@@ -60,11 +60,6 @@ class BesideRow:
     """The run, the imported file, or paper and table."""
     note: str = ""
 
-    @property
-    def rate(self) -> bool:
-        """Whether the value is shown in percent."""
-        return self.kind == "rate"
-
 
 def beside(
     ours: Board,

@@ -40,11 +40,6 @@ class Axis:
     """Measured by this harness, as opposed to printed by others or imported."""
     notes: tuple[str, ...] = ()
 
-    @property
-    def rate(self) -> bool:
-        """Whether the values are fractions of 1."""
-        return all(0.0 <= one.value <= 1.0 for one in self.values.values())
-
 
 def correlated_suites() -> list[str]:
     """Of which suites the papers print a correlation (VLM4VLA, Fig. 3), in their order."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from vlm4vla.reports import marks
 from vlm4vla.reports.tables.table import Cell
 from vlm4vla.stats.intervals import Estimate
+
+if TYPE_CHECKING:
+    from vlm4vla.reports.board.beside import BesideRow
+    from vlm4vla.reports.scores import Row
 
 MANY = 1000
 """From so many episodes on the interval of a rate is narrow enough to show tenths of a percent."""
@@ -70,30 +74,7 @@ def estimate_cell(
     return Cell(text, interval, below=below, value=found)
 
 
-class Scored(Protocol):
-    """A value with all that is printed beside it; rates are fractions of 1."""
-
-    @property
-    def value(self) -> float | None: ...  # noqa: D102
-    @property
-    def low(self) -> float | None: ...  # noqa: D102
-    @property
-    def high(self) -> float | None: ...  # noqa: D102
-    @property
-    def n(self) -> int | None: ...  # noqa: D102
-    @property
-    def k(self) -> int | None: ...  # noqa: D102
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-    @property
-    def bound_low(self) -> float | None: ...  # noqa: D102
-    @property
-    def bound_high(self) -> float | None: ...  # noqa: D102
-    @property
-    def marks(self) -> tuple[str, ...]: ...  # noqa: D102
-
-
-def score(row: Scored, needs_interval: bool = True) -> Cell:
+def score(row: Row | BesideRow, needs_interval: bool = True) -> Cell:
     """A score with its interval, e.g. `95.8 [80, 99]`: percent for rates, units for means.
 
     Of an incomplete run it stands in brackets, of a decided one before its sign; what errors leave
