@@ -70,9 +70,9 @@ def compare(
         contest = Contest((one, other), rule, bounds)
         found = run_contest(contest, terms, store, quiet=json_)
     if json_:
-        from vlm4vla.reports.tables.text import strict_json
+        from vlm4vla.cli.screen import print_json
 
-        sys.stdout.write(strict_json(found.facts()))
+        print_json(found.facts())
     else:
         from vlm4vla.cli.screen import screen
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,14 +35,13 @@ def correlate(
     store: StoreOption = None,
 ) -> None:
     """Correlate scores of vision-language models with those of the policies made of them."""
-    from vlm4vla.cli.screen import present
+    from vlm4vla.cli.screen import present, print_json
     from vlm4vla.cli.screen import screen as terminal
     from vlm4vla.core.errors import BadInput
     from vlm4vla.reports.correlation.correlation import correlations
     from vlm4vla.reports.correlation.screening import screening_exhibit
     from vlm4vla.reports.tables.format import TableFormat
     from vlm4vla.reports.tables.registry import Selection, opened
-    from vlm4vla.reports.tables.text import strict_json
 
     written = TableFormat.JSON if json_ else TableFormat.TABLE
 
@@ -66,7 +64,7 @@ def correlate(
     drawings = _draw(found, svg) if svg is not None else []
     if json_:
         shown = {"correlations": found, "mixed": models} if mixed else found
-        sys.stdout.write(strict_json(shown))
+        print_json(shown)
         return
     console = terminal()
     for one in found:

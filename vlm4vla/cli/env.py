@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -15,12 +13,11 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Environment, 
 
 def list_(json_: JsonOption = False) -> None:
     """List the environments and whether this machine has what they need."""
-    from rich import box
-    from rich.table import Table
-
-    from vlm4vla.cli.screen import screen
+    from vlm4vla.cli.screen import print_json, screen
     from vlm4vla.core.environment import environment_names, load_environment
     from vlm4vla.environments.state import inspect
+    from vlm4vla.reports.tables.table import ResultTable, columns, words
+    from vlm4vla.reports.tables.terminal import drawn
 
     rows: list[tuple[str, list[str], str]] = []
     for name in environment_names():
@@ -31,25 +28,25 @@ def list_(json_: JsonOption = False) -> None:
         rows.append((name, missing, environment.summary))
     if json_:
         keys = ("environment", "missing", "summary")
-        print(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=1))
+        print_json([dict(zip(keys, row, strict=True)) for row in rows])
         return
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in ("environment", "state", "summary"):
-        table.add_column(column, overflow="fold")
-    for name, missing, summary in rows:
-        table.add_row(name, "missing: " + "; ".join(missing) if missing else "ready", summary)
-    screen().print(table)
+    body = tuple(
+        words(name, "missing: " + "; ".join(missing) if missing else "ready", summary)
+        for name, missing, summary in rows
+    )
+    heads = columns("environment", "state", "summary", fold=True)
+    screen().print(drawn(ResultTable("", heads, body)))
 
 
 def check(name: NameArgument, json_: JsonOption = False) -> None:
     """Check every package and file an environment needs; 1 where something is missing."""
-    from vlm4vla.cli.screen import screen
+    from vlm4vla.cli.screen import print_json, screen
     from vlm4vla.core.environment import load_environment
     from vlm4vla.environments.state import inspect
 
     parts = inspect(load_environment(name))
     if json_:
-        print(json.dumps([asdict(part) for part in parts], indent=1))
+        print_json(parts)
     else:
         console = screen()
         for part in parts:

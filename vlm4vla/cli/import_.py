@@ -75,10 +75,10 @@ def import_(
 
 
 def _list(store: str | None, as_json: bool) -> None:
-    import json
     from collections import Counter
     from dataclasses import asdict
 
+    from vlm4vla.cli.screen import print_json
     from vlm4vla.store import reading
 
     with reading(store) as opened:
@@ -89,7 +89,7 @@ def _list(store: str | None, as_json: bool) -> None:
         rows = [
             asdict(one) | {"results": results[one.id], "scores": scores[one.id]} for one in sources
         ]
-        typer.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     if not sources:
         typer.echo("Nothing has been imported: bench import FILE")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated
@@ -31,9 +30,11 @@ def list_(
     store: StoreOption = None,
 ) -> None:
     """List suites, policies, backbones, simulators and runs."""
+    from vlm4vla.cli.screen import print_json
+
     tables = {part: _read(part, store) for part in ([what] if what else What)}
     if json_:
-        print(json.dumps({part.value: table for part, table in tables.items()}, indent=1))
+        print_json({part.value: table for part, table in tables.items()})
         return
     for part, table in tables.items():
         _show(part.value, table)

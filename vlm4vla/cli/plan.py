@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 from vlm4vla.cli.options import JsonOption
@@ -18,13 +16,12 @@ if TYPE_CHECKING:
 
 def plan(question: Annotated[PowerQuestion, Spread()], json_: JsonOption = False) -> None:
     """Say how many episodes a precision or a difference needs, on the same episodes or others."""
+    from vlm4vla.cli.screen import print_json, screen
+
     wish, answers, within = question.answer()
     if json_:
-        told = {"wish": asdict(wish), "needs": [asdict(need) for need in answers]}
-        print(json.dumps(told | {"suite": asdict(within) if within else None}, indent=1))
+        print_json({"wish": wish, "needs": answers, "suite": within})
         return
-    from vlm4vla.cli.screen import screen
-
     _show(screen(), wish, answers, within)
 
 

@@ -23,6 +23,13 @@ def screen() -> Console:
     return console
 
 
+def print_json(value: object) -> None:
+    """Print records, mappings and numbers as JSON that every program reads."""
+    from vlm4vla.reports.tables.text import strict_json
+
+    sys.stdout.write(strict_json(value))
+
+
 def present(shown: Exhibit, written: TableFormat) -> None:
     """Print tables in the format that was asked for."""
     from vlm4vla.reports.tables import terminal, text

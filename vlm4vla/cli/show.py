@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -42,14 +41,14 @@ def show(
 
 
 def _show_run(summary: Summary, episodes: list[EpisodeRow], as_json: bool) -> None:
-    from vlm4vla.cli.screen import screen
+    from vlm4vla.cli.screen import print_json, screen
     from vlm4vla.reports.marks import legend
     from vlm4vla.reports.summary import configuration, further_tables, scores_table
     from vlm4vla.reports.tables.terminal import drawn
 
     run = summary.run
     if as_json:
-        print(json.dumps(_run_facts(summary, episodes), indent=1))
+        print_json(_run_facts(summary, episodes))
         return
     console = screen()
     console.print(f"{run.id}   {summary.status}", style="bold")
@@ -80,14 +79,14 @@ def _show_run(summary: Summary, episodes: list[EpisodeRow], as_json: bool) -> No
 
 
 def _show_episode(store: Store, run: RunRecord, name: str, as_json: bool) -> None:
-    from vlm4vla.cli.screen import screen
+    from vlm4vla.cli.screen import print_json, screen
 
     row = _find(run, store.episodes(run.id), name)
     faults = [fault for fault in store.faults(run.id) if fault.key == row.key]
     actions = store.actions(run.id, row.key)
     facts = _episode_facts(row) | {"actions": list(actions.shape), "entropy": row.key.entropy}
     if as_json:
-        print(json.dumps(facts | {"faults": [_fault_facts(f) for f in faults]}, indent=1))
+        print_json(facts | {"faults": [_fault_facts(f) for f in faults]})
         return
     console = screen()
     console.print(f"{row.key}   {row.outcome.value}", style="bold")

@@ -8,6 +8,8 @@ from vlm4vla.reports.correlation.correlation import Correlation, Point
 from vlm4vla.reports.figures import drawing as draw
 from vlm4vla.reports.figures.canvas import blank, tip
 from vlm4vla.reports.figures.labels import label_marks
+from vlm4vla.reports.tables.numbers import interval_text
+from vlm4vla.stats.intervals import Z95
 
 _WIDTH, _HEIGHT = 440.0, 320.0
 
@@ -22,7 +24,7 @@ def scatter(found: Correlation, ax: Axes | None = None) -> Axes:
     ax.plot(ends, fit, color=draw.SOFT, linewidth=1.5, linestyle=(0, (4, 2)), zorder=1.2)
     families = list(dict.fromkeys(point.family for point in found.points))
     for point in found.points:
-        index, reach = families.index(point.family), 1.96 * (point.y_error or 0.0)
+        index, reach = families.index(point.family), Z95 * (point.y_error or 0.0)
         limits = [factor * (point.y - reach), factor * (point.y + reach)]
         colour = draw.COLOURS[index % len(draw.COLOURS)]
         ax.plot([point.x] * 2, limits, color=colour, alpha=0.5, linewidth=1.5, zorder=1.4)
@@ -35,7 +37,7 @@ def scatter(found: Correlation, ax: Axes | None = None) -> Axes:
     ax.set_ylabel(found.metric.replace("_", " ") + unit, fontsize=11, color=draw.SOFT,
                   parse_math=False)  # fmt: skip
     ax.set_title(
-        f"{found.suite}: r = {found.pearson:.2f} [{found.low:.2f}, {found.high:.2f}], "
+        f"{found.suite}: r = {found.pearson:.2f} {interval_text(found.low, found.high)}, "
         f"p = {found.p:.3g}, n = {found.n}",
         loc="left", fontsize=12, fontweight="bold", color=draw.INK, parse_math=False,
     )  # fmt: skip
