@@ -212,6 +212,14 @@ def test_series_differ_in_shape_where_colours_might_be_confused():
     assert len({look.get_marker() for look in looks}) == 4
 
 
+@pytest.mark.filterwarnings("error")
+def test_signs_that_no_file_may_hold_are_left_out():
+    ax = intervals([Interval("a\x1b[1m\x00", 0.5, 0.2, 0.8, "prompt=pick\n\tthe cube")], True)
+    document = xml.dom.minidom.parseString(ax.svg)
+    shown = [node.firstChild.data for node in document.getElementsByTagName("text")]
+    assert {"a[1m", "prompt=pick the cube"} <= set(shown)
+
+
 def test_long_names_are_cut_and_told_in_full():
     name = "x" * 40
     ax = funnel([Bar(name, 1, 2)])

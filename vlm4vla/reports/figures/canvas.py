@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from pathlib import Path
 from typing import TypeVar
 from xml.etree import ElementTree
@@ -23,6 +24,8 @@ _SILENT = {"svg": ("Creator", "Date", "Format", "Type"), "pdf": ("CreationDate",
 
 _TIP = "tip "
 _STYLE = 'background:#fff;font-family:system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif'
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What no XML may hold, however it is written."""
 _PLACES = ("d", "x", "y", "transform")
 
 A = TypeVar("A", bound=Artist)
@@ -88,10 +91,11 @@ def svg_text(ax: Axes, salt: str = "", alone: bool = False, pixels: int | None =
         pixels: width of what stands alone; by default that of the sheet.
     """
     out = io.StringIO()
-    with rc_context({"svg.fonttype": "none"}):
+    with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # who shows the text has fonts of their own
         silent = dict.fromkeys(_SILENT["svg"])
         _figure(ax).savefig(out, format="svg", transparent=True, metadata=silent)
-    root = ElementTree.fromstring(out.getvalue())
+    root = ElementTree.fromstring(_NO_XML.sub("", out.getvalue()))
     for parent in list(root.iter()):
         _plain(parent)
         for child in list(parent):

@@ -53,6 +53,7 @@ def name(
     note: bool = False,
 ) -> None:  # fmt: skip
     """What ends left of the axes at the height `y`, in small if it is a note; cut if too long."""
+    text = " ".join(text.split())
     short = text if len(text) <= longest else f"{text[: longest - 1]}…"
     shown = ax.annotate(
         short, (0, y), xycoords=("axes fraction", "data"), xytext=(-8, lift),
