@@ -198,6 +198,18 @@ def test_batching_is_declared_where_it_rounds_differently(saved):
     assert not spec.batch_invariant
 
 
+def test_a_run_says_what_its_last_digits_depend_on(saved):
+    """The number of threads is fixed, not the machine's, and stands with the run."""
+    checkpoint = ("checkpoint", str(saved("qwen3vl-4b")))
+    for asked, threads in (((), 1), ((("threads", "3"),), 3)):
+        request = RunRequest("qwen3vl-4b", "toy", policy_options=dict([checkpoint, *asked]))
+        assert resolve(request).record.provenance["arithmetic"] == {
+            "threads": threads, "device": "auto", "dtype": "auto", "deterministic": False,
+            "compile": False,
+        }  # fmt: skip
+    assert "arithmetic" not in resolve(RunRequest("random", "toy")).record.provenance
+
+
 def test_bfloat16_is_a_policy_option(saved):
     folder, seen = saved("qwen3vl-4b"), observations(2)
     exact, rough = (act("qwen3vl-4b", folder, seen, dtype=d) for d in ("float32", "bfloat16"))

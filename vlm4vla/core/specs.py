@@ -242,3 +242,5 @@ class PolicySpec:
     training_split: str = "none"
     checkpoint: str = ""
     """Hash of the weights; part of the run's identity."""
+    arithmetic: Mapping[str, str | int | bool] = field(default_factory=dict)
+    """What a network's last digits depend on (threads, device, number type): noted with the run."""

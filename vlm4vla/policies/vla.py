@@ -46,6 +46,9 @@ class VLAOptions:
     """CPU threads of the network; simulators want the other cores."""
 
 
+_ARITHMETIC = ("threads", "device", "dtype", "deterministic", "compile")
+
+
 class VLAPolicy(Policy):
     """A trained VLA."""
 
@@ -66,6 +69,7 @@ class VLAPolicy(Policy):
             batch_invariant=_alone(manifest, chosen),
             training_split=config.training_split,
             checkpoint=manifest.digest,
+            arithmetic={name: getattr(chosen, name) for name in _ARITHMETIC},
         )
 
     @classmethod

@@ -261,6 +261,7 @@ def _record(
             **collect(command_line()),
             "suite_file": request.suite,
             "batch_invariant": spec.batch_invariant,
+            **({"arithmetic": dict(spec.arithmetic)} if spec.arithmetic else {}),
             **({"selected_from": request.selected_from} if request.selected_from > 1 else {}),
         },
     )
