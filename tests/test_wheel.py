@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import shutil
 import subprocess
@@ -74,6 +75,16 @@ def test_no_store_ships_and_everything_users_read_does(wheel):
     assert {str(path.relative_to(ROOT)) for path in laid_out} <= set(names), "the page's files"
     outside = {n.split("/")[0] for n in names} - {"vlm4vla"}
     assert all(name.endswith(".dist-info") for name in outside), "nothing else in site-packages"
+
+
+def test_the_base_install_upgrades_an_older_store(installed, tmp_path):
+    """The steps ship with the package, and Alembic comes with it."""
+    packed = ROOT / "tests" / "store" / "fixtures" / "v1.sqlite.xz"
+    (tmp_path / "bench.db").write_bytes(lzma.decompress(packed.read_bytes()))
+    script = "from vlm4vla.store import Store; Store.open('bench.db', create=True).close()"
+    done = run(installed / "python", "-c", script, cwd=tmp_path)
+    assert done.returncode == 0 and "from version 1 to 3" in done.stderr, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench-v1.db", "bench.db"]
 
 
 def test_the_base_install_has_neither_torch_nor_simulator(installed):

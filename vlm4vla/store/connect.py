@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,7 +40,7 @@ class Database:
     version: str = VERSION
     """An older one can only be read."""
 
-    @property
+    @cached_property
     def artifacts(self) -> Path:
         """Folder of what is too big for a table; absolute, for others work in other folders."""
         return self.file.resolve().parent

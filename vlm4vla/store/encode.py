@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,7 +156,8 @@ def decoded(table: Table, row: Columns, file: Path) -> dict[str, Any]:
     codecs, found, name = _CODECS[table.name], {}, ""
     try:
         for name, stored in row.items():
-            found[name] = codecs[name].read(stored)
+            _, read, plain = codecs[name]
+            found[name] = stored if type(stored) is plain else read(stored)
     except _ILLEGIBLE as error:
         raise _damaged(table, name, row, file, error) from error
     return found
@@ -166,10 +168,12 @@ class _Codec(NamedTuple):
 
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
+    plain: type | None = None
+    """What is of this type need not be read: every cell of a store comes by here."""
 
 
 def _plain(kind: type, write: Callable[[Any], Any] | None = None) -> _Codec:
-    return _Codec(write or kind, lambda stored: _of(kind, stored))
+    return _Codec(write or kind, partial(_of, kind), kind)
 
 
 def _of(kind: type, stored: object) -> Any:
@@ -259,12 +263,13 @@ _ENCODED = {
 def _codec(column: Column[Any]) -> _Codec:
     if column in _ENCODED:
         return _ENCODED[column]
-    write, read = next(_PLAIN[kind] for kind in _PLAIN if isinstance(column.type, kind))
+    write, read, plain = next(_PLAIN[kind] for kind in _PLAIN if isinstance(column.type, kind))
     if not column.nullable:
-        return _Codec(write, read)
+        return _Codec(write, read, plain)
     return _Codec(
         lambda value: None if value is None else write(value),
         lambda stored: None if stored is None else read(stored),
+        plain,
     )
 
 
