@@ -14,14 +14,16 @@ from vlm4vla.reports.board.printed import with_interval
 from vlm4vla.reports.tables import text as written_as
 from vlm4vla.reports.tables.registry import Selection, opened
 from vlm4vla.reports.tables.table import Exhibit
-from vlm4vla.store.library import ImportedResult, Library, Source
+from vlm4vla.store import Store
+from vlm4vla.store.library import ImportedResult, Source
 from vlm4vla.store.published import published
 
 
 @pytest.fixture
 def mixed(emoji):
     """The runs of `emoji`, and a result of another harness on the same suite."""
-    with Library.open(emoji.path, create=True) as library:
+    with Store.open(emoji.name, create=True) as opened:
+        library = opened.library
         result = ImportedResult(
             "their-policy", "grinningface_val", "all", "success", "rate", 0.5, 20, 10, errors=4
         )

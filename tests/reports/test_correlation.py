@@ -19,7 +19,7 @@ from vlm4vla.reports.figures.labels import place
 from vlm4vla.reports.figures.plain import text_scatter
 from vlm4vla.reports.tables.text import strict_json
 from vlm4vla.store import RunRecord, Store
-from vlm4vla.store.library import Library, Score, Source
+from vlm4vla.store.library import Score, Source
 from vlm4vla.suites.schema import Metric
 
 METRICS = (Metric(name="success", kind="rate", of="success", headline=True),)
@@ -44,7 +44,8 @@ def own(tmp_path):
             for key in plan:
                 outcome = Outcome.SUCCESS if key.init < solved else Outcome.FAILURE
                 store.record(f"toy-{policy}", EpisodeResult(key, outcome))
-    with Library.open(path, create=True) as library:
+    with Store.open(path, create=True) as opened:
+        library = opened.library
         scores = [Score(n, n, "my VQA", "accuracy", v, n=100) for n, v in SCORES.items()]
         library.add(Source("s1", "imported", "csv", "scores.csv", "00"), scores=scores)
     with Store.open(path) as store:
@@ -112,7 +113,7 @@ def test_own_runs_say_which_backbones_lack_what(own):
 
 
 def test_a_policy_may_be_given_its_backbone(own):
-    with Store.open(own.path) as store:
+    with Store.open(own.name) as store:
         run = replace(store.run("toy-qwen3vl-8b"), id="mine", policy="mine")
         store.begin(run)
         for key in run.plan:
@@ -127,7 +128,7 @@ def test_a_policy_may_be_given_its_backbone(own):
 
 
 def test_an_incomplete_run_is_left_out_and_named(own):
-    with Store.open(own.path) as store:
+    with Store.open(own.name) as store:
         run = store.run("toy-qwen3vl-2b")
         store.begin(replace(run, id="k", policy="kosmos-2"))
         store.record("k", EpisodeResult(run.plan[0], Outcome.SUCCESS))
@@ -137,7 +138,8 @@ def test_an_incomplete_run_is_left_out_and_named(own):
 
 
 def test_shipped_scores_are_never_mixed_with_ones_own(own):
-    with Library.open(own.path, create=True) as library:
+    with Store.open(own.name, create=True) as opened:
+        library = opened.library
         source = Source("s2", "imported", "csv", "other.csv", "01")
         library.add(source, scores=[Score("q", "qwen3vl-2b", FIGURE_3, "m", 0.3)])
     (ours,) = correlations([FIGURE_3], ["calvin_abcd"], published=True, store=own)
@@ -222,7 +224,7 @@ def test_screening_ones_own_runs_needs_four_backbones(own, tmp_path):
     found = screen(store=own)
     assert {(one.suite, one.n) for one in found} == {("toy", 4)}
     assert "my VQA" not in {one.vqa for one in found}, "three backbones have it"
-    with Store.open(own.path) as store, Store.open(tmp_path / "b.db", create=True) as other:
+    with Store.open(own.name) as store, Store.open(tmp_path / "b.db", create=True) as other:
         for run in store.runs()[:2]:
             other.begin(run)
             for key in run.plan:

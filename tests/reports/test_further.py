@@ -136,7 +136,7 @@ def test_a_comparison_is_about_columns_not_about_subtasks():
 
 def test_one_runs_page_has_both_tables(store):
     fill(store, record())
-    done = bench("show", "calvin_debug-vla", "--store", store.path)
+    done = bench("show", "calvin_debug-vla", "--store", store.name)
     assert done.code == 0, done.err
     lines = {line.split()[0]: line.split() for line in done.out.splitlines() if line.split()}
     assert lines["open"][-1] == "3"

@@ -3,6 +3,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -264,12 +265,12 @@ def test_an_empty_store_is_an_empty_board(store):
 
 
 def test_the_python_function_returns_the_same_rows(emoji):
-    frame = leaderboard(emoji.path, suite="grinningface_val")
+    frame = leaderboard(emoji.name, suite="grinningface_val")
     blind = frame[(frame.policy == "expert-blind") & (frame.task == "all")].set_index("metric")
     assert blind.value["recognition"] == pytest.approx(1 / 3)
     assert blind.n["overall"] == 24
     with pytest.raises(StoreError):
-        leaderboard(emoji.path.with_name("absent.db"))
+        leaderboard(Path(emoji.name).with_name("absent.db"))
 
 
 def test_non_finite_measures_are_undefined(store):

@@ -21,7 +21,8 @@ from vlm4vla.reports.figures.correlation import scatter
 from vlm4vla.reports.page import report
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.table import Exhibit
-from vlm4vla.store.library import Library, Score, Source
+from vlm4vla.store import Store
+from vlm4vla.store.library import Score, Source
 
 SCORES = {"qwen3vl-2b": 0.5, "qwen3vl-4b": 0.6, "qwen3vl-8b": 0.8}
 
@@ -84,7 +85,8 @@ def test_the_page_carries_every_mark(marked, tmp_path):
 
 def test_a_correlation_carries_the_marks_of_its_policies(store):
     scores = [Score(n, n, "my VQA", "accuracy", v, n=100) for n, v in SCORES.items()]
-    with Library.open(store.path, create=True) as library:
+    with Store.open(store.name, create=True) as opened:
+        library = opened.library
         library.add(Source("s1", "imported", "csv", "scores.csv", "00"), scores=scores)
     for number, policy in enumerate(SCORES):
         told = {"provenance": {"selected_from": 3}} if policy == "qwen3vl-4b" else {}

@@ -12,7 +12,7 @@ from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.reports.correlation.mixed import check, mixed_model
 from vlm4vla.stats.mixed import Trials
 from vlm4vla.store import RunRecord, Store
-from vlm4vla.store.library import Library, Score, Source
+from vlm4vla.store.library import Score, Source
 from vlm4vla.suites.schema import Metric
 
 METRICS = (Metric(name="success", kind="rate", of="success", headline=True),)
@@ -38,7 +38,8 @@ def own(path, solved):
                 outcome = (5 * key.init + len(policy)) % 16 < inits
                 result = Outcome.SUCCESS if outcome else Outcome.FAILURE
                 store.record(f"toy-{policy}", EpisodeResult(key, result))
-    with Library.open(path, create=True) as library:
+    with Store.open(path, create=True) as opened:
+        library = opened.library
         scores = [Score(n, n, "my VQA", "accuracy", k / 20, n=100) for n, k in solved.items()]
         library.add(Source("s1", "imported", "csv", "scores.csv", "00"), scores=scores)
     return path
@@ -80,7 +81,8 @@ def test_score_and_size_that_go_together_are_told(tmp_path):
 
 def test_a_backbone_of_unknown_size_drops_the_term_and_is_named(tmp_path):
     path = own(tmp_path / "bench.db", SOLVED)
-    with Library.open(path) as library:
+    with Store.open(path) as opened:
+        library = opened.library
         source = Source("s2", "imported", "csv", "mine.csv", "01")
         library.add(source, scores=[Score("m", "mine", "my VQA", "accuracy", 0.2)])
     with Store.open(path) as store:

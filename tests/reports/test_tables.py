@@ -123,7 +123,7 @@ def test_the_table_of_the_guide_is_shown_in_every_format(guide, emoji):
         done = subprocess.run(
             [sys.executable, "-m", "vlm4vla.cli", *command.split()[1:]],
             cwd=guide, capture_output=True, text=True, timeout=120,
-            env={"VLM4VLA_STORE": str(emoji.path), "PYTHONPATH": str(guide)},
+            env={"VLM4VLA_STORE": emoji.name, "PYTHONPATH": str(guide)},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "expert-blind" in done.stdout and "place" in done.stdout

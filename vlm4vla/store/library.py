@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import Column, Table, delete, insert, select
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import UnknownName
-from vlm4vla.store.address import file_of
-from vlm4vla.store.connect import Database, connect
+from vlm4vla.store.connect import Database
 from vlm4vla.store.encode import decoded, encoded
 from vlm4vla.store.records import now
 from vlm4vla.store.schema import imported_results, sources, vqa_scores
@@ -77,29 +74,11 @@ class Score:
 
 
 class Library:
-    """The tables of one store file that hold what did not come from `bench run`."""
+    """The tables of one store that hold what did not come from `bench run`."""
 
     def __init__(self, database: Database) -> None:
         """Use `Store.library`."""
         self._db = database
-
-    @classmethod
-    def open(cls, where: str | Path | None = None, *, create: bool = False) -> Library:
-        """The library of the store at `where`, as `Store.open` finds it. Raises StoreError."""
-        return cls(connect(file_of(where), create))
-
-    def __enter__(self) -> Self:
-        """The library itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Give back the file."""
-        self._db.close()
 
     def add(
         self,

@@ -47,11 +47,6 @@ class Store:
         return cls(connect(file_of(where), create))
 
     @property
-    def path(self) -> Path:
-        """The file. To be asked for nowhere: `name`, `artifacts`, `videos`, `library`."""
-        return self._db.file
-
-    @property
     def name(self) -> str:
         """The store as it was named, to be shown."""
         return str(self._db.file)
