@@ -214,7 +214,7 @@ def _overridden(config: VLAConfig, given: Mapping[str, Scalar]) -> VLAConfig:
         attention=own.pop("attention", config.setup.attention),
         options={**config.setup.options, **options},
     )
-    if options:
+    if options or ":" in config.backbone:
         known = registry.backbone_class(config.backbone).known_options
         for name in options:
             if name not in names(known):
