@@ -243,6 +243,14 @@ def test_ci_and_makefile_are_what_the_readme_says():
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
+def test_papers_name_the_version():
+    from vlm4vla.core.version import __version__
+
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert cited and cited[1] == __version__
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
 def test_constraints_pin_every_requirement():
     """What `make setup` installs is pinned: the same today and in a year."""
     from packaging.utils import canonicalize_name
