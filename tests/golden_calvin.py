@@ -14,13 +14,13 @@ from vlm4vla.core.assets import locate
 from vlm4vla.simulators.calvin.cameras import picture
 from vlm4vla.simulators.calvin.oracle import solved_tasks
 from vlm4vla.simulators.calvin.scenes import scene
-from vlm4vla.simulators.calvin.world import World
+from vlm4vla.simulators.calvin.world import PlayTable
 
 
 class Seen(Mapping):
     """One observation; pictures are rendered when they are looked at."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: PlayTable) -> None:
         self._world = world
         self._read = {"robot_obs": world.robot_obs(), "scene_obs": world.scene_obs()}
 
@@ -37,7 +37,7 @@ class Seen(Mapping):
 class Replayed:
     """Our world under the names that the checker uses."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: PlayTable) -> None:
         self.world = world
 
     def reset(self, robot_obs: np.ndarray, scene_obs: np.ndarray) -> Seen:
@@ -58,7 +58,7 @@ class Replayed:
 
 
 def make() -> Replayed:
-    return Replayed(World(scene("calvin_scene_D"), locate("calvin", "data")))
+    return Replayed(PlayTable(scene("calvin_scene_D"), locate("calvin", "data")))
 
 
 def displaced() -> Replayed:
@@ -69,4 +69,4 @@ def displaced() -> Replayed:
         replace(block, position=position, yaw=yaw)
         for block, (position, yaw) in zip(chosen.blocks, places, strict=True)
     )
-    return Replayed(World(replace(chosen, blocks=blocks), locate("calvin", "data")))
+    return Replayed(PlayTable(replace(chosen, blocks=blocks), locate("calvin", "data")))

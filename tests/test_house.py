@@ -47,12 +47,7 @@ EXCEPTIONS = {
 NOT_YET = {
     ("store", "suites"),
 }
-BY_TEXT_NOT_YET: set[str] = set()
-CIRCLES_NOT_YET: set[str] = set()
-CLASHES_NOT_YET = set(
-    "Backbone Block Chain Entry Episode Expert Format Moment Options Outcome Progress "
-    "RendererReport Robot State World".split()
-)
+CLASHES_NOT_YET = set("Format Moment Outcome Progress".split())
 TOP = "(top)"  # `vlm4vla/__init__.py` and what lies beside it
 
 
@@ -198,7 +193,7 @@ def test_errors_are_told_apart_by_type():
         if compared_texts(node)
         & {f"str({node.name})", *(f"{node.name}.{part}" for part in ("message", "fix", "args"))}
     ]
-    assert [p for p in guilty if p.partition(":")[0].split("/")[-1] not in BY_TEXT_NOT_YET] == []
+    assert guilty == []
 
 
 HEAVY = {

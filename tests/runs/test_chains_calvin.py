@@ -20,7 +20,7 @@ from vlm4vla.runs.execute import execute
 from vlm4vla.runs.plan import resolve
 from vlm4vla.runs.replay import Pictures, replay_stored
 from vlm4vla.runs.request import RunRequest
-from vlm4vla.simulators.calvin.expert import Expert, Script
+from vlm4vla.simulators.calvin.expert import CalvinExpert, Script
 from vlm4vla.simulators.calvin.oracle import TASKS
 from vlm4vla.store import EpisodeRow, Store
 from vlm4vla.suites.calvin import OFFICIAL, load_sentences
@@ -28,7 +28,7 @@ from vlm4vla.suites.calvin import OFFICIAL, load_sentences
 pytestmark = [pytest.mark.calvin, pytest.mark.assets, pytest.mark.usefixtures("ray_session")]
 
 
-class Attentive(Expert):
+class Attentive(CalvinExpert):
     """The expert, which fails (error `policy`) unless it hears each subtask's sentence afresh."""
 
     def act(

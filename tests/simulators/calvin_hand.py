@@ -8,7 +8,7 @@ import numpy as np
 
 from vlm4vla.core.assets import locate
 from vlm4vla.simulators.calvin.scenes import scene
-from vlm4vla.simulators.calvin.world import World
+from vlm4vla.simulators.calvin.world import PlayTable
 
 OPEN, CLOSED = 1.0, -1.0
 ACROSS = np.pi / 2
@@ -46,7 +46,7 @@ ELSEWHERE = (on_table(0.05), on_table(0.23), on_shelf(-0.24))
 class Hand:
     """The robot of one world, moved along straight lines by absolute actions."""
 
-    def __init__(self, world: World, gripper: float = OPEN) -> None:
+    def __init__(self, world: PlayTable, gripper: float = OPEN) -> None:
         self.world = world
         self.gripper, self.yaw, self.pitch = gripper, ACROSS, 0.0
         self.actions: list[np.ndarray] = []
@@ -118,9 +118,11 @@ def start(
     return np.array(values)
 
 
-def table(name: str = "calvin_scene_D", places: Mapping[str, Spot] | None = None, **state) -> World:
+def table(
+    name: str = "calvin_scene_D", places: Mapping[str, Spot] | None = None, **state
+) -> PlayTable:
     """The play table in the state that `start` describes, settled for a moment."""
-    world = World(scene(name), locate("calvin", "data"))
+    world = PlayTable(scene(name), locate("calvin", "data"))
     world.reset(HOME, start(name, places, **state))
     Hand(world).hold(8)
     return world

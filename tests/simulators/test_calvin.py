@@ -30,7 +30,7 @@ from vlm4vla.simulators.calvin.oracle import TASKS
 from vlm4vla.simulators.calvin.plugin import Calvin
 from vlm4vla.simulators.calvin.scenes import scene
 from vlm4vla.simulators.calvin.simulator import CalvinSimulator
-from vlm4vla.simulators.calvin.world import World
+from vlm4vla.simulators.calvin.world import PlayTable
 from vlm4vla.suites.suite import load
 
 pytestmark = [pytest.mark.calvin, pytest.mark.assets]
@@ -67,7 +67,7 @@ def simulator(**options: str) -> CalvinSimulator:
 @cache
 def actions() -> np.ndarray:
     """Absolute actions (n, 7) that press the button and then pull the drawer open."""
-    world = World(scene("calvin_scene_D"), locate("calvin", "data"))
+    world = PlayTable(scene("calvin_scene_D"), locate("calvin", "data"))
     world.reset(HOME, start())
     hand = Hand(world, CLOSED)
     for place in ((-0.12, -0.12, 0.59), (-0.12, -0.12, 0.457), (-0.12, -0.20, 0.6),

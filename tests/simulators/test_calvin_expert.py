@@ -16,8 +16,8 @@ from vlm4vla.core.errors import SpecMismatch
 from vlm4vla.core.policy import Session
 from vlm4vla.core.simulator import Progress
 from vlm4vla.simulators.calvin import expert
-from vlm4vla.simulators.calvin.expert import Expert
-from vlm4vla.simulators.calvin.expert.motion import ACROSS, Block, State, nearest_yaw
+from vlm4vla.simulators.calvin.expert import CalvinExpert
+from vlm4vla.simulators.calvin.expert.motion import ACROSS, SeenBlock, SeenTable, nearest_yaw
 from vlm4vla.simulators.calvin.expert.reach import Rectangle, best_grip, push_distance, room
 from vlm4vla.simulators.calvin.oracle import TASKS
 from vlm4vla.simulators.calvin.plugin import Calvin
@@ -40,8 +40,8 @@ class Rollout:
 def roll_out(episode: Episode, horizon: int | None = None) -> Rollout:
     """What the engine does, without it: `horizon` actions of each chunk, or all."""
     simulator = Calvin().create({})
-    policy, session = Expert(Calvin().describe({})), Session(episode.key)
-    request = Expert.describe(Calvin().describe({})).request
+    policy, session = CalvinExpert(Calvin().describe({})), Session(episode.key)
+    request = CalvinExpert.describe(Calvin().describe({})).request
     done = Rollout()
     try:
         simulator.reset(episode)
@@ -113,27 +113,27 @@ def test_a_subtask_without_a_script_ends_the_chain_at_once(episodes, monkeypatch
 
 def test_it_fits_relative_control_alone():
     spec = Calvin().describe({})
-    described = Expert.describe(spec)
+    described = CalvinExpert.describe(spec)
     assert described.privileged
     assert not described.request.cameras
     convert.check(described, spec)
     with pytest.raises(SpecMismatch, match="control=absolute"):
-        Expert.describe(Calvin().describe({"control": "absolute"}))
+        CalvinExpert.describe(Calvin().describe({"control": "absolute"}))
 
 
 FAR = (9.0, 9.0, 0.46)
 
 
-def state(**blocks) -> State:
+def state(**blocks) -> SeenTable:
     """Blocks at (x, y, z, yaw); the others are far away."""
     placed = {}
     for colour in ("red", "blue", "pink"):
         x, y, z, yaw = (*blocks.get(colour, FAR), 0.0)[:4]
         cos, sin = np.cos(yaw), np.sin(yaw)
         axes = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
-        placed[colour] = Block(colour, np.array([x, y, z]), axes)
+        placed[colour] = SeenBlock(colour, np.array([x, y, z]), axes)
     zeros = np.zeros(6)
-    return State(zeros[:3], zeros[:3], 0.08, 1.0, zeros, 0.0, 0.0, 0.0, 0.0, placed)
+    return SeenTable(zeros[:3], zeros[:3], 0.08, 1.0, zeros, 0.0, 0.0, 0.0, 0.0, placed)
 
 
 def test_gaps_between_rectangles():

@@ -19,7 +19,7 @@ from vlm4vla.simulators.calvin.cameras import depth, picture
 from vlm4vla.simulators.calvin.oracle import solved_tasks
 from vlm4vla.simulators.calvin.robot import TRANSLATION, TURN
 from vlm4vla.simulators.calvin.scenes import SCENES, scene
-from vlm4vla.simulators.calvin.world import World
+from vlm4vla.simulators.calvin.world import PlayTable
 
 pytestmark = [pytest.mark.calvin, pytest.mark.assets]
 
@@ -27,7 +27,7 @@ STILL = np.array([0, 0, 0, 0, 0, 0, 1.0])
 
 
 def walk(
-    world: World, seed: int, steps: int = 60, look: Callable[[], object] = lambda: None
+    world: PlayTable, seed: int, steps: int = 60, look: Callable[[], object] = lambda: None
 ) -> np.ndarray:
     """States (steps, 39): down into the blocks, then about there at random."""
     random, states = np.random.default_rng(seed), []
@@ -45,7 +45,7 @@ def walk(
 @pytest.mark.parametrize("name", SCENES)
 def test_a_scene_stands_as_it_was_put(name):
     put = start(name, slide=0.1, drawer=0.15)
-    world = World(scene(name), locate("calvin", "data"))
+    world = PlayTable(scene(name), locate("calvin", "data"))
     world.reset(HOME, put)
     seen = world.scene_obs()
     np.testing.assert_allclose(seen[:6], put[:6], atol=1e-4)
@@ -92,7 +92,7 @@ def test_the_data_that_is_fetched_is_all_that_is_needed(tmp_path: Path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source / name, tmp_path / name)
     for chosen in SCENES.values():
-        ours, theirs = World(chosen, tmp_path), World(chosen, source)
+        ours, theirs = PlayTable(chosen, tmp_path), PlayTable(chosen, source)
         for world in (ours, theirs):
             world.reset(HOME, start(chosen.name))
         for camera in ("static", "gripper"):
@@ -101,11 +101,11 @@ def test_the_data_that_is_fetched_is_all_that_is_needed(tmp_path: Path):
 
 
 def test_what_came_before_leaves_no_trace():
-    world = World(scene("calvin_scene_D"), locate("calvin", "data"))
+    world = PlayTable(scene("calvin_scene_D"), locate("calvin", "data"))
     starts = [start(slide=0.28), start(drawer=0.22, led=1), start(bulb=1)]
     alone = []
     for index, put in enumerate(starts):
-        fresh = World(scene("calvin_scene_D"), locate("calvin", "data"))
+        fresh = PlayTable(scene("calvin_scene_D"), locate("calvin", "data"))
         fresh.reset(HOME, put)
         alone.append(walk(fresh, index))
         blocks = alone[-1][:, [21, 22, 27, 28, 33, 34]]
@@ -117,7 +117,7 @@ def test_what_came_before_leaves_no_trace():
 
 def test_looking_changes_nothing():
     put = start(drawer=0.22)
-    worlds = [World(scene("calvin_scene_D"), locate("calvin", "data")) for _ in range(2)]
+    worlds = [PlayTable(scene("calvin_scene_D"), locate("calvin", "data")) for _ in range(2)]
     for world in worlds:
         world.reset(HOME, put)
     blind, seeing = worlds

@@ -47,7 +47,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Episode:
+class WrittenEpisode:
     """One episode in memory."""
 
     key: str
@@ -111,7 +111,7 @@ def path_of(folder: Path, index: int) -> Path:
 
 
 def write_episode(
-    folder: Path, index: int, episode: Episode, fps: float, tasks: Tasks, mark: str
+    folder: Path, index: int, episode: WrittenEpisode, fps: float, tasks: Tasks, mark: str
 ) -> None:
     """Write the file of episode `index` in one piece: it is there entirely or not at all.
 

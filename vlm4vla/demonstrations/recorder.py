@@ -192,10 +192,10 @@ class Recorder:
                     return Drawn(str(take.episode.key), pictures)
         return Drawn(str(take.episode.key), 0, problem)
 
-    def _collect(self, index: int, frames: Path) -> lerobot.Episode:
+    def _collect(self, index: int, frames: Path) -> lerobot.WrittenEpisode:
         take = self._takes[index]
         lines = (frames / INSTRUCTIONS).read_text().splitlines()
-        return lerobot.Episode(
+        return lerobot.WrittenEpisode(
             key=str(take.episode.key),
             start=self._starts[index],
             actions=take.actions,

@@ -22,7 +22,7 @@ _SCALE = {"percent": 100.0, "fraction": 1.0, "score of 1000": 1000.0}
 
 
 @dataclass(frozen=True)
-class Backbone:
+class ListedBackbone:
     """A vision-language model under all its names."""
 
     key: str
@@ -105,11 +105,11 @@ def vqa_scores() -> tuple[VqaScore, ...]:
 
 
 @cache
-def backbones() -> tuple[Backbone, ...]:
+def backbones() -> tuple[ListedBackbone, ...]:
     """Every backbone that the tables name. Raises InvalidFile."""
     rows = _read(shipped("results") / "backbones.csv", _BackboneLine)
     return tuple(
-        Backbone(row.backbone, row.family, row.params_b, tuple(row.names.split(";")))
+        ListedBackbone(row.backbone, row.family, row.params_b, tuple(row.names.split(";")))
         for row in rows
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.simulators.calvin.words import GRIPPER, GRIPPER_SIZE, STATIC, STATIC_SIZE
-from vlm4vla.simulators.calvin.world import World
+from vlm4vla.simulators.calvin.world import PlayTable
 
 _EYE = (2.871459009488717, -2.166602199425597, 2.555159848480571)
 _LOOK_AT = (-0.026242351159453392, -0.0302329882979393, 0.3920000493526459)
@@ -23,25 +23,25 @@ _STATIC_FOV, _STATIC_FAR = 10.0, 10.0
 _GRIPPER_FOV, _GRIPPER_FAR = 75.0, 2.0
 
 
-def picture(world: World, camera: str) -> Frames:
+def picture(world: PlayTable, camera: str) -> Frames:
     """What `camera` sees: uint8 RGB, (200, 200, 3) for `static`, (84, 84, 3) for `gripper`."""
     return _CAMERAS[camera](world)[0]
 
 
-def depth(world: World, camera: str) -> Floats:
+def depth(world: PlayTable, camera: str) -> Floats:
     """How far away everything in the picture is, metres, along the camera's axis."""
     buffer, far = _CAMERAS[camera](world)[1:]
     return far * _NEAR / (far - (far - _NEAR) * buffer)
 
 
-def _static(world: World) -> tuple[Frames, Floats, float]:
+def _static(world: PlayTable) -> tuple[Frames, Floats, float]:
     bullet = world.bullet
     view = bullet.computeViewMatrix(_EYE, _LOOK_AT, _UP)
     lens = bullet.computeProjectionMatrixFOV(_STATIC_FOV, 1, _NEAR, _STATIC_FAR)
     return *_shoot(bullet, STATIC_SIZE, view, lens), _STATIC_FAR
 
 
-def _gripper(world: World) -> tuple[Frames, Floats, float]:
+def _gripper(world: PlayTable) -> tuple[Frames, Floats, float]:
     bullet = world.bullet
     link = bullet.getLinkState(world.robot.uid, world.robot.camera_link)
     eye = np.array(link[0])
@@ -59,7 +59,7 @@ def _shoot(
     return frame, np.reshape(np.asarray(buffer, np.float64), (size, size))
 
 
-_CAMERAS: dict[str, Callable[[World], tuple[Frames, Floats, float]]] = {
+_CAMERAS: dict[str, Callable[[PlayTable], tuple[Frames, Floats, float]]] = {
     STATIC: _static,
     GRIPPER: _gripper,
 }

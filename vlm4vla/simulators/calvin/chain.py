@@ -19,7 +19,7 @@ _STATES = {"robot_obs": 15, "scene_obs": 24}
 
 
 @dataclass(frozen=True)
-class Chain:
+class ChainSetup:
     """What an episode's setup says."""
 
     scene: str
@@ -32,7 +32,7 @@ class Chain:
     steps_per_subtask: int
 
     @classmethod
-    def parse(cls, episode: Episode) -> Chain:
+    def parse(cls, episode: Episode) -> ChainSetup:
         """Read a suite's setup; UnknownName or InvalidFile for one that cannot be run."""
         setup = episode.setup
         subtasks = tuple(str(task) for task in cast(list[JSON], setup["subtasks"]))
@@ -54,7 +54,7 @@ class Chain:
 class Attempt:
     """One attempt at a chain. A subtask is judged against the moment at which it began."""
 
-    def __init__(self, chain: Chain, start: Snapshot) -> None:
+    def __init__(self, chain: ChainSetup, start: Snapshot) -> None:
         """Begin with the first subtask."""
         self._chain = chain
         self._start = start

@@ -95,7 +95,7 @@ class Calvin(SimulatorPlugin):
 
     def experts(self) -> Mapping[str, str]:
         """The scripted policy."""
-        return {"expert": "vlm4vla.simulators.calvin.expert:Expert"}
+        return {"expert": "vlm4vla.simulators.calvin.expert:CalvinExpert"}
 
 
 def _relative() -> ActionSpec:

@@ -43,7 +43,7 @@ print("DREW", flush=True)
 
 
 @dataclass(frozen=True)
-class RendererReport:
+class EglReport:
     """What the child found."""
 
     device: str = ""
@@ -86,7 +86,7 @@ def describe(renderer: Renderer) -> str:
 
 
 @cache
-def probe() -> RendererReport:
+def probe() -> EglReport:
     """Load the EGL plugin and take a tiny picture, in another process; once per process."""
     try:
         child = subprocess.run(
@@ -98,10 +98,10 @@ def probe() -> RendererReport:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return RendererReport(problem=f"it did not answer in {TIMEOUT_S:g} s")
+        return EglReport(problem=f"it did not answer in {TIMEOUT_S:g} s")
     device = re.search(r"^GL_RENDERER=(.+)$", child.stdout, re.MULTILINE)
     if "DREW" in child.stdout and device:
-        return RendererReport(device=device[1].strip())
+        return EglReport(device=device[1].strip())
     last = (child.stderr.strip().splitlines() or ["no message"])[-1]
     died = f"killed by signal {-child.returncode}: " if child.returncode < 0 else ""
-    return RendererReport(problem=f"{died}{last}")
+    return EglReport(problem=f"{died}{last}")

@@ -41,7 +41,7 @@ _NULL_SPACE = {
 }
 
 
-class Robot:
+class Arm:
     """The arm. Relative actions add up on the commanded pose, not on the measured one."""
 
     def __init__(self, bullet: BulletClient, data: Path) -> None:

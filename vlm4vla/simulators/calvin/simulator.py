@@ -10,13 +10,13 @@ from vlm4vla.core.errors import ResetNeeded
 from vlm4vla.core.simulator import Floats, Observation, Progress
 from vlm4vla.core.specs import ObservationRequest
 from vlm4vla.simulators.calvin.cameras import picture
-from vlm4vla.simulators.calvin.chain import Attempt, Chain
+from vlm4vla.simulators.calvin.chain import Attempt, ChainSetup
 from vlm4vla.simulators.calvin.options import CalvinOptions
 from vlm4vla.simulators.calvin.oracle import TASKS
 from vlm4vla.simulators.calvin.renderer import choose, open_world
 from vlm4vla.simulators.calvin.scenes import scene
 from vlm4vla.simulators.calvin.snapshot import Snapshot
-from vlm4vla.simulators.calvin.world import World
+from vlm4vla.simulators.calvin.world import PlayTable
 
 
 class CalvinSimulator:
@@ -30,13 +30,13 @@ class CalvinSimulator:
         # Whoever only reads the state needs no OpenGL, nor its half gigabyte.
         self._bullet = open_world("tiny")
         self._draws = self._renderer == "tiny"
-        self._world: World | None = None
+        self._world: PlayTable | None = None
         self._done = False
 
     def reset(self, episode: Episode) -> None:
         """A new world, as the episode's manifest describes it."""
-        chain = Chain.parse(episode)
-        self._world = World(scene(chain.scene), self._data, self._bullet)
+        chain = ChainSetup.parse(episode)
+        self._world = PlayTable(scene(chain.scene), self._data, self._bullet)
         self._world.reset(chain.robot_obs, chain.scene_obs)
         self._now = self._world.snapshot()
         self._attempt = Attempt(chain, self._now)
@@ -91,13 +91,13 @@ class CalvinSimulator:
         if self._bullet.isConnected():
             self._bullet.disconnect()
 
-    def _move(self, world: World, action: Floats) -> None:
+    def _move(self, world: PlayTable, action: Floats) -> None:
         if self._absolute:
             world.step_abs(action)
         else:
             world.step_rel(action)
 
-    def _drawn(self, world: World) -> World:
+    def _drawn(self, world: PlayTable) -> PlayTable:
         """The world where it can be drawn.
 
         A renderer only draws what was loaded after it. With the first picture, then, the episode so
@@ -108,13 +108,13 @@ class CalvinSimulator:
         self._bullet.disconnect()
         self._bullet = open_world(self._renderer)
         self._draws = True
-        self._world = World(world.scene, self._data, self._bullet)
+        self._world = PlayTable(world.scene, self._data, self._bullet)
         self._world.reset(self._chain.robot_obs, self._chain.scene_obs)
         for action in self._actions:
             self._move(self._world, action)
         return self._world
 
-    def _privileged(self, world: World, now: Snapshot) -> dict[str, Floats]:
+    def _privileged(self, world: PlayTable, now: Snapshot) -> dict[str, Floats]:
         """What experts may see.
 
         CALVIN's two observations, the commanded pose (6,), the subtask's index in

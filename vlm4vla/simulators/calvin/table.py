@@ -22,7 +22,7 @@ _SHINING = {LIGHTBULB: (1, 1, 0, 1), LED: (0, 1, 0, 1)}
 _DARK = (1, 1, 1, 1)
 
 
-class Table:
+class Fixtures:
     """Everything on the table but the blocks. Joint positions are in metres, scaled."""
 
     def __init__(self, bullet: BulletClient, urdf: Path) -> None:

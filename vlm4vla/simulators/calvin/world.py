@@ -14,10 +14,10 @@ import pybullet
 from pybullet_utils.bullet_client import BulletClient
 
 from vlm4vla.core.simulator import Floats
-from vlm4vla.simulators.calvin.robot import Robot
+from vlm4vla.simulators.calvin.robot import Arm
 from vlm4vla.simulators.calvin.scenes import Block, Scene
 from vlm4vla.simulators.calvin.snapshot import BlockState, Snapshot
-from vlm4vla.simulators.calvin.table import SCALE, Table
+from vlm4vla.simulators.calvin.table import SCALE, Fixtures
 
 PHYSICS_HZ, CONTROL_HZ = 240, 30
 SUBSTEPS = PHYSICS_HZ // CONTROL_HZ
@@ -35,7 +35,7 @@ def connect(options: str = "") -> BulletClient:
     return bullet
 
 
-class World:
+class PlayTable:
     """One scene. `reset` rebuilds it; `step_rel` and `step_abs` are one control step of 1/30 s."""
 
     def __init__(self, scene: Scene, data: Path, bullet: BulletClient | None = None) -> None:
@@ -63,17 +63,17 @@ class World:
         self.bullet.stepSimulation()
 
     def step_rel(self, action: Floats) -> None:
-        """One relative action (7,), see `Robot.move_by`."""
+        """One relative action (7,), see `Arm.move_by`."""
         self.robot.move_by(action)
         self._simulate()
 
     def step_abs(self, action: Floats) -> None:
-        """One absolute action (7,), see `Robot.move_to`."""
+        """One absolute action (7,), see `Arm.move_to`."""
         self.robot.move_to(action)
         self._simulate()
 
     def robot_obs(self) -> Floats:
-        """CALVIN's `robot_obs` (15,), see `Robot.observation`."""
+        """CALVIN's `robot_obs` (15,), see `Arm.observation`."""
         return self.robot.observation()
 
     def scene_obs(self) -> Floats:
@@ -109,9 +109,9 @@ class World:
     def _build(self) -> None:
         self.bullet.resetSimulation()
         self.bullet.setGravity(0, 0, _GRAVITY)
-        self.robot = Robot(self.bullet, self._data)
+        self.robot = Arm(self.bullet, self._data)
         self.blocks = {block.name: self._load(block) for block in self.scene.blocks}
-        self.table = Table(self.bullet, self._data / self.scene.table)
+        self.table = Fixtures(self.bullet, self._data / self.scene.table)
         self.bullet.loadURDF(str(self._data / "plane" / "plane.urdf"))
 
     def _load(self, block: Block) -> int:

@@ -16,7 +16,7 @@ from vlm4vla.simulators.grinningface.options import GrinningFaceOptions
 from vlm4vla.simulators.grinningface.robots import ROBOTS, urdf
 from vlm4vla.simulators.grinningface.view import View
 from vlm4vla.simulators.grinningface.words import CAMERA_SIZE
-from vlm4vla.simulators.grinningface.world import World
+from vlm4vla.simulators.grinningface.world import CardTable
 
 PAPER_WIDTH = 0.08
 """Finger distance, metres, that upstream divides by, for either robot."""
@@ -31,7 +31,7 @@ class GrinningFaceSimulator:
         self._robot = ROBOTS[options.robot]
         self._urdf = urdf(self._robot)
         self._view: View | None = None
-        self._world: World | None = None
+        self._world: CardTable | None = None
         self._done = False
 
     def reset(self, episode: Episode) -> None:
@@ -39,7 +39,7 @@ class GrinningFaceSimulator:
         setup = episode.setup
         self._episode = episode
         self._target = int(cast(int, setup["target"]))
-        self._world = World(
+        self._world = CardTable(
             self._robot,
             self._urdf,
             _floats(setup["cube_xy"]),

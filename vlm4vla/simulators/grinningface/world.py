@@ -28,7 +28,7 @@ WALLS = (((1.0, -0.05, 1.08035743), (0.5, 1.3, 2.0)), ((0.0, 1.75, 1.08035743), 
 """Centre and half size of the wooden and the blue box behind the table."""
 
 
-class World:
+class CardTable:
     """The scene of one episode."""
 
     def __init__(self, robot: Robot, urdf: Path, cube_xy: Sequence[float],

@@ -13,10 +13,10 @@ from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Floats, Observation
 from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
 from vlm4vla.simulators.calvin.expert import blocks, fixtures
-from vlm4vla.simulators.calvin.expert.motion import Skill, State, still
+from vlm4vla.simulators.calvin.expert.motion import SeenTable, Skill, still
 from vlm4vla.simulators.calvin.oracle import TASKS
 
-SKILLS: Mapping[str, Callable[[State], Skill]] = {
+SKILLS: Mapping[str, Callable[[SeenTable], Skill]] = {
     **fixtures.SKILLS,
     **blocks.SKILLS,
 }
@@ -34,7 +34,7 @@ class Script:
     """The step at which the chunk began."""
 
 
-class Expert(Policy):
+class CalvinExpert(Policy):
     """Solves one subtask after the other; gives the chain up where it knows no way."""
 
     @classmethod
@@ -56,7 +56,7 @@ class Expert(Policy):
         ]
 
     def _next(self, observation: Observation, session: Session) -> ActionChunk:
-        state = State.read(observation.privileged)
+        state = SeenTable.read(observation.privileged)
         script = session.memory
         try:
             if not isinstance(script, Script):

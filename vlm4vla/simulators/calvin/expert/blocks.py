@@ -17,10 +17,10 @@ from vlm4vla.simulators.calvin.expert.motion import (
     FRONT,
     HIGH,
     OPEN,
-    Block,
     Motion,
+    SeenBlock,
+    SeenTable,
     Skill,
-    State,
     above,
     go,
     hold,
@@ -44,7 +44,9 @@ LEAN = -0.6
 """Pitch in front of the wall behind the shelf, which an upright hand would touch."""
 
 
-def grasp(state: State, colour: str, middle: float = ACROSS, lean: float | None = None) -> Motion:
+def grasp(
+    state: SeenTable, colour: str, middle: float = ACROSS, lean: float | None = None
+) -> Motion:
     """From anywhere to fingers closed around the block; `middle` is the yaw to stay near."""
     state = yield from let_go(state)
     block = state.blocks[colour]
@@ -61,7 +63,7 @@ def grasp(state: State, colour: str, middle: float = ACROSS, lean: float | None 
     return (yield from hold(CLOSED, 8))
 
 
-def lift(state: State, colour: str) -> Skill:
+def lift(state: SeenTable, colour: str) -> Skill:
     """Take it where it is and raise it."""
     for _ in range(3):
         x, y, _z = state.blocks[colour].position
@@ -73,7 +75,7 @@ def lift(state: State, colour: str) -> Skill:
         state = yield from go(state, (x, y, z + LIFT), CLOSED, pitch=pitch, stride=0.01)
 
 
-def push(state: State, colour: str, direction: float) -> Skill:
+def push(state: SeenTable, colour: str, direction: float) -> Skill:
     """Push it along x with closed fingers; `direction` is 1 for right."""
     for _ in range(3):
         state = yield from let_go(state)
@@ -99,7 +101,7 @@ def push(state: State, colour: str, direction: float) -> Skill:
             state = yield from go(state, back, CLOSED, stride=0.02, settle=6)
 
 
-def drag(state: State, colour: str, direction: float) -> Motion:
+def drag(state: SeenTable, colour: str, direction: float) -> Motion:
     """Where nothing fits behind it: take it and move it along x, on the table."""
     state = yield from grasp(state, colour, lean=0.0)
     x, y, z = state.target[:3]
@@ -109,7 +111,7 @@ def drag(state: State, colour: str, direction: float) -> Motion:
     return (yield from hold(OPEN, 10))
 
 
-def turn(state: State, colour: str, direction: float) -> Skill:
+def turn(state: SeenTable, colour: str, direction: float) -> Skill:
     """Take it and turn it on the spot; `direction` is 1 for left."""
     for _ in range(2):
         state = yield from grasp(state, colour, ACROSS - 0.6 * direction, lean=0.0)
@@ -120,7 +122,7 @@ def turn(state: State, colour: str, direction: float) -> Skill:
         state = yield from hold(OPEN, 15)
 
 
-def place_in_drawer(state: State) -> Skill:
+def place_in_drawer(state: SeenTable) -> Skill:
     """Carry the held block over the drawer and let it down."""
     block, offset = held(state)
     y = -0.19 - state.drawer / 2
@@ -131,7 +133,7 @@ def place_in_drawer(state: State) -> Skill:
     yield from release(state)
 
 
-def place_in_slider(state: State) -> Skill:
+def place_in_slider(state: SeenTable) -> Skill:
     """Carry the held block over the open part of the shelf and let it down."""
     left = state.slide < 0.14
     state = yield from clear_door(state, -0.24 if left else 0.07)
@@ -143,14 +145,14 @@ def place_in_slider(state: State) -> Skill:
     yield from release(state)
 
 
-def release(state: State) -> Motion:
+def release(state: SeenTable) -> Motion:
     """Open, and up."""
     state = yield from hold(OPEN, 10)
     x, y, _, _, pitch, _ = state.target
     return (yield from go(state, (x, y, HIGH), OPEN, pitch=pitch))
 
 
-def stack(state: State) -> Skill:
+def stack(state: SeenTable) -> Skill:
     """Set the held block upon the one that stands on the table."""
     block, _ = held(state)
     others = [b for b in state.blocks.values() if b is not block and on_table(b)]
@@ -169,7 +171,7 @@ def stack(state: State) -> Skill:
     yield from release(state)
 
 
-def unstack(state: State) -> Skill:
+def unstack(state: SeenTable) -> Skill:
     """Take the upper block off the lower one. It is done the moment they part, in the air."""
     top = max(state.blocks.values(), key=lambda b: b.position[2] * on_pile(state, b))
     for _ in range(3):
@@ -178,7 +180,7 @@ def unstack(state: State) -> Skill:
         state = yield from go(state, (x, y, z + LIFT), CLOSED, pitch=pitch, stride=0.01)
 
 
-def push_into_drawer(state: State) -> Skill:
+def push_into_drawer(state: SeenTable) -> Skill:
     """Push the block on the table over its edge; carry it where the drawer is not below."""
     for _ in range(3):
         on = [b for b in state.blocks.values() if on_table(b)]
@@ -198,13 +200,13 @@ def push_into_drawer(state: State) -> Skill:
         state = yield from go(state, (x, -0.21, HIGH), CLOSED)
 
 
-def held(state: State) -> tuple[Block, Floats]:
+def held(state: SeenTable) -> tuple[SeenBlock, Floats]:
     """The block in the gripper, and where its centre is from the TCP."""
     block = min(state.blocks.values(), key=lambda b: float(np.linalg.norm(b.position - state.tcp)))
     return block, block.position - state.tcp
 
 
-def carry(state: State, place: Floats, low: float) -> Motion:
+def carry(state: SeenTable, place: Floats, low: float) -> Motion:
     """Up, across and down to the height `low`, the block in the gripper."""
     x, y = (float(v) for v in place)
     pitch = float(state.target[4])
@@ -212,7 +214,7 @@ def carry(state: State, place: Floats, low: float) -> Motion:
     return (yield from go(state, (x, y, low), CLOSED, pitch=pitch, stride=0.01))
 
 
-def free_spot(state: State, block: Block, spots: list[tuple[float, float]]) -> Floats:
+def free_spot(state: SeenTable, block: SeenBlock, spots: list[tuple[float, float]]) -> Floats:
     """The first of the spots with room for the block, or the one with most."""
     others = [b for b in state.blocks.values() if b.colour != block.colour]
     gaps = [room(np.array(spot), block, others) for spot in spots]
@@ -220,7 +222,7 @@ def free_spot(state: State, block: Block, spots: list[tuple[float, float]]) -> F
     return np.array(spots[best])
 
 
-def shelf_spot(state: State, block: Block, left: bool) -> Floats:
+def shelf_spot(state: SeenTable, block: SeenBlock, left: bool) -> Floats:
     """A place (2,) where fingers will fit beside this block and those that are there."""
     others = [b for b in state.blocks.values() if b.colour != block.colour]
     spots = [np.array([x, 0.075]) for x in SPOTS[left]]
@@ -232,13 +234,13 @@ def shelf_spot(state: State, block: Block, left: bool) -> Floats:
     return spots[int(np.argmax(gaps[: len(SPOTS[left])]))]
 
 
-def on_table(block: Block) -> bool:
+def on_table(block: SeenBlock) -> bool:
     """It stands on the table top, not on the shelf, in the drawer or on another block."""
     _, y, z = block.position
     return bool(y < 0.03 and abs(z - block.half_height - 0.44) < 0.01)
 
 
-def on_pile(state: State, block: Block) -> bool:
+def on_pile(state: SeenTable, block: SeenBlock) -> bool:
     """It stands on another block."""
     return any(
         abs(block.position[2] - block.half_height - b.position[2] - b.half_height) < 0.01
@@ -248,7 +250,7 @@ def on_pile(state: State, block: Block) -> bool:
     )
 
 
-SKILLS: Mapping[str, Callable[[State], Skill]] = {
+SKILLS: Mapping[str, Callable[[SeenTable], Skill]] = {
     **{f"lift_{c}_block_{p}": partial(lift, colour=c)
        for c in COLOURS for p in ("table", "slider", "drawer")},
     **{f"push_{c}_block_{side}": partial(push, colour=c, direction=d)

@@ -9,8 +9,8 @@ from vlm4vla.simulators.calvin.expert.motion import (
     ACROSS,
     CLOSED,
     Motion,
+    SeenTable,
     Skill,
-    State,
     above,
     go,
     rise,
@@ -21,7 +21,7 @@ from vlm4vla.simulators.calvin.expert.start import let_go
 DOOR_TRAVEL = 0.28
 
 
-def open_drawer(state: State) -> Skill:
+def open_drawer(state: SeenTable) -> Skill:
     """Hook the handle from behind and pull."""
     state = yield from let_go(state)
     y = -0.235 - state.drawer
@@ -31,7 +31,7 @@ def open_drawer(state: State) -> Skill:
     yield from go(state, (0.18, y - 0.25, 0.35), CLOSED, stride=0.01)
 
 
-def close_drawer(state: State) -> Skill:
+def close_drawer(state: SeenTable) -> Skill:
     """Push its front."""
     state = yield from let_go(state)
     y = -0.265 - state.drawer - 0.06
@@ -40,14 +40,14 @@ def close_drawer(state: State) -> Skill:
     yield from go(state, (0.18, y + 0.28, 0.37), CLOSED, stride=0.01)
 
 
-def press_button(state: State) -> Skill:
+def press_button(state: SeenTable) -> Skill:
     """Down on it; it toggles the LED."""
     state = yield from let_go(state)
     state = yield from above(state, (-0.12, -0.12), CLOSED, ACROSS)
     yield from go(state, (-0.12, -0.12, 0.455), CLOSED)
 
 
-def push_door(state: State, direction: float) -> Skill:
+def push_door(state: SeenTable, direction: float) -> Skill:
     """Push the sliding door's handle along x; `direction` is -1 for left."""
     state = yield from let_go(state)
     x = 0.040 - state.slide - 0.06 * direction
@@ -56,7 +56,7 @@ def push_door(state: State, direction: float) -> Skill:
     yield from go(state, (x + 0.36 * direction, 0.0, 0.55), CLOSED, stride=0.012)
 
 
-def clear_door(state: State, x: float) -> Motion:
+def clear_door(state: SeenTable, x: float) -> Motion:
     """Push the sliding door away from the side of the shelf where x is, if it is in the way.
 
     Its subtask ends as soon as it has moved by 0.15 of its 0.28 m. A held block stays held.
@@ -73,7 +73,7 @@ def clear_door(state: State, x: float) -> Motion:
     return (yield from rise(state, CLOSED))
 
 
-def light_on(state: State) -> Skill:
+def light_on(state: SeenTable) -> Skill:
     """Push the switch up from below."""
     state = yield from let_go(state)
     state = yield from above(state, (0.30, -0.08), CLOSED, ACROSS)
@@ -81,7 +81,7 @@ def light_on(state: State) -> Skill:
         state = yield from go(state, (0.30, y, z), CLOSED, stride=0.01)
 
 
-def light_off(state: State) -> Skill:
+def light_off(state: SeenTable) -> Skill:
     """Reach over the raised switch and draw it down."""
     state = yield from let_go(state)
     top = switch_place(state)[2] + 0.036
@@ -92,7 +92,7 @@ def light_off(state: State) -> Skill:
     yield from go(state, (0.30, 0.125 - 0.08, top + 0.005 - 0.139), CLOSED, stride=0.01)
 
 
-SKILLS: Mapping[str, Callable[[State], Skill]] = {
+SKILLS: Mapping[str, Callable[[SeenTable], Skill]] = {
     "open_drawer": open_drawer,
     "close_drawer": close_drawer,
     "turn_on_led": press_button,

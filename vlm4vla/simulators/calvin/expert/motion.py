@@ -39,7 +39,7 @@ moves, and half its size across (collision mesh, measured)."""
 
 
 @dataclass(frozen=True)
-class Block:
+class SeenBlock:
     """One of the three blocks."""
 
     colour: str
@@ -78,7 +78,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class State:
+class SeenTable:
     """The simulator's privileged state, named."""
 
     tcp: Floats
@@ -95,16 +95,16 @@ class State:
     drawer: float
     button: float
     switch: float
-    blocks: Mapping[str, Block]
+    blocks: Mapping[str, SeenBlock]
 
     @classmethod
-    def read(cls, privileged: Mapping[str, Floats]) -> State:
+    def read(cls, privileged: Mapping[str, Floats]) -> SeenTable:
         """From `Observation.privileged`: robot_obs (15), scene_obs (24), target (6)."""
         robot, scene = privileged["robot_obs"], privileged["scene_obs"]
         blocks = {}
         for index, colour in enumerate(COLOURS):
             pose = scene[6 + 6 * index : 12 + 6 * index]
-            blocks[colour] = Block(colour, pose[:3], rotation.to_matrix(pose[3:], "euler_xyz"))
+            blocks[colour] = SeenBlock(colour, pose[:3], rotation.to_matrix(pose[3:], "euler_xyz"))
         return cls(
             tcp=robot[:3],
             euler=robot[3:6],
@@ -119,7 +119,7 @@ class State:
         )
 
     @property
-    def pinched(self) -> Block | None:
+    def pinched(self) -> SeenBlock | None:
         """The block between the fingers, if there is one."""
         if self.gripper > 0 or self.opening < 0.02:
             return None
@@ -127,12 +127,12 @@ class State:
         return near if np.linalg.norm(near.position - self.tcp) < 0.05 else None
 
 
-Motion = Generator[Floats, State, State]
-Skill = Generator[Floats, State, None]
+Motion = Generator[Floats, SeenTable, SeenTable]
+Skill = Generator[Floats, SeenTable, None]
 
 
 def go(
-    state: State,
+    state: SeenTable,
     to: Floats | tuple[float, float, float],
     grip: float,
     yaw: float | None = None,
@@ -175,7 +175,7 @@ def still(grip: float, steps: int) -> Floats:
     return np.tile([0.0] * 6 + [grip], (steps, 1))
 
 
-def rise(state: State, grip: float) -> Motion:
+def rise(state: SeenTable, grip: float) -> Motion:
     """Up to travelling height, in front of the wall."""
     x, y, z = state.tcp
     pitch = float(state.target[4])
@@ -191,7 +191,7 @@ def rise(state: State, grip: float) -> Motion:
 
 
 def above(
-    state: State,
+    state: SeenTable,
     place: tuple[float, float],
     grip: float,
     yaw: float | None = None,
@@ -205,7 +205,7 @@ def above(
     return (yield from go(state, (x, y, HIGH), grip, yaw, pitch))
 
 
-def switch_place(state: State) -> tuple[float, float, float]:
+def switch_place(state: SeenTable) -> tuple[float, float, float]:
     """Centre of the switch, which slides up a slope of 60 degrees."""
     return 0.30, 0.0385 + 0.44 * state.switch, 0.5165 + 0.81 * state.switch
 

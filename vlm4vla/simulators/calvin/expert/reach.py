@@ -16,8 +16,8 @@ from vlm4vla.simulators.calvin.expert.motion import (
     FINGER_DEPTH,
     FINGER_WIDTH,
     HALF_OPEN,
-    Block,
-    State,
+    SeenBlock,
+    SeenTable,
     nearest_yaw,
 )
 
@@ -64,7 +64,9 @@ class Grip:
     yaw: float
 
 
-def best_grip(state: State, block: Block, middle: float = ACROSS, most: float = 2.0) -> Grip:
+def best_grip(
+    state: SeenTable, block: SeenBlock, middle: float = ACROSS, most: float = 2.0
+) -> Grip:
     """The plainest grip whose fingers touch no other block, or the one with most room.
 
     Plain means: on the narrow side, turned little, in its middle. `middle` is the yaw to stay near,
@@ -94,7 +96,7 @@ def best_grip(state: State, block: Block, middle: float = ACROSS, most: float = 
     return found[1]
 
 
-def push_distance(state: State, block: Block, direction: float) -> float | None:
+def push_distance(state: SeenTable, block: SeenBlock, direction: float) -> float | None:
     """How far from the block's centre along x closed fingers (yaw 0) fit, or None."""
     others = _neighbours(state, block)
     own = _footprint(block)
@@ -108,7 +110,7 @@ def push_distance(state: State, block: Block, direction: float) -> float | None:
     return None
 
 
-def room(place: Floats, block: Block, others: Iterable[Block]) -> float:
+def room(place: Floats, block: SeenBlock, others: Iterable[SeenBlock]) -> float:
     """The gap that `block`, as it is turned now, would have at `place` (2,) to the others."""
     own = _footprint(block)
     there = Rectangle(place, own.axes, own.half)
@@ -123,12 +125,12 @@ def _fingers(place: Floats, direction: Floats) -> list[Rectangle]:
     return [Rectangle(place + side * out * direction, axes, half) for side in (1, -1)]
 
 
-def _footprint(block: Block) -> Rectangle:
+def _footprint(block: SeenBlock) -> Rectangle:
     (x, first), (y, second) = block.sides
     return Rectangle(block.position[:2], np.array([x, y]), (first, second))
 
 
-def _neighbours(state: State, block: Block) -> list[Rectangle]:
+def _neighbours(state: SeenTable, block: SeenBlock) -> list[Rectangle]:
     """What fingers around this block could meet: other blocks, the button, the drawer's walls."""
     found = [
         _footprint(other)

@@ -13,9 +13,9 @@ from vlm4vla.simulators.calvin.expert.motion import (
     HIGH,
     OPEN,
     TABLE_TOP,
-    Block,
     Motion,
-    State,
+    SeenBlock,
+    SeenTable,
     go,
     hold,
     rise,
@@ -26,7 +26,7 @@ _DISTANCES = (0.045, 0.055, 0.065, 0.075, 0.085, 0.1, 0.12)
 _X, _Y = (-0.08, 0.32), (-0.15, -0.03)
 
 
-def let_go(state: State) -> Motion:
+def let_go(state: SeenTable) -> Motion:
     """Nothing in the gripper, and clear of everything."""
     block = state.pinched
     if block is not None and block.position[2] - block.reach(2) > TABLE_TOP + 0.012:
@@ -36,7 +36,7 @@ def let_go(state: State) -> Motion:
     return (yield from rise(state, state.gripper))
 
 
-def set_down(state: State, block: Block) -> Motion:
+def set_down(state: SeenTable, block: SeenBlock) -> Motion:
     """Put the held block on the nearest free spot of the table."""
     x, y = _free_spot(state, block)
     pitch = float(state.target[4])
@@ -48,12 +48,12 @@ def set_down(state: State, block: Block) -> Motion:
     return (yield from hold(OPEN, 8))
 
 
-def block_of(state: State, block: Block) -> Block:
+def block_of(state: SeenTable, block: SeenBlock) -> SeenBlock:
     """The same block as it is now."""
     return state.blocks[block.colour]
 
 
-def _free_spot(state: State, block: Block) -> Floats:
+def _free_spot(state: SeenTable, block: SeenBlock) -> Floats:
     """Where the TCP (2,) may let go: the nearest of a few rings around it with room."""
     others = [b for b in state.blocks.values() if b.colour != block.colour]
     here, held = block.position[:2], state.tcp[:2] - block.position[:2]
