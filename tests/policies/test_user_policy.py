@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.bench import bench
 from tests.kills.driver import rows
 from vlm4vla.runs.execute import execute
 from vlm4vla.runs.plan import resolve
@@ -51,18 +50,12 @@ class Looking(Policy):
 
 
 def run(folder, *words):
-    done = subprocess.run(
-        [sys.executable, "-m", "vlm4vla.cli", "run", *words, "--store", "bench.db"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    done = bench("run", *words, "--store", "bench.db", cwd=folder)
+    assert done.code == 0, done.out + done.err
+    return done.out
 
 
-def test_ten_lines_run(tmp_path):
+def test_ten_lines_run(tmp_path, ray_session):
     (tmp_path / "my_policy.py").write_text(TEN_LINES)
     assert len(TEN_LINES.splitlines()) == 10
     text = run(tmp_path, "--policy", "my_policy:Downwards", "--suite", "toy", "--episodes", "2")
@@ -74,7 +67,7 @@ def test_ten_lines_run(tmp_path):
 
 
 @pytest.mark.grinningface
-def test_the_same_ten_lines_run_on_the_emoji_task(tmp_path):
+def test_the_same_ten_lines_run_on_the_emoji_task(tmp_path, ray_session):
     (tmp_path / "my_policy.py").write_text(TEN_LINES)
     command = ["--policy", "my_policy:Downwards", "--suite", "grinningface_val", "--episodes", "1"]
     run(tmp_path, *command, "--set", "robot=panda")

@@ -113,7 +113,7 @@ def test_a_wrong_file_is_refused(tmp_path, old, new, says):
         load_campaign("vlm4vla_table3")
 
 
-def test_a_campaign_runs_what_it_can_and_continues(tmp_path):
+def test_a_campaign_runs_what_it_can_and_continues(tmp_path, ray_session):
     """First the checkpoint is missing; once it is there, the same command runs only that."""
     from vlm4vla.core.specs import CameraRequest
     from vlm4vla.models import checkpoint

@@ -325,8 +325,8 @@ def test_what_is_frozen_stays_as_it_was(uninterrupted, tmp_path, flags, frozen):
         assert all(".lora_" in n for n in moved if n.startswith("backbone."))
 
 
-def test_from_demonstrations_to_scores_in_three_commands(tmp_path):
-    """bench demos, bench train on a tiny Qwen3-VL, bench run --checkpoint: real processes."""
+def test_from_demonstrations_to_scores_in_three_commands(tmp_path, ray_session):
+    """bench demos, bench train on a tiny Qwen3-VL, bench run --checkpoint: as they are typed."""
     tiny.make("qwen3vl-4b", tmp_path / "vlm")
     told = {**ALONE, "VLM4VLA_STORE": str(tmp_path / "bench.db")}
     bench("demos", "--suite", "toy", "--episodes", 2, "--frames", 4, "--size", 64, "--slots", 1,

@@ -300,7 +300,7 @@ def test_metrics_tell_every_line(trained):
 
 
 @pytest.mark.grinningface
-def test_bench_run_takes_the_checkpoint(trained, tmp_path):
+def test_bench_run_takes_the_checkpoint(trained, tmp_path, ray_session):
     out, _ = trained[False]
     shown = bench("run", "--policy", "mobilenet-minilm", "--checkpoint", out, "--suite",
                   "grinningface_val", "--set", "robot=panda", "--episodes", "1", "--slots", "1",
