@@ -51,14 +51,14 @@ def page(request, tmp_path):
     return Page(request.param, tmp_path)
 
 
-@pytest.mark.parametrize("page", ["add_simulator.md"], indirect=True)
+@pytest.mark.parametrize("page", ["add_a_simulator.md"], indirect=True)
 def test_a_simulator(page):
     said = [page.typed(command) for command in page.commands]
     assert "5/5 episodes" in said[0] and "random" in said[1] and len(said) == 3
     assert "reach" in page.typed("bench list simulators")
 
 
-@pytest.mark.parametrize("page", ["add_policy.md"], indirect=True)
+@pytest.mark.parametrize("page", ["add_a_policy.md"], indirect=True)
 def test_a_policy(page):
     said = [page.typed(command) for command in page.commands]
     assert "4/4 episodes" in said[0] and len(said) == 2
