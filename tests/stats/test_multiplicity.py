@@ -9,7 +9,7 @@ from vlm4vla.stats.multiplicity import benjamini_hochberg, holm, letters
 PS = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(PS)
 def test_adjusted_p_values_are_statsmodels(p):
     assert np.allclose(holm(p), multipletests(p, method="holm")[1])

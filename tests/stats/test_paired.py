@@ -93,7 +93,7 @@ def test_tasks_weigh_the_same():
         stratified_newcombe([PairedCounts(0, 0, 0, 0)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
 def test_sign_flips_are_all_counted(differences):
     d = np.array(differences, dtype=float)

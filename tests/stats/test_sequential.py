@@ -17,7 +17,6 @@ from vlm4vla.stats.sequential import (
 PAIRS = st.lists(st.sampled_from([-1.0, 0.0, 1.0]), max_size=60)
 
 
-@settings(deadline=None)
 @given(PAIRS)
 def test_on_pairs_the_capital_is_a_beta_mixture_on_the_discordant_ones(values):
     """E = 2^m B(b + 1/2, c + 1/2) / B(1/2, 1/2): ties cancel."""
@@ -66,7 +65,7 @@ def test_seven_discordant_pairs_on_one_side_decide():
     assert sequential([-1.0] * 7).high < 0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(PAIRS.filter(len))
 def test_deciding_and_leaving_zero_out_are_the_same(values):
     state = sequential(values)

@@ -99,9 +99,7 @@ def test_junk_in_an_encoded_column_is_named(table, column, whole, tmp_path):
 
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.binary(max_size=60) | st.text(max_size=30) | st.integers(-(2**40), 2**40))
 def test_no_value_at_all_is_a_traceback(table, column, value, whole, tmp_path):
     path = tmp_path / "bench.db"

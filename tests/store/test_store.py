@@ -56,9 +56,7 @@ def as_row(run, result, ended):
     return EpisodeRow(run=run, ended=ended, **{n: getattr(result, n) for n in names})
 
 
-SLOW_DISK = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SLOW_DISK = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @SLOW_DISK

@@ -1,8 +1,11 @@
 """A process of its own that writes one run: `python writer.py STORE RUN EPISODES`.
 
-Prints the init of each episode once its row is committed.
+Prints the init of each episode once its row is committed. With `again`, a process that has loaded
+everything forks one writer after the other until one ends by itself: each prints `ready` and its
+number first, and `gone` follows its end.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,7 +22,7 @@ def main(path, name, episodes):
     with Store.open(path, create=True) as store, store.lock(name):
         run = store.begin(make_run(name, episodes=episodes))
         done = store.finished(run.id)
-        print("ready", flush=True)
+        print("ready", os.getpid(), flush=True)
         for key in run.plan:
             if key not in done:
                 actions = np.full((50, 7), float(key.init))
@@ -27,5 +30,17 @@ def main(path, name, episodes):
                 print(key.init, flush=True)
 
 
+def again(path, name, episodes):
+    while True:
+        child = os.fork()
+        if not child:
+            main(path, name, episodes)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print("gone", flush=True)
+        if not status:
+            return
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    (again if "again" in sys.argv else main)(sys.argv[1], sys.argv[2], int(sys.argv[3]))

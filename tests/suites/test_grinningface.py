@@ -116,7 +116,7 @@ def test_targets_are_balanced(suite: str) -> None:
     assert all(abs(count - len(loaded) / 3) <= slack for count in counts.values())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     split=st.sampled_from(["id", "train", "val", "hard", "all"]),
     seed=st.integers(0, 2**31),
