@@ -26,7 +26,7 @@ def run_campaign(
     dry_run: bool,
 ) -> None:
     """Run what can be run, say what the rest lacks; the same command continues."""
-    from vlm4vla.cli.progress import Progress
+    from vlm4vla.cli.progress import LiveProgress
     from vlm4vla.runs.campaign import carry_out, cells
     from vlm4vla.runs.execute import execute
     from vlm4vla.store import Store
@@ -49,7 +49,7 @@ def run_campaign(
     with Store.open(where, create=True) as store:
 
         def run(plan: RunPlan) -> RunSummary:
-            with Progress(plan, console) as progress:
+            with LiveProgress(plan, console) as progress:
                 return execute(plan, store, progress.observe)
 
         def announce(number: int, cell: CampaignCell, plan: RunPlan | None) -> None:

@@ -87,13 +87,13 @@ def demos(
 
 def _play(plan: RunPlan, out: Path, console: Console) -> str:
     """The first pass; ends the command if it is not complete."""
-    from vlm4vla.cli.progress import Progress
+    from vlm4vla.cli.progress import LiveProgress
     from vlm4vla.runs.execute import execute
     from vlm4vla.store import Store, beside
 
     console.print("1 of 2: play, without pictures")
     place = beside(out, _PLAYED)
-    with Store.open(place, create=True) as store, Progress(plan, console) as progress:
+    with Store.open(place, create=True) as store, LiveProgress(plan, console) as progress:
         summary = execute(plan, store, progress.observe)
     if summary.interrupted:
         console.print("Interrupted. The same command continues.")

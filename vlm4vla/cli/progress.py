@@ -28,7 +28,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-class Progress:
+class LiveProgress:
     """Counts outcomes and tells them: episodes, success rate, speed, time left, each slot."""
 
     def __init__(self, plan: RunPlan, console: Console) -> None:

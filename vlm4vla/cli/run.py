@@ -58,11 +58,11 @@ def run(
 
 
 def _execute(plan: RunPlan, where: str | None, console: Console) -> RunSummary:
-    from vlm4vla.cli.progress import Progress
+    from vlm4vla.cli.progress import LiveProgress
     from vlm4vla.runs.execute import execute
     from vlm4vla.store import Store
 
-    with Store.open(where, create=True) as store, Progress(plan, console) as progress:
+    with Store.open(where, create=True) as store, LiveProgress(plan, console) as progress:
         return execute(plan, store, progress.observe)
 
 
