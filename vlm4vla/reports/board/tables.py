@@ -54,7 +54,8 @@ def further(board: Board, suite: str) -> list[ResultTable]:
         ]
         heads = [f"{one.policy}{marks.signs(one.marks)} {short_run(one.run)}" for one in first]
         notes = (f"Rates in % (Wilson) of the episodes that came to this {name}, which n counts",)
-        columns = (Column(name), *(Column(head, numeric=True) for head in heads))
+        told = Column(name, fold=True, least=24)
+        columns = (told, *(Column(head, numeric=True, fold=True) for head in heads))
         shown.append(ResultTable(f"{suite}: each {name}", columns, tuple(body), notes))
     return shown
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vlm4vla.reports.tables.table import Cell, Column, Exhibit, ResultTable
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from rich.table import Table as Drawn
     from rich.text import Text
 
-_MANY, _FEW = 8, 6
-"""More columns than the one may all be broken; with fewer than the other there is room between."""
+_MANY, _SCREEN = 8, 80
+"""More columns than that may all be broken; a table that fits into so many characters has air."""
 
 
 def exhibit(shown: Exhibit) -> Group:
@@ -40,7 +40,11 @@ def drawn(table: ResultTable) -> Drawn:
     from rich.text import Text
 
     count = len(table.columns)
-    padding = (0, 1, 0, 0) if count < _FEW else 0
+    widths = [
+        _width(column, [line[number] for line in table.body])
+        for number, column in enumerate(table.columns)
+    ]
+    padding = (0, 1, 0, 0) if sum(widths) + 2 * (count - 1) <= _SCREEN else 0
     rich = Drawn(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding)
     for number, column in enumerate(table.columns):
         rich.add_column(
@@ -48,16 +52,16 @@ def drawn(table: ResultTable) -> Drawn:
             justify="right" if column.numeric else "left",
             overflow="fold",
             no_wrap=not (column.fold or count > _MANY),
-            min_width=_least(column, (line[number] for line in table.body)),
+            min_width=min(widths[number], column.least) or None,
         )
     for line in table.body:
         rich.add_row(*map(_stacked, line))
     return rich
 
 
-def _least(column: Column, cells: Iterable[Cell]) -> int | None:
-    longest = max((len(text) for cell in cells for text in cell.lines), default=0)
-    return min(longest, column.least) or None
+def _width(column: Column, cells: Sequence[Cell]) -> int:
+    texts = [*column.name.splitlines(), *(text for cell in cells for text in cell.lines)]
+    return max(map(len, texts), default=0)
 
 
 def _stacked(cell: Cell) -> Text:
