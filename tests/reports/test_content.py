@@ -10,7 +10,7 @@ from tests.reports.conftest import FACTS, emoji_result, emoji_run, fill, quarant
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports.commands import environment, repeat, replay
+from vlm4vla.reports.commands import environment, repeat
 from vlm4vla.reports.page.content import collect
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import RunRecord
@@ -120,9 +120,3 @@ def test_version_and_commit_stand_above_the_command():
     run = emoji_run("a", provenance={"harness": "0.1.0", "commit": "abc+"})
     assert environment(run) == "# vlm4vla 0.1.0 at commit abc with changes of its own"
     assert environment(emoji_run("a", provenance={})) == ""
-
-
-def test_an_error_is_replayed_by_its_place(emoji):
-    run = next(run for run in emoji.runs() if run.policy == "expert")
-    row = emoji.episodes(run.id)[3]
-    assert replay(run, row) == f"bench replay {run.id} --episode place/3"

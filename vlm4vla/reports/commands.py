@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from vlm4vla.store import EpisodeRow, RunRecord
+from vlm4vla.store import RunRecord
 
 
 def repeat(run: RunRecord) -> str:
@@ -25,11 +25,6 @@ def environment(run: RunRecord) -> str:
     changed = " with changes of its own" if commit.endswith("+") else ""
     at = f" at commit {commit.rstrip('+')}{changed}" if commit else ""
     return f"# vlm4vla {version}{at}"
-
-
-def replay(run: RunRecord, row: EpisodeRow) -> str:
-    """The command that plays one of its episodes again."""
-    return f"bench replay {run.id} --episode {row.key.task}/{row.key.init}"
 
 
 def _from_record(run: RunRecord) -> str:
