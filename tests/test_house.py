@@ -47,7 +47,6 @@ EXCEPTIONS = {
 NOT_YET = {
     ("store", "suites"),
 }
-CLASHES_NOT_YET = {"Moment", "Outcome"}
 TOP = "(top)"  # `vlm4vla/__init__.py` and what lies beside it
 
 
@@ -141,7 +140,7 @@ def test_no_two_public_classes_share_a_name():
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(name(path))
     clashes = {cls: paths for cls, paths in homes.items() if len(paths) > 1}
-    assert {cls: paths for cls, paths in clashes.items() if cls not in CLASHES_NOT_YET} == {}
+    assert clashes == {}
 
 
 def test_a_room_that_is_full_has_rooms_of_its_own():

@@ -167,9 +167,9 @@ def test_each_layout_fills_as_its_published_pipeline_does(tmp_path):
 def test_pictures_are_oriented_as_the_policy_will_see_them(tmp_path):
     data = open_demonstrations(layouts.libero(tmp_path / "a.hdf5"))
     turned = Chunks([data], 1, [CameraRequest("agentview", flip="rotate180")])[0]
-    assert turned.images["agentview"][-1].min() > 200
+    assert turned.images["agentview"][-1, -1].min() > 200
     swapped = Chunks([data], 1, [CameraRequest("agentview", colour="bgr")])[0]
-    assert layouts.shown(swapped.images["agentview"]) == layouts.colour(0, 0)[::-1]
+    assert layouts.shown(swapped.images["agentview"][-1]) == layouts.colour(0, 0)[::-1]
 
 
 def test_a_second_set_is_converted_into_the_first_ones_convention(tmp_path):

@@ -82,7 +82,7 @@ def test_the_set_states_its_convention_and_provenance(recorded):
     assert about["pictures"] == 30 and about["provenance"]["harness"]
     assert about["comparability"]["renderer"] == "numpy"
     sample = Chunks([data], 4, [CameraRequest("top")])[0]
-    assert sample.images["top"].shape == (32, 32, 3)
+    assert sample.images["top"].shape == (1, 32, 32, 3)
 
 
 def test_the_metadata_agrees_with_the_files(recorded):

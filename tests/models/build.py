@@ -10,20 +10,28 @@ import torch
 
 from tests.models import tiny
 from vlm4vla.core.specs import ActionSpec, CameraRequest
-from vlm4vla.models.config import Setup, VLAConfig
+from vlm4vla.models.config import PARTS, LoRA, Mode, Part, Setup, VLAConfig
+from vlm4vla.models.decoders.config import MLPConfig
+from vlm4vla.models.reading import Targets
 from vlm4vla.models.vla import VLA
 
+HEAD_ONLY: dict[Part, Mode] = dict.fromkeys(PARTS, "none")
+"""Nothing of the backbone is trained."""
 INSTRUCTIONS = ["lift it", "put the red block in the drawer, then open the door", "go"]
 """Of very different lengths."""
 
 
 def config(name: str, source: Path | str, **changes: object) -> VLAConfig:
+    """Fields of the configuration, of its decoder, or `camera`."""
+    of_decoder = {"chunk", "arm_loss", "gripper_loss_weight"} & set(changes)
+    decoder = MLPConfig(**{"chunk": 3} | {field: changes.pop(field) for field in of_decoder})
+    camera = changes.pop("camera", CameraRequest("top", 64, 64))
     made = VLAConfig(
         name,
         str(source),
         ActionSpec(),
-        CameraRequest("top", 64, 64),
-        chunk=3,
+        (camera,),
+        decoder=decoder,
         image_size=56,
         setup=Setup(options=tiny.OPTIONS.get(name, {})),
     )
@@ -42,6 +50,16 @@ def vla(
     with torch.no_grad():
         model.query.normal_()
     return model.eval()
+
+
+def adapted(rank: int) -> dict[Part, Mode]:
+    """LoRA on the language model, nothing else of the backbone."""
+    return {**HEAD_ONLY, "language": LoRA(rank)}
+
+
+def targets(actions: torch.Tensor, mask: torch.Tensor | None = None) -> Targets:
+    """Of actions that all count, unless a mask says otherwise."""
+    return Targets(actions, torch.ones(actions.shape[:2]) > 0 if mask is None else mask)
 
 
 def frames(count: int, side: int = 80, seed: int = 0) -> np.ndarray:

@@ -13,9 +13,9 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from tests.models import tiny
-from tests.models.build import INSTRUCTIONS, frames, vla
+from tests.models.build import HEAD_ONLY, INSTRUCTIONS, adapted, frames, targets, vla
 from vlm4vla.core.errors import MissingAsset, OutOfRange, UnknownName
-from vlm4vla.models.config import LoRA, Setup
+from vlm4vla.models.config import PARTS, LoRA, Setup
 from vlm4vla.models.manifest import CheckpointMismatch
 from vlm4vla.models.registry import backbone_class
 from vlm4vla.models.vla import trained
@@ -32,7 +32,7 @@ def ids(model, text):
 
 def hidden(model, images, instructions):
     with torch.no_grad():
-        return model.hidden(model.prepare(images, instructions))
+        return model.states(model.prepare(images, instructions)).last
 
 
 def native(model, image, prompt, **more):
@@ -182,7 +182,7 @@ def test_bfloat16_stays_within_its_tolerance(name, checkpoints):
 def gradients(model):
     model.train()
     actions = torch.rand(3, 3, 7) * 2 - 1
-    out = model.loss(model.prepare(frames(3), INSTRUCTIONS), actions, torch.ones(3, 3) > 0)
+    out = model.loss(model.prepare(frames(3), INSTRUCTIONS), targets(actions))
     out["loss"].backward()
     return {n: p.grad is not None and bool(p.grad.any()) for n, p in model.named_parameters()}
 
@@ -201,36 +201,52 @@ def test_everything_that_is_trained_gets_a_gradient(name, checkpoints):
 @pytest.mark.parametrize("name", NAMES)
 def test_parts_are_disjoint_and_freeze(name, checkpoints):
     model = vla(name, checkpoints[name])
-    parts = {
-        p: {id(x) for x in model.backbone.part(p)}
-        for p in ("vision", "word_embeddings", "language")
-    }
+    parts = {p: {id(x) for x in model.backbone.part(p)} for p in PARTS}
     every = [x for ids_ in parts.values() for x in ids_]
     assert len(every) == len(set(every)) and all(parts.values())
     unused = {id(p) for n, p in model.backbone.named_parameters() if "lm_head" in n}
     assert set(every) >= {id(p) for p in model.backbone.parameters()} - unused
-    frozen = vla(name, checkpoints[name], frozen=("vision", "word_embeddings"))
+    frozen = vla(name, checkpoints[name], trained={"vision": "none", "word_embeddings": "none"})
     moved = {n for n, on in gradients(frozen).items() if on}
     for part in ("vision", "word_embeddings"):
         still = {id(p) for p in frozen.backbone.part(part)}
         assert not any(n in moved for n, p in frozen.named_parameters() if id(p) in still)
     assert any(n.startswith("backbone.") for n in moved) and "query" in moved
+    projecting = {id(p) for p in frozen.backbone.part("projector")}
+    assert any(n in moved for n, p in frozen.named_parameters() if id(p) in projecting)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_but_the_head_can_be_frozen(name, checkpoints):
-    model = vla(name, checkpoints[name], frozen=("vision", "word_embeddings", "language"))
+    model = vla(name, checkpoints[name], trained=HEAD_ONLY)
     moved = {n.partition(".")[0] for n, on in gradients(model).items() if on}
-    assert moved == {"query", "head"}
+    assert moved == {"query", "decoder"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_lora_trains_the_language_models_projections_alone(name, checkpoints):
-    model = vla(name, checkpoints[name], lora=LoRA(rank=2))
+    model = vla(name, checkpoints[name], trained=adapted(2))
     names = {n for n, _ in trained(model) if n.startswith("backbone.")}
     assert names and all(".lora_" in n and "vision" not in n and "visual" not in n for n in names)
     reached = gradients(model)
     assert all(reached[n] for n in names if ".lora_B." in n)  # A waits for B to leave zero
+
+
+@pytest.mark.parametrize("name", ["qwen3vl-4b", "paligemma-1"])
+def test_each_part_can_be_trained_in_a_way_of_its_own(name, checkpoints):
+    """Adapters on vision begin as the identity; the language model is whole, words stand still."""
+    plain = vla(name, checkpoints[name])
+    ways = {"vision": LoRA(rank=2), "projector": "none", "word_embeddings": "none"}
+    model = vla(name, checkpoints[name], trained=ways)
+    before = plain.predict(frames(3), INSTRUCTIONS)
+    assert torch.equal(model.predict(frames(3), INSTRUCTIONS), before)
+    names = {n.removeprefix("backbone.") for n, _ in trained(model) if n.startswith("backbone.")}
+    adapters = {n for n in names if ".lora_" in n}
+    assert adapters and all("visi" in n or "visual" in n for n in adapters)
+    whole = {id(p) for p in model.backbone.part("language")}
+    assert {id(p) for n, p in model.backbone.named_parameters() if n in names - adapters} == whole
+    reached = gradients(model)
+    assert all(reached[f"backbone.{n}"] for n in adapters if ".lora_B." in n)
 
 
 @pytest.mark.parametrize("name", NAMES)

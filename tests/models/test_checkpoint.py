@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tests.models import tiny
-from tests.models.build import INSTRUCTIONS, frames, vla
-from vlm4vla.core.errors import BadInput, InvalidFile, MissingAsset
+from tests.models.build import HEAD_ONLY, INSTRUCTIONS, adapted, frames, vla
+from vlm4vla.core.errors import BadInput, InvalidFile, MissingAsset, UnknownName
 from vlm4vla.models import checkpoint, manifest
-from vlm4vla.models.config import LoRA, Setup
+from vlm4vla.models.config import Setup
 from vlm4vla.models.manifest import CheckpointMismatch
 from vlm4vla.models.vla import trained
 
@@ -41,9 +41,9 @@ def test_a_fully_trained_model_needs_nothing_but_its_folder(name, checkpoints, t
 
 
 CHANGES = {
-    "lora": {"lora": LoRA(rank=2)},
-    "head": {"frozen": ("vision", "word_embeddings", "language")},
-    "language": {"frozen": ("vision", "word_embeddings")},
+    "lora": {"trained": adapted(2)},
+    "head": {"trained": HEAD_ONLY},
+    "language": {"trained": {**HEAD_ONLY, "language": "full"}},
 }
 
 
@@ -59,7 +59,7 @@ def test_partly_trained_models(name, change, whole, checkpoints, tmp_path):
 
 
 def test_lora_is_small_by_default(checkpoints, tmp_path):
-    model = vla("qwen3vl-4b", checkpoints["qwen3vl-4b"], lora=LoRA(rank=2))
+    model = vla("qwen3vl-4b", checkpoints["qwen3vl-4b"], trained=adapted(2))
     assert not checkpoint.save(model, tmp_path / "ckpt").whole
 
 
@@ -79,7 +79,7 @@ def test_a_backbone_of_ones_own_by_module_and_class(tmp_path):
 def saved(tmp_path, checkpoints):
     """A checkpoint that keeps the trained parts only."""
     source = shutil.copytree(checkpoints["qwen3vl-4b"], tmp_path / "source")
-    model = shaken(vla("qwen3vl-4b", source, frozen=("vision", "language", "word_embeddings")))
+    model = shaken(vla("qwen3vl-4b", source, trained=HEAD_ONLY))
     checkpoint.save(model, tmp_path / "ckpt")
     return tmp_path / "ckpt"
 
@@ -125,12 +125,16 @@ def test_altered_and_missing_files_are_noticed(saved):
     ("edit", "error", "match"),
     [
         (lambda c: c["config"].update(backbone="kosmos-2"), CheckpointMismatch, "kosmos-2"),
-        (lambda c: c["config"].update(chunk=4), CheckpointMismatch, "shape"),
-        (lambda c: c["config"].update(chunk="four"), InvalidFile, "config.chunk"),
-        (lambda c: c["config"].update(chunks=4), InvalidFile, "chunks|fields"),
+        (lambda c: c["config"]["decoder"].update(chunk=4), CheckpointMismatch, "shape"),
+        (lambda c: c["config"]["decoder"].update(chunk="four"), InvalidFile, "decoder.chunk"),
+        (lambda c: c["config"]["decoder"].update(chunks=4), InvalidFile, "Did you mean chunk"),
+        (lambda c: c["config"]["decoder"].update(kind="mpl"), UnknownName, "mean mlp"),
+        (lambda c: c["config"]["formulation"].update(window=2), BadInput, "window"),
+        (lambda c: c["config"].update(chunks=4), InvalidFile, "config.chunks"),
+        (lambda c: c["config"].update(image_size="224"), InvalidFile, "config.image_size"),
         (lambda c: c["config"]["action"].update(rotation="none"), BadInput, "translation"),
-        (lambda c: c["config"].pop("camera"), InvalidFile, "camera"),
-        (lambda c: c.update(format=2), CheckpointMismatch, "format 2"),
+        (lambda c: c["config"].pop("cameras"), InvalidFile, "cameras"),
+        (lambda c: c.update(format=3), InvalidFile, "format 3"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(edit, error, match, saved):
@@ -165,3 +169,14 @@ def test_a_torn_save_is_no_checkpoint(saved, monkeypatch):
         checkpoint.save(model, saved)
     with pytest.raises(MissingAsset, match="it has no vla"):
         manifest.read(saved)
+
+
+def test_a_field_that_is_not_there_has_its_default(saved):
+    """What a later version adds stays readable, and so does what this one leaves out."""
+    before = actions(checkpoint.load(saved))
+    content = json.loads((saved / "vla.json").read_text())
+    for name in ("formulation", "preset", "execution", "centre_crop"):
+        content["config"].pop(name)
+    content["config"]["decoder"].pop("arm_loss")
+    (saved / "vla.json").write_text(json.dumps(content))
+    assert torch.equal(actions(checkpoint.load(saved)), before)

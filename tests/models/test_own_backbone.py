@@ -9,9 +9,8 @@ import torch
 import transformers
 
 from tests.models import tiny
-from tests.models.build import INSTRUCTIONS, frames, vla
+from tests.models.build import INSTRUCTIONS, adapted, frames, targets, vla
 from vlm4vla.models import checkpoint
-from vlm4vla.models.config import LoRA
 from vlm4vla.models.vla import trained
 
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
@@ -38,14 +37,13 @@ def test_gemma_as_documented(tmp_path, monkeypatch):
     (tmp_path / "my_backbone.py").write_text(EXAMPLE)
     monkeypatch.syspath_prepend(str(tmp_path))
     name = "my_backbone:Gemma3"
-    model = vla(name, source(tmp_path / "source"), lora=LoRA(rank=2))
+    model = vla(name, source(tmp_path / "source"), trained=adapted(2))
     images = frames(3)
     together = model.predict(images, INSTRUCTIONS)
     alone = [model.predict(images[i : i + 1], INSTRUCTIONS[i : i + 1]) for i in range(3)]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=0)
     model.train()
-    mask = torch.ones(3, 3) > 0
-    model.loss(model.prepare(images, INSTRUCTIONS), torch.rand(3, 3, 7), mask)["loss"].backward()
+    model.loss(model.prepare(images, INSTRUCTIONS), targets(torch.rand(3, 3, 7)))["loss"].backward()
     assert any(".lora_B." in n and bool(p.grad.any()) for n, p in trained(model))
     checkpoint.save(model, tmp_path / "ckpt")
     again = checkpoint.load(tmp_path / "ckpt")

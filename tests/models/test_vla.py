@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from tests.models.build import INSTRUCTIONS, config, frames, vla
+from tests.models.build import INSTRUCTIONS, config, frames, targets, vla
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.specs import ActionSpec, Gripper
 from vlm4vla.core.statistics import NAMED
 from vlm4vla.models.config import LoRA, Setup
+from vlm4vla.models.reading import Targets
 from vlm4vla.models.registry import apply_preset, backbone_class, entries, entry
 
 
 def losses(model, actions, mask):
-    return model.loss(model.prepare(frames(3), INSTRUCTIONS), actions, mask)
+    return model.loss(model.prepare(frames(3), INSTRUCTIONS), Targets(actions, mask))
 
 
 def test_losses_are_masked_means_by_hand():
@@ -25,7 +26,7 @@ def test_losses_are_masked_means_by_hand():
     actions = torch.rand(3, 3, 7) * 2 - 1
     mask = torch.tensor([[1, 1, 1], [1, 0, 0], [0, 0, 0]]).bool()
     out = losses(model, actions, mask)
-    arm, logits = model.head(model.hidden(model.prepare(frames(3), INSTRUCTIONS)))
+    arm, logits = model.decoder(model.states(model.prepare(frames(3), INSTRUCTIONS)).last)
     wanted = (actions[..., :6].clamp(-0.65, 0.65) / 0.65)[mask]
     error = (arm[mask] - wanted).abs()
     huber = torch.where(error < 1, error**2 / 2, error - 0.5).mean()
@@ -53,7 +54,7 @@ def test_predictions_are_in_the_datasets_units():
     action = ActionSpec(gripper=Gripper(open=0.0, closed=1.0), statistics="bridge_orig")
     model = vla("toy", "", action=action, statistics=NAMED["bridge_orig"])
     with torch.no_grad():
-        model.head.arm[-1].bias.fill_(50.0)  # the arm's upper end
+        model.decoder.arm[-1].bias.fill_(50.0)  # the arm's upper end
     found = model.predict(frames(3), INSTRUCTIONS).numpy()
     low, high = (np.array(x) for x in (NAMED["bridge_orig"].q01, NAMED["bridge_orig"].q99))
     np.testing.assert_allclose(
@@ -83,7 +84,7 @@ def test_training_learns_a_handful_of_actions():
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
     for _ in range(150):
         optimiser.zero_grad()
-        out = model(inputs, actions, torch.ones(3, 3) > 0)
+        out = model(inputs, targets(actions))
         out["loss"].backward()
         optimiser.step()
     assert out["arm"] < 0.01 and out["gripper_accuracy"] == 1
@@ -102,7 +103,7 @@ def test_training_learns_a_handful_of_actions():
 def test_presets(preset, mrope, attention, weight):
     made = apply_preset(config("paligemma-1", "x"), preset)
     assert (made.setup.mrope, made.setup.attention) == (mrope, attention)
-    assert (made.gripper_loss_weight, made.clip_norm, made.preset) == (weight, 0.65, preset)
+    assert (made.decoder.gripper_loss_weight, made.clip_norm, made.preset) == (weight, 0.65, preset)
     assert made.batch_independent == (preset == "default")
 
 
@@ -128,12 +129,13 @@ def test_presets_that_concern_one_backbone_only():
         {"gripper_loss_weight": float("nan")},
         {"image_size": 8},
         {"centre_crop": 0.0},
-        {"lora": LoRA(rank=0)},
     ],
 )
 def test_numbers_that_no_model_can_have_are_refused(changes):
     with pytest.raises(OutOfRange):
         config("toy", "", **changes)
+    with pytest.raises(OutOfRange, match="rank"):
+        LoRA(rank=0)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from vlm4vla.core.policy import Session
 from vlm4vla.core.simulator import Observation
 from vlm4vla.core.specs import ActionSpec, CameraRequest
 from vlm4vla.models.config import Setup, VLAConfig
+from vlm4vla.models.decoders.config import MLPConfig
 from vlm4vla.models.qwen import Qwen3VL
 from vlm4vla.models.vla import VLA
 from vlm4vla.policies.vla import VLAPolicy
@@ -43,7 +44,7 @@ class InMemory(VLAPolicy):
     """The policy around a model that was never saved."""
 
     def __init__(self, model: VLA) -> None:
-        self._model, self._camera, self._alone = model, "top", False
+        self._model, self._cameras, self._alone = model, ["top"], False
 
 
 def shape_of_4b() -> transformers.Qwen3VLConfig:
@@ -78,7 +79,8 @@ def build(size: str, device: str) -> VLA:
             network = transformers.Qwen3VLForConditionalGeneration(shape)
     finally:
         torch.set_default_dtype(before)
-    config = VLAConfig("qwen3vl-4b", "", ActionSpec(), CameraRequest("top", 224, 224), chunk=CHUNK)
+    cameras = (CameraRequest("top", 224, 224),)
+    config = VLAConfig("qwen3vl-4b", "", ActionSpec(), cameras, decoder=MLPConfig(chunk=CHUNK))
     return VLA(config, Qwen3VL(Setup(), network, tiny.tokenizer())).to(device).eval()
 
 

@@ -18,7 +18,7 @@ import numpy as np
 Numbers = dict[str, object]
 """Name -> number, text, array, or such a mapping again."""
 
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {"decoder.": "head."}
 """Today's beginning of a tensor's name -> its beginning at 0.2.0."""
 
 
@@ -227,7 +227,8 @@ def vla_config(backbone: str, source: str, **changes: object) -> object:
     """
     from vlm4vla.core.specs import ActionSpec, CameraRequest, Gripper
     from vlm4vla.core.statistics import ActionStatistics
-    from vlm4vla.models.config import LoRA, Setup, VLAConfig
+    from vlm4vla.models.config import PARTS, LoRA, Setup, VLAConfig
+    from vlm4vla.models.decoders.config import MLPConfig
 
     given = dict(changes)
     action = dict(given.pop("action", {}))  # type: ignore[call-overload]
@@ -237,14 +238,20 @@ def vla_config(backbone: str, source: str, **changes: object) -> object:
     setup = Setup(
         **{key: given.pop(key) for key in ("mrope", "attention", "options") if key in given}
     )
+    frozen = {"vision": ("vision", "projector")}
+    still = [p for part in given.pop("frozen", ()) for p in frozen.get(part, (part,))]
+    trained = dict.fromkeys(still, "none")
     if "lora" in given:
         rank = int(given.pop("lora"))  # type: ignore[call-overload]
-        given["lora"] = LoRA(rank, 2.0 * rank)
+        trained = dict.fromkeys(PARTS, "none") | {"language": LoRA(rank, 2.0 * rank)}
+    decoder = {"chunk": 3} | {
+        key: given.pop(key) for key in ("chunk", "arm_loss", "gripper_loss_weight") if key in given
+    }
     if "statistics" in given:
         given["statistics"] = ActionStatistics(*given.pop("statistics"))  # type: ignore[misc]
     return VLAConfig(
-        backbone, source, ActionSpec(**action), CameraRequest(name, height, width, flip),
-        setup=setup, **{"chunk": 3, "image_size": 56} | given,
+        backbone, source, ActionSpec(**action), (CameraRequest(name, height, width, flip),),
+        setup=setup, trained=trained, decoder=MLPConfig(**decoder), **{"image_size": 56} | given,
     )  # fmt: skip
 
 
@@ -281,7 +288,9 @@ def query(model: object) -> object:
 
 def losses(model: object, images: np.ndarray, texts: Sequence[str], actions, mask):
     """The model's loss and what it tells beside it, by their names at 0.2.0."""
-    return dict(model.loss(model.prepare(images, list(texts)), actions, mask))
+    from vlm4vla.models.reading import Targets
+
+    return dict(model.loss(model.prepare(images, list(texts)), Targets(actions, mask)))
 
 
 def predict(model: object, images: np.ndarray, texts: Sequence[str]) -> np.ndarray:
@@ -309,7 +318,7 @@ def checkpoint_facts(folder: Path) -> Numbers:
 
     read = manifest.read(folder)
     config, action = read.config, read.config.action
-    statistics = config.statistics
+    statistics, (camera,) = config.statistics, config.cameras
     return {
         "digest": read.digest,
         "whole": read.whole,
@@ -321,8 +330,7 @@ def checkpoint_facts(folder: Path) -> Numbers:
         "centre_crop": config.centre_crop,
         "execution": config.execution,
         "training_split": config.training_split,
-        "camera": [config.camera.name, config.camera.height, config.camera.width,
-                   config.camera.flip, config.camera.colour],
+        "camera": [camera.name, camera.height, camera.width, camera.flip, camera.colour],
         "control": action.control,
         "frame": action.frame,
         "translation_scale": list(action.translation_scale),
@@ -367,7 +375,7 @@ def samples(path: Path, chunk: int, convention: str | None = None) -> Iterator[N
     for i in range(len(chunks)):
         sample = chunks[i]
         yield {
-            "images": {name: np.asarray(image) for name, image in sample.images.items()},
+            "images": {name: np.asarray(frames[-1]) for name, frames in sample.images.items()},
             "instruction": sample.instruction,
             "actions": sample.actions,
             "mask": sample.mask,
@@ -414,12 +422,16 @@ def small_source(folder: Path) -> Path:
 
 
 def train_small(source: Path, data: Path, out: Path, scratch: bool) -> list[tuple[int, Numbers]]:
-    """A few steps of the small VLA: (step, metrics) as they are told."""
+    """A few steps of the small VLA: (step, metrics) as they were told at 0.2.0."""
     from vlm4vla.studies.emoji import small
 
     told: list[tuple[int, Numbers]] = []
-    settings = _small_settings(source, data, out, scratch)
-    small.train(settings, lambda moment: told.append((moment.step, dict(moment.values))))
+    later = {"gradient_norm", "lr", "samples_per_s", "seconds"}
+
+    def tell(line: object) -> None:
+        told.append((line.step, {n: v for n, v in line.values.items() if n not in later}))
+
+    small.train(_small_settings(source, data, out, scratch), tell)
     return told
 
 
@@ -429,20 +441,14 @@ def small_gradients(source: Path, data: Path, out: Path, scratch: bool) -> objec
 
     from vlm4vla.models.vla import VLA
     from vlm4vla.studies.emoji import small
-    from vlm4vla.studies.emoji.memory import remember
-    from vlm4vla.studies.emoji.scratch import colours_only
 
-    settings = _small_settings(source, data, out, scratch)
-    chunks, camera = small._samples(settings)
-    torch.manual_seed(settings.seed)
-    model = VLA.build(small._config(settings, chunks, camera))
-    memory = remember(model, chunks, scratch)
-    for frozen in (model.backbone.vision, model.backbone.text):
-        frozen.requires_grad_(False)
-    if scratch:
-        colours_only(model.backbone)
-    model.backbone.eval()
-    found = small.losses(model, memory, np.arange(3), settings)
+    plan = small.plan_of(_small_settings(source, data, out, scratch))
+    torch.manual_seed(plan.settings.seed)
+    model = VLA.build(plan.config)
+    plan.source.open(model)
+    model.eval()
+    batch = plan.source.memory.batch(np.arange(3))
+    found = model.loss(batch.inputs, batch.targets)
     found["loss"].backward()
     return found, model
 

@@ -123,18 +123,19 @@ def _align(out: Path, views: int, seed: int, console: Console) -> None:
 
 def _train(settings: object, console: Console) -> None:
     from vlm4vla.models.manifest import FILE
-    from vlm4vla.studies.emoji.small import Moment, SmallSettings, train
+    from vlm4vla.studies.emoji.small import SmallSettings, train
+    from vlm4vla.training.trainer import TrainingLine
 
     assert isinstance(settings, SmallSettings)
     if (settings.out / FILE).is_file():
         console.print(f"{settings.out}: there already")
         return
 
-    def tell(moment: Moment) -> None:
-        values = moment.values
+    def tell(line: TrainingLine) -> None:
+        values = line.values
         console.print(
-            f"{settings.out.name} step {moment.step}/{settings.steps}  loss {values['loss']:.4f}  "
-            f"held out {values.get('held_out_loss', float('nan')):.4f}  {moment.seconds:.0f} s",
+            f"{settings.out.name} step {line.step}/{line.steps}  loss {values['loss']:.4f}  "
+            f"held out {values.get('held_out_loss', float('nan')):.4f}  {values['seconds']:.0f} s",
             soft_wrap=True,
         )
 

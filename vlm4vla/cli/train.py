@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from vlm4vla.training.settings import TrainSettings, frozen_parts
 
 if TYPE_CHECKING:
     from vlm4vla.training.plan import TrainPlan
-    from vlm4vla.training.trainer import Moment
+    from vlm4vla.training.trainer import TrainingLine
 
 
 def train(
@@ -44,7 +45,7 @@ def train(
 def _train(plan: TrainPlan, console: Console) -> None:
     from vlm4vla.training.trainer import train as carry_out
 
-    def tell(event: Moment | str) -> None:
+    def tell(event: TrainingLine | str) -> None:
         console.print(event if isinstance(event, str) else _line(event), soft_wrap=True)
 
     if os.environ.get("RANK", "0") == "0":
@@ -59,14 +60,13 @@ def _train(plan: TrainPlan, console: Console) -> None:
     console.print(f"Next: bench run --policy {name} --checkpoint {plan.settings.out} --suite ...")
 
 
-def _line(moment: Moment) -> str:
-    seconds = round(moment.left_s)
+def _line(line: TrainingLine) -> str:
+    seconds = round(line.left_s)
     clock = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    values = moment.values
-    apart = values.get("held_out_loss")
+    losses = "  ".join(f"{name} {value:.4f}" for name, value in line.losses.items())
+    apart = line.values.get("held_out_loss")
     return (
-        f"step {moment.step}/{moment.steps}  loss {values['loss']:.4f}  arm {values['arm']:.4f}  "
-        f"gripper {100 * values['gripper_accuracy']:.1f}%  {values['samples_per_s']:.1f} samples/s"
+        f"step {line.step}/{line.steps}  {losses}  {line.values['samples_per_s']:.1f} samples/s"
         f"  {clock} left" + (f"  held out {apart:.4f}" if apart is not None else "")
     )
 
@@ -76,12 +76,12 @@ def _describe(plan: TrainPlan, console: Console) -> None:
     config, settings = plan.config, plan.settings
     rows = {
         "backbone": f"{config.backbone}  {'random weights' if config.scratch else config.source}",
-        "data": f"{', '.join(map(str, settings.data))}: {len(plan.samples)} samples, "
-        f"camera {config.camera.name}",
+        "data": f"{', '.join(map(str, settings.data))}: {len(plan.source)} samples, "
+        f"camera {', '.join(camera.name for camera in config.cameras)}",
         "actions": f"chunk {config.chunk}, statistics "
         f"{config.statistics.name if config.statistics else 'none'}, +-{config.clip_norm:g}",
-        "preset": f"{config.preset}: mrope {config.setup.mrope}, gripper loss "
-        f"{config.gripper_loss_weight:g}",
+        "preset": f"{config.preset}: mrope {config.setup.mrope}",
+        "decoder": ", ".join(f"{name} {value}" for name, value in asdict(config.decoder).items()),
         "training": f"{plan.steps} steps of {plan.batch}, lr {plan.lr:g} after {plan.warmup} "
         f"steps, clipping {plan.clip_gradients or 'none'}, {settings.precision}",
     }

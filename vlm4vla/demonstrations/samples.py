@@ -1,4 +1,4 @@
-"""What training sees: a picture, an instruction, and the actions that followed.
+"""What training sees: pictures, an instruction, and the actions that followed.
 
 Readers turn a layout on disk into `Demonstrations`; `Chunks` turns those into samples. All readers
 share the rules here, so a convention or an end of an episode cannot mean two things.
@@ -72,12 +72,27 @@ class Sample:
     """One training example."""
 
     images: Mapping[str, Frames]
-    """Camera -> (H, W, 3) uint8 RGB, oriented as the policy will see it."""
+    """Camera -> (T, H, W, 3) uint8 RGB, a frame for each offset, the present last; oriented as the
+    policy will see them."""
     instruction: str
     actions: NDArray[np.float32]
     """(chunk, 7): translation, rotation, gripper as the convention says; not normalised."""
     mask: NDArray[np.bool_]
-    """(chunk,): False beyond the end of the episode."""
+    """(chunk,): False beyond the end of the episode, and everywhere in a sample of text."""
+    proprio: NDArray[np.float32] | None = None
+    """(T, P), where the set holds it and it is wanted."""
+    answer: str = ""
+    """What a sample of text answers to the instruction; such a sample has no actions."""
+
+
+class Samples(Protocol):
+    """Anything that training can be fed from, by number."""
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+
+    def __getitem__(self, index: int) -> Sample:
+        """Sample number `index`, the same at every time of asking."""
 
 
 def target_spec(spec: ActionSpec) -> ActionSpec:
@@ -104,8 +119,17 @@ class Chunks:
         chunk: int,
         cameras: Sequence[CameraRequest],
         tail: Tail | None = None,
+        offsets: Sequence[int] = (0,),
     ) -> None:
-        """`chunk` actions a sample; `tail` None: as each set's own pipeline does it.
+        """Read nothing yet.
+
+        Args:
+            sets: the first one's convention is the samples'.
+            chunk: actions a sample.
+            cameras: which pictures, and how they are seen.
+            tail: what fills a chunk beyond the end; as each set's own pipeline does it if None.
+            offsets: steps, relative to a sample's, whose frames it shows; ascending to 0. Before an
+                episode's first step stands its first frame, as in evaluation.
 
         Raises BadInput where a set lacks a camera or speaks a convention that does not convert.
         """
@@ -113,18 +137,33 @@ class Chunks:
             raise OutOfRange(f"A chunk of {chunk} actions is none.")
         self.target = target_spec(sets[0].action)
         self.cameras = tuple(cameras)
-        self._chunk = chunk
+        self._chunk, self._offsets = chunk, tuple(offsets)
         self._sources: list[_Source] = []
         for each in sets:
             for camera in cameras:
                 if camera.name not in each.cameras:
                     raise UnknownName(f"camera in {each.name}", camera.name, each.cameras)
             convert = action_converter(each.action, self.target)
-            self._sources += [_Source(t, convert, tail or each.tail) for t in each.trajectories]
-        counts = [len(source.trajectory.pictured) for source in self._sources]
-        self._ends = np.cumsum(counts)
+            self._sources += [
+                _Source(t, convert, tail or each.tail, self._steps(t)) for t in each.trajectories
+            ]
+        self._ends = np.cumsum([len(source.steps) for source in self._sources])
         if not len(self):
-            raise BadInput(f"{', '.join(each.name for each in sets)}: no step has a picture.")
+            raise BadInput(
+                f"{', '.join(each.name for each in sets)}: no step has pictures at "
+                f"{', '.join(map(str, self._offsets))}.",
+                "Record every step: bench demos ... --frames all",
+            )
+
+    def _steps(self, trajectory: Trajectory) -> Sequence[int]:
+        """Steps that make a sample: all their frames are there."""
+        if self._offsets == (0,):
+            return trajectory.pictured
+        there = set(trajectory.pictured)
+        return [s for s in trajectory.pictured if there.issuperset(self._shown(s))]
+
+    def _shown(self, step: int) -> list[int]:
+        return [max(0, step + offset) for offset in self._offsets]
 
     def __len__(self) -> int:
         """How many samples there are."""
@@ -138,7 +177,7 @@ class Chunks:
         source = self._sources[place]
         trajectory = source.trajectory
         before = int(self._ends[place - 1]) if place else 0
-        step = trajectory.pictured[index - before]
+        step = source.steps[index - before]
         stop = min(step + self._chunk, trajectory.length)
         actions = source.convert(trajectory.actions(step, stop))
         missing = self._chunk - len(actions)
@@ -147,7 +186,9 @@ class Chunks:
             actions = np.concatenate([actions, np.repeat(padding, missing, 0)])
         return Sample(
             images={
-                camera.name: orient(trajectory.image(step, camera.name), camera)
+                camera.name: np.stack(
+                    [orient(trajectory.image(s, camera.name), camera) for s in self._shown(step)]
+                )
                 for camera in self.cameras
             },
             instruction=trajectory.instruction(step),
@@ -167,3 +208,5 @@ class _Source:
     trajectory: Trajectory
     convert: Converter
     tail: Tail
+    steps: Sequence[int]
+    """Those that make a sample, ascending."""

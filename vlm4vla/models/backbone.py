@@ -1,4 +1,4 @@
-"""The backbone contract: images and instructions in, one hidden state at the ActionQuery out.
+"""The backbone contract: images and instructions in, hidden states at the ActionQueries out.
 
 To add a backbone, subclass `Backbone` (or `models.hub.HubBackbone` for a transformers model),
 implement the abstract methods and register it, see `models.registry`.
@@ -11,26 +11,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vlm4vla.core import options
+from vlm4vla.core.errors import BadInput
 from vlm4vla.models.config import Part, Scalar, Setup
-
-Inputs = dict[str, Tensor]
-"""What `prepare` makes and `forward` reads; every tensor's first axis is the batch."""
-Frames = NDArray[np.uint8]
+from vlm4vla.models.contracts import ReaderSpec
+from vlm4vla.models.reading import Frames, Inputs, Reading
 
 
 class Backbone(nn.Module, ABC):
-    """A vision-language model read out at one learnable token behind image and instruction."""
+    """A vision-language model read out at learnable tokens behind image and instruction."""
 
     hidden_size: int
     """Width of the hidden state, and of the ActionQuery."""
+    reader: ClassVar[ReaderSpec] = ReaderSpec()
+    """What it gives."""
+    parts: ClassVar[tuple[Part, ...]] = ("vision", "word_embeddings", "language")
+    """What it can be told apart into; some have a projector between vision and language too."""
     lora_targets: ClassVar[str] = r".*"
-    """Regular expression (full match) of the linear layers that LoRA adapts."""
+    """Regular expression (full match) of the linear layers that LoRA on `language` adapts."""
     known_options: ClassVar[type | Mapping[str, Scalar]] = {}
     """`Setup.options` it takes: a dataclass (`core.options`), or their defaults by name."""
     options: object
@@ -76,8 +77,8 @@ class Backbone(nn.Module, ABC):
         """Tokenise; cheap, and free of the weights' device: dataloader workers may call it.
 
         Args:
-            images: uint8 RGB (B, H, W, 3), of any size.
-            instructions: B texts.
+            images: uint8 RGB (N, H, W, 3), of any size, as the formulation laid them out.
+            instructions: N texts.
 
         Returns:
             CPU tensors. `images` holds the frames, uint8: the VLA brings them to `image_size` and
@@ -85,20 +86,34 @@ class Backbone(nn.Module, ABC):
         """
 
     @abstractmethod
-    def forward(self, inputs: Inputs, query: Tensor) -> Tensor:
-        """Last hidden state, after the final norm, at the ActionQuery.
+    def forward(self, inputs: Inputs, queries: Tensor) -> Reading:
+        """Last hidden states, after the final norm, at the ActionQueries, and what `reader` says.
 
         Args:
             inputs: what `prepare` returned, on the weights' device, with `images` now square.
-            query: (hidden,) the embedding that stands in the last real token's place.
-
-        Returns:
-            (B, hidden).
+            queries: (K, hidden) the embeddings that stand behind the last real token.
         """
 
     @abstractmethod
     def part(self, part: Part) -> Iterable[nn.Parameter]:
-        """The parameters of one part, for freezing; parts are disjoint and cover the backbone."""
+        """The parameters of one of `parts`; these are disjoint and cover what is used."""
+
+    def lora_layers(self, part: Part) -> str | list[str]:
+        """The linear layers that LoRA on this part adapts: names, or a regular expression.
+
+        Raises BadInput where there are none.
+        """
+        if part == "language":
+            return self.lora_targets
+        own = {id(parameter) for parameter in self.part(part)} if part in self.parts else set()
+        names = [
+            name
+            for name, module in self.named_modules()
+            if isinstance(module, nn.Linear) and id(module.weight) in own
+        ]
+        if not names:
+            raise BadInput(f"LoRA has no linear layer to adapt in the {part} of this backbone.")
+        return names
 
     def save_memory(self) -> None:
         """Recompute activations in the backward pass (gradient checkpointing), where it can."""
@@ -113,9 +128,6 @@ class Backbone(nn.Module, ABC):
 
     def freeze(self, parts: Iterable[Part]) -> None:
         """Stop the gradient of these parts; the others keep theirs."""
-        for part in parts:
+        for part in set(parts) & set(self.parts):
             for parameter in self.part(part):
                 parameter.requires_grad_(False)
-
-
-PARTS: tuple[Part, ...] = ("vision", "word_embeddings", "language")

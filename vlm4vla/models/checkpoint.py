@@ -17,8 +17,7 @@ from vlm4vla.core.assets import sha256
 from vlm4vla.models import manifest as manifests
 from vlm4vla.models.config import VLAConfig
 from vlm4vla.models.manifest import BACKBONE, FILE, WEIGHTS, CheckpointMismatch, Manifest
-from vlm4vla.models.registry import backbone_class
-from vlm4vla.models.vla import VLA, trained, tuned
+from vlm4vla.models.vla import VLA, fitting, trained, tuned
 
 _SAMPLE = 64
 
@@ -47,8 +46,7 @@ def save(
     model.backbone.save(folder / BACKBONE, weights=whole)
     state = _own_state(model, whole)
     save_file(state, folder / WEIGHTS)
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    saved = [p for p in paths if p.name == WEIGHTS or p.is_relative_to(folder / BACKBONE)]
+    saved = [folder / WEIGHTS, *sorted(p for p in (folder / BACKBONE).rglob("*") if p.is_file())]
     manifest = Manifest(
         _anchored(model.config),
         whole,
@@ -56,8 +54,7 @@ def save(
         {str(path.relative_to(folder)): sha256(path) for path in saved},
         dict(training or {}),
     )
-    manifests.write(folder, manifest)
-    return manifest
+    return manifests.write(folder, manifest)
 
 
 def load(
@@ -72,21 +69,22 @@ def load(
     Args:
         folder: a checkpoint.
         source: where the frozen weights are, if not where the training found them.
-        dtype: of the backbone; query and head stay float32.
+        dtype: of the backbone; queries and decoder stay float32.
         device: where to put it.
 
     Raises:
         MissingAsset: no checkpoint there, or the frozen weights are not on this machine.
         CheckpointMismatch: files altered or missing, other frozen weights, other shapes.
+        ReaderMismatch: the decoder asks for what the backbone does not give.
     """
     manifest = manifests.read(folder)
     manifests.verify(folder, manifest)
     config = manifest.config
-    kind = backbone_class(config.backbone)
+    kind = fitting(config)
     place = folder / BACKBONE if manifest.whole else source or config.source
     backbone = kind.load(place, config.setup, dtype=dtype)
     model = VLA(config, tuned(backbone, config))
-    state = _read(folder / WEIGHTS)
+    state = _read(folder / WEIGHTS, "head." if manifest.format == 1 else "decoder.")
     if not manifest.whole and _base_digest(model, state) != manifest.base:
         raise CheckpointMismatch(
             f"{folder} was trained on other frozen weights than those at {place}.",
@@ -105,7 +103,7 @@ def _anchored(config: VLAConfig) -> VLAConfig:
 
 
 def _own_state(model: VLA, whole: bool) -> dict[str, Tensor]:
-    """Query, head, LoRA; without `whole` every other trained tensor of the backbone too."""
+    """Queries, decoder, LoRA; without `whole` every other trained tensor of the backbone too."""
     keep = {name for name, _ in trained(model)}
     state = {
         name: tensor
@@ -115,12 +113,16 @@ def _own_state(model: VLA, whole: bool) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read(path: Path, decoder: str) -> dict[str, Tensor]:
+    """The tensors; `decoder` is how the decoder's names begin there."""
     try:
         state: dict[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointMismatch(f"{path} cannot be read: {error}.") from error
-    return state
+    return {
+        f"decoder.{name.removeprefix(decoder)}" if name.startswith(decoder) else name: tensor
+        for name, tensor in state.items()
+    }
 
 
 def _fill(model: VLA, state: Mapping[str, Tensor], folder: Path) -> None:

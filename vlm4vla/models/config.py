@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from vlm4vla.core.errors import BadInput, OutOfRange
-from vlm4vla.core.specs import ActionSpec, CameraRequest
+from vlm4vla.core.specs import ActionSpec, CameraRequest, ObservationRequest, ProprioPart
 from vlm4vla.core.statistics import ActionStatistics
+from vlm4vla.models.contracts import ARM, Preset
+from vlm4vla.models.decoders.config import DecoderConfig, MLPConfig
+from vlm4vla.models.formulations.config import FormulationConfig, OneStepConfig
 
-Part = Literal["vision", "word_embeddings", "language"]
-Preset = Literal["default", "paper", "code"]
+Part = Literal["vision", "projector", "word_embeddings", "language"]
+PARTS: tuple[Part, ...] = ("vision", "projector", "word_embeddings", "language")
 Scalar = str | int | float | bool
-ARM = 6
-"""Numbers of an action that the arm branch predicts: translation and rotation."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,25 @@ class Setup:
 
 @dataclass(frozen=True)
 class LoRA:
-    """Low-rank adapters on the language model's projections (peft)."""
+    """Low-rank adapters on the linear layers of one part (peft)."""
 
     rank: int = 16
     alpha: float = 32.0
     dropout: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Raises OutOfRange."""
+        if not 1 <= self.rank <= 4096:
+            raise OutOfRange(f"lora rank {self.rank} is outside 1..4096.")
+
+
+Mode = Literal["none", "full"] | LoRA
+"""How a part is trained: left alone, all of it, or by adapters."""
+
 
 @dataclass(frozen=True)
 class VLAConfig:
-    """One vision-language-action model: backbone, ActionQuery and head, and its conventions."""
+    """One vision-language-action model: backbone, formulation, decoder, and its conventions."""
 
     backbone: str
     """A registered name (`bench list backbones`) or `module:Class`."""
@@ -54,18 +64,17 @@ class VLAConfig:
     """Hugging Face id or local folder of the pretrained weights; empty where there are none."""
     action: ActionSpec
     """The convention of the dataset's actions, hence of every predicted action."""
-    camera: CameraRequest
-    """The camera, its size and flip as the dataset recorded them."""
-    chunk: int = 10
-    """Actions predicted at once: 10 on CALVIN, 4 on Bridge, LIBERO and Fractal in the paper."""
+    cameras: tuple[CameraRequest, ...]
+    """Each with its size and flip as the dataset recorded them."""
+    proprio: tuple[ProprioPart, ...] = ()
+    """What the robot says of itself, in the conventions of the training data."""
+    decoder: DecoderConfig = field(default_factory=MLPConfig)
+    formulation: FormulationConfig = field(default_factory=OneStepConfig)
     statistics: ActionStatistics | None = None
     """Undone last; None where the dataset's actions are in [-1, 1] as they stand (CALVIN)."""
     clip_norm: float = 0.65
     """The arm's numbers are clipped to +-this and rescaled to [-1, 1] (undocumented in the paper,
     in all of its code); 1 reaches the whole range."""
-    arm_loss: Literal["huber", "mse"] = "huber"
-    gripper_loss_weight: float = 0.01
-    """Of the gripper's cross-entropy beside the arm's loss: 0.01 in the code, 1 in Eq. 1."""
     image_size: int = 224
     """Square side in pixels that every frame is brought to first (bicubic)."""
     centre_crop: float = 1.0
@@ -73,9 +82,8 @@ class VLAConfig:
     setup: Setup = field(default_factory=Setup)
     preset: Preset = "default"
     """The preset it was made from; a label, the fields above decide."""
-    frozen: tuple[Part, ...] = ()
-    """Parts of the backbone that training left alone."""
-    lora: LoRA | None = None
+    trained: Mapping[Part, Mode] = field(default_factory=dict)
+    """How each part of the backbone was trained; `full` where none is named."""
     scratch: bool = False
     """The backbone's architecture with random weights (Table 8)."""
     execution: str = "chunk"
@@ -85,22 +93,38 @@ class VLAConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no VLA can be. Raises BadInput."""
-        if self.action.gripper is None or self.action.size != ARM + 1:
+        if self.action.gripper is None or self.action.joints or self.action.size != ARM + 1:
             raise BadInput(
                 "A VLA predicts translation (3), rotation (3) and gripper; the actions given have "
                 f"{self.action.size} numbers.",
                 "Convert the dataset to euler angles or a rotation vector, with a gripper.",
             )
+        if not self.cameras:
+            raise BadInput("A VLA sees at least one camera.")
         for name, value, low, high in (
-            ("chunk", self.chunk, 1, 1000),
             ("clip_norm", self.clip_norm, 1e-3, 1.0),
-            ("gripper_loss_weight", self.gripper_loss_weight, 0.0, 1e3),
             ("image_size", self.image_size, 16, 4096),
             ("centre_crop", self.centre_crop, 0.01, 1.0),
-            ("lora rank", self.lora.rank if self.lora else 1, 1, 4096),
         ):
             if not low <= value <= high:
                 raise OutOfRange(f"{name} {value:g} is outside {low:g}..{high:g}.")
+
+    def mode(self, part: Part) -> Mode:
+        """How that part is trained."""
+        return self.trained.get(part, "full")
+
+    @property
+    def request(self) -> ObservationRequest:
+        """What it must be shown."""
+        offsets = self.formulation.offsets
+        return ObservationRequest(
+            self.cameras, self.proprio, offsets=offsets, proprio_offsets=offsets
+        )
+
+    @property
+    def chunk(self) -> int:
+        """Actions predicted at once."""
+        return self.decoder.chunk
 
     @property
     def batch_independent(self) -> bool:

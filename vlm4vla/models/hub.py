@@ -20,9 +20,10 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoTokenizer
 
 from vlm4vla.core.errors import MissingAsset
-from vlm4vla.models.backbone import Backbone, Frames, Inputs
-from vlm4vla.models.config import Part, Setup
+from vlm4vla.models.backbone import Backbone
+from vlm4vla.models.config import PARTS, Part, Setup
 from vlm4vla.models.manifest import CheckpointMismatch
+from vlm4vla.models.reading import Frames, Inputs, Reading
 from vlm4vla.models.sources import locate
 
 _REMEMBERED = 4096  # instructions whose tokens are kept
@@ -39,6 +40,7 @@ class HubBackbone(Backbone):
     model_types: ClassVar[tuple[str, ...]]
     mean: ClassVar[tuple[float, float, float]]
     std: ClassVar[tuple[float, float, float]]
+    parts = PARTS
 
     def __init__(self, setup: Setup, model: nn.Module, tokenizer: Any) -> None:
         """Wire a model and its tokenizer; use `load` instead."""
@@ -48,9 +50,7 @@ class HubBackbone(Backbone):
         self.hidden_size = int(self.embeddings.weight.shape[1])
         self._before = self.tokens(self.prompt_before())
         self._after: dict[str, list[int]] = {}
-        used = {
-            id(p) for part in ("vision", "word_embeddings", "language") for p in self.part(part)
-        }
+        used = {id(parameter) for part in self.parts for parameter in self.part(part)}
         for parameter in self.model.parameters():
             if id(parameter) not in used:
                 parameter.requires_grad_(False)  # the vocabulary's output layer: never asked
@@ -151,8 +151,9 @@ class HubBackbone(Backbone):
         frames = torch.from_numpy(images)
         return {"images": frames, "before": before, "after": after, "mask": mask, "query": query}
 
-    def forward(self, inputs: Inputs, query: Tensor) -> Tensor:
+    def forward(self, inputs: Inputs, queries: Tensor) -> Reading:
         """See Backbone.forward."""
+        (query,) = queries
         at, rows = inputs["query"], torch.arange(len(inputs["query"]), device=query.device)
         here = torch.zeros_like(inputs["mask"])
         here[rows, at] = True
@@ -162,8 +163,7 @@ class HubBackbone(Backbone):
             inputs["images"], self.embeddings(inputs["before"]), after, inputs["mask"]
         )
         first = states.shape[1] - after.shape[1]
-        hidden: Tensor = states[rows, first + at]
-        return hidden
+        return Reading(states[rows, first + at][:, None])
 
     @staticmethod
     def whole(mask: Tensor, length: int) -> Tensor:
@@ -177,17 +177,19 @@ class HubBackbone(Backbone):
     @property
     @abstractmethod
     def towers(self) -> tuple[Sequence[nn.Module], nn.Module]:
-        """The vision modules (encoder and projector), and the language model."""
+        """The vision encoder and the modules that project from it, and the language model."""
 
     def part(self, part: Part) -> Iterable[nn.Parameter]:
         """See Backbone.part. The vocabulary's output layer belongs to none."""
         if part == "word_embeddings":
             return list(self.embeddings.parameters())
-        vision, language = self.towers
-        if part == "vision":
-            return [p for module in vision for p in module.parameters()]
-        words = {id(p) for p in self.embeddings.parameters()}
-        return [p for p in language.parameters() if id(p) not in words]
+        (vision, *projecting), language = self.towers
+        projector = [p for module in projecting for p in module.parameters()]
+        if part == "projector":
+            return projector
+        others = {id(p) for p in (*projector, *self.embeddings.parameters())}
+        tower = vision if part == "vision" else language
+        return [p for p in tower.parameters() if id(p) not in others]
 
     @property
     def dtype(self) -> torch.dtype:

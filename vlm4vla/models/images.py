@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -52,6 +54,13 @@ def square(images: Tensor, side: int, area: float = 1.0) -> Tensor:
         top, left = (images.shape[1] - rows) // 2, (images.shape[2] - columns) // 2
         images = images[:, top : top + rows, left : left + columns]
     return resize(images, side, side)
+
+
+def squares(frames: NDArray[np.uint8], side: int, area: float = 1.0) -> NDArray[np.uint8]:
+    """`square` of frames (..., H, W, 3) on the CPU: (..., side, side, 3)."""
+    flat = torch.from_numpy(frames.reshape(-1, *frames.shape[-3:]))
+    made: NDArray[np.uint8] = square(flat, side, area).numpy()
+    return made.reshape(*frames.shape[:-3], side, side, 3)
 
 
 def standardise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.models import images as pictures
-from vlm4vla.models.backbone import Frames
 from vlm4vla.models.config import Setup
 from vlm4vla.models.hub import HubBackbone
 from vlm4vla.models.kosmos import Kosmos2
 from vlm4vla.models.paligemma import PaliGemma
+from vlm4vla.models.reading import Frames
 from vlm4vla.models.registry import backbone_class, entry
 
 QUESTION = "What is the name of this emoji?"

@@ -3,8 +3,12 @@
 A checkpoint folder:
 
     vla.json              config, file hashes, what the frozen weights were
-    vla.safetensors       ActionQuery, head, LoRA, and every trained tensor not in backbone/
+    vla.safetensors       ActionQueries, formulation, decoder, LoRA, and every trained tensor not
+                          in backbone/
     backbone/             architecture and tokenizer; with `whole`, its weights too
+
+Each such folder is whole in itself: what else lies in it, as the `step-*` checkpoints of a training
+that is not finished, is no part of it.
 """
 
 from __future__ import annotations
@@ -14,18 +18,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from vlm4vla.core.assets import sha256
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import BadInput, InvalidFile, MissingAsset
-from vlm4vla.models.config import VLAConfig
+from vlm4vla.core.formats import FileFormat
+from vlm4vla.models.config import PARTS, VLAConfig
+from vlm4vla.models.contracts import first_fault
 
 FILE = "vla.json"
 WEIGHTS = "vla.safetensors"
 BACKBONE = "backbone"
-_FORMAT = 1
 
 
 class CheckpointMismatch(BadInput):
@@ -36,6 +42,8 @@ class CheckpointMismatch(BadInput):
 class Manifest:
     """Everything of a checkpoint but its weights."""
 
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
     config: VLAConfig
     whole: bool
     """The backbone's weights are inside; otherwise they are looked for at `config.source`."""
@@ -45,26 +53,63 @@ class Manifest:
     """Path in the folder -> sha256."""
     training: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     """What the trainer wants to be remembered: steps, data, hash of its options."""
-    format: int = _FORMAT
-
-    @property
-    def digest(self) -> str:
-        """Identity of the checkpoint: changes with any weight and any convention."""
-        text = _ADAPTER.dump_json(self).decode()
-        return hashlib.sha256(json.dumps(json.loads(text), sort_keys=True).encode()).hexdigest()[
-            :16
-        ]
+    format: int = field(default=2, init=False)
+    """The number of the format it was written in."""
+    digest: str = field(default="", init=False)
+    """Identity of the checkpoint: changes with any weight and any convention. Of the file as it was
+    written, so a newer format does not rename what there is."""
 
 
 _ADAPTER = TypeAdapter(Manifest)
 
 
-def write(folder: Path, manifest: Manifest) -> None:
+def _parts_apart(content: dict[str, JSON]) -> dict[str, JSON]:
+    """1 -> 2: decoder, cameras and what is trained of each part.
+
+    The projector was part of the vision tower, LoRA always on the language model alone, and the
+    files of unfinished steps were listed with the finished checkpoint's.
+    """
+    config, files = content.get("config"), content.get("files", {})
+    if not isinstance(config, dict) or not isinstance(files, dict):
+        return content
+    decoder: dict[str, JSON] = {"kind": "mlp"}
+    for name in ("chunk", "arm_loss", "gripper_loss_weight"):
+        if name in config:
+            decoder[name] = config.pop(name)
+    config["decoder"] = decoder
+    if "camera" in config:
+        config["cameras"] = [config.pop("camera")]
+    frozen, lora = config.pop("frozen", []), config.pop("lora", None)
+    assert isinstance(frozen, list)
+    still = {*frozen, *(["projector"] if "vision" in frozen else [])}
+    config["trained"] = (
+        {**dict.fromkeys(PARTS, "none"), "language": lora}
+        if lora
+        else {part: "none" for part in PARTS if part in still}
+    )
+    content["files"] = {n: h for n, h in files.items() if not n.startswith("step-")}
+    return content
+
+
+_FORMAT = FileFormat("checkpoint's manifest", (_parts_apart,))
+
+
+def write(folder: Path, manifest: Manifest) -> Manifest:
     """Write `vla.json`, last of all files, so that a torn save is no checkpoint."""
-    text = json.dumps(json.loads(_ADAPTER.dump_json(manifest)), indent=1)
+    plain = json.loads(_ADAPTER.dump_json(manifest, exclude={"format", "digest"}))
+    content = _FORMAT.numbered(plain)
     partial = folder / (FILE + ".part")
-    partial.write_text(text + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     partial.replace(folder / FILE)
+    return _identified(manifest, content)
+
+
+def _identified(manifest: Manifest, content: Mapping[str, JSON]) -> Manifest:
+    """Give it the number and the digest of the file's content."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    object.__setattr__(manifest, "format", content.get("format", 1))
+    object.__setattr__(manifest, "digest", digest)
+    return manifest
 
 
 def read(folder: Path) -> Manifest:
@@ -76,27 +121,12 @@ def read(folder: Path) -> Manifest:
         raise MissingAsset(f"{folder} is no VLA checkpoint: it has no {FILE}.", TRAIN)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        manifest = _ADAPTER.validate_python(content)
+        today = json.dumps(_FORMAT.upgraded(content, path))
+        return _identified(_ADAPTER.validate_json(today, strict=True), content)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InvalidFile(f"{path} cannot be read: {error}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InvalidFile(f"{path}: {where}: {first['msg']}.") from error
-    if manifest.format != _FORMAT:
-        raise CheckpointMismatch(
-            f"{folder} has checkpoint format {manifest.format}, this version reads {_FORMAT}."
-        )
-    if not _states(json.loads(_ADAPTER.dump_json(manifest)), content):
-        raise InvalidFile(f"{path} holds fields or values that this version does not know.")
-    return manifest
-
-
-def _states(whole: JSON, content: JSON) -> bool:
-    """Whether `content` says nothing but what `whole` does; what it leaves out is a default."""
-    if isinstance(whole, Mapping) and isinstance(content, Mapping):
-        return all(name in whole and _states(whole[name], content[name]) for name in content)
-    return whole == content
+        raise InvalidFile(f"{path}: {first_fault(error)}") from error
 
 
 def verify(folder: Path, manifest: Manifest) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vlm4vla.core.specs import Gripper
 from vlm4vla.core.statistics import ActionStatistics
-from vlm4vla.models.config import ARM
+from vlm4vla.models.contracts import ARM
 
 
 class Normaliser:

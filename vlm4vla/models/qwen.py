@@ -74,8 +74,10 @@ class _Qwen(HubBackbone):
 
     @property
     def towers(self) -> tuple[Sequence[nn.Module], nn.Module]:
-        """The merger that projects is part of the vision tower."""
-        return [self.model.model.visual], self.model.model.language_model
+        """The mergers that project stand within the vision tower."""
+        visual = self.model.model.visual
+        deep = [visual.deepstack_merger_list] if hasattr(visual, "deepstack_merger_list") else []
+        return [visual, visual.merger, *deep], self.model.model.language_model
 
     @property
     def _long(self) -> bool:

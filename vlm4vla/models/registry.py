@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.reference import load_object, look_here
-from vlm4vla.models.config import Preset, Scalar, Setup, VLAConfig
+from vlm4vla.models.config import Scalar, Setup, VLAConfig
+from vlm4vla.models.contracts import Preset
 
 if TYPE_CHECKING:
     from vlm4vla.models.backbone import Backbone
@@ -132,6 +133,5 @@ def apply_preset(config: VLAConfig, preset: Preset) -> VLAConfig:
         preset=preset,
         setup=setup,
         clip_norm=0.65,
-        arm_loss="huber",
-        gripper_loss_weight=1.0 if preset == "paper" else 0.01,
+        decoder=config.decoder.under(preset),
     )

@@ -19,8 +19,10 @@ from torch.nn import functional
 
 from vlm4vla.core.errors import MissingAsset
 from vlm4vla.models import images as pictures
-from vlm4vla.models.backbone import Backbone, Frames, Inputs
+from vlm4vla.models.backbone import Backbone
 from vlm4vla.models.config import Part, Setup
+from vlm4vla.models.contracts import ReaderSpec
+from vlm4vla.models.reading import Frames, Inputs, Reading
 
 _WORDS = 512
 _WIDTH = 32
@@ -28,9 +30,10 @@ _CELLS = 16  # the last feature map is 4 x 4
 
 
 class ToyBackbone(Backbone):
-    """Convolutions and a bag of hashed words, read by one attention layer at the query."""
+    """Convolutions and a bag of hashed words, read by one attention layer at each query."""
 
     hidden_size = _WIDTH
+    reader = ReaderSpec(queries=16)
     lora_targets: ClassVar[str] = r"(mix|out)"
 
     def __init__(self, setup: Setup) -> None:
@@ -81,16 +84,17 @@ class ToyBackbone(Backbone):
                 counts[row, zlib.crc32(word.encode()) % _WORDS] += 1
         return {"images": torch.from_numpy(images.copy()), "words": counts}
 
-    def forward(self, inputs: Inputs, query: Tensor) -> Tensor:
-        """(B, 32)."""
+    def forward(self, inputs: Inputs, queries: Tensor) -> Reading:
+        """States of width 32."""
         small = pictures.resize(inputs["images"], 64, 64)
         pixels = pictures.standardise(small, [0.5] * 3, [0.5] * 3)
-        cells = self.eye(pixels.to(query.dtype)).flatten(2).transpose(1, 2) + self.places
-        text = inputs["words"].to(query.dtype) @ self.words.weight
-        gated = cells * self.mix(text)[:, None].sigmoid()
-        joined = torch.cat([gated.flatten(1), text, query.expand_as(text)], -1)
-        normed: Tensor = self.norm(functional.gelu(self.out(joined)))
-        return normed
+        cells = self.eye(pixels.to(queries.dtype)).flatten(2).transpose(1, 2) + self.places
+        text = inputs["words"].to(queries.dtype) @ self.words.weight
+        gated = (cells * self.mix(text)[:, None].sigmoid()).flatten(1)
+        joined = [torch.cat([gated, text, query.expand_as(text)], -1) for query in queries]
+        return Reading(
+            torch.stack([self.norm(functional.gelu(self.out(each))) for each in joined], 1)
+        )
 
     def part(self, part: Part) -> Iterable[nn.Parameter]:
         """Vision is the convolutions, word embeddings the table, language the rest."""

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.options import Bounds, read
 from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Observation
-from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
+from vlm4vla.core.specs import PolicySpec, SimulatorSpec
 from vlm4vla.models import manifest as manifests
 from vlm4vla.models.manifest import CheckpointMismatch, Manifest
 from vlm4vla.models.registry import entries
@@ -64,7 +65,7 @@ class VLAPolicy(Policy):
         statistics = config.statistics.name if config.statistics else None
         return PolicySpec(
             action=replace(config.action, statistics=statistics),
-            request=ObservationRequest((config.camera,)),
+            request=config.request,
             execution=config.execution,
             batch_invariant=_alone(manifest, chosen),
             training_split=config.training_split,
@@ -113,7 +114,7 @@ class VLAPolicy(Policy):
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
             torch.use_deterministic_algorithms(True, warn_only=True)
         half = chosen.dtype == "bfloat16" or (chosen.dtype == "auto" and device == "cuda")
-        self._camera = manifest.config.camera.name
+        self._cameras = [camera.name for camera in manifest.config.cameras]
         self._alone = _alone(manifest, chosen)
         self._model = checkpoint.load(
             Path(chosen.checkpoint).expanduser(),
@@ -132,15 +133,27 @@ class VLAPolicy(Policy):
         return [
             chunk
             for first in range(0, len(observations), size)
-            for chunk in self._chunks(observations[first : first + size])
+            for chunk in self._chunks(
+                observations[first : first + size], sessions[first : first + size]
+            )
         ]
 
-    def _chunks(self, observations: Sequence[Observation]) -> list[ActionChunk]:
-        frames = np.stack([observation.image(self._camera) for observation in observations])
+    def _chunks(
+        self, observations: Sequence[Observation], sessions: Sequence[Session]
+    ) -> list[ActionChunk]:
         actions = self._model.predict(
-            frames, [observation.instruction for observation in observations]
+            [np.stack([seen.images[name] for seen in observations]) for name in self._cameras],
+            [seen.instruction for seen in observations],
+            _proprio(observations),
+            sessions,
         )
         return [ActionChunk(chunk) for chunk in actions.cpu().numpy().astype(np.float64)]
+
+
+def _proprio(observations: Sequence[Observation]) -> NDArray[np.float32] | None:
+    """(B, T, P), where it was asked for."""
+    states = [np.atleast_2d(seen.proprio) for seen in observations if seen.proprio is not None]
+    return np.stack(states).astype(np.float32) if states else None
 
 
 def policy_name(backbone: str) -> str:

@@ -6,22 +6,25 @@ exactly what one would see alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vlm4vla.core.simulator import Frames
-from vlm4vla.demonstrations.samples import Chunks, Sample
+from vlm4vla.demonstrations.samples import Sample, Samples
 from vlm4vla.models import images as pictures
-from vlm4vla.models.backbone import Inputs
+from vlm4vla.models.reading import Inputs, Targets
 from vlm4vla.models.vla import VLA
 from vlm4vla.training.augment import Augmenter
+
+_HELD_OUT = 512
+"""Most samples that a held-out loss is measured on."""
 
 
 @dataclass(frozen=True)
@@ -49,68 +52,141 @@ class Share:
 
 @dataclass(frozen=True)
 class Batch:
-    """A micro-batch on the CPU."""
+    """A micro-batch."""
 
     inputs: Inputs
-    actions: Tensor
-    """(B, chunk, 7) float32."""
-    mask: Tensor
-    """(B, chunk) bool."""
+    targets: Targets
+
+    def __len__(self) -> int:
+        """Samples."""
+        return len(self.targets.actions)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        inputs = {n: tensor.to(device, non_blocking=True) for n, tensor in self.inputs.items()}
+        return Batch(inputs, self.targets.to(device))
+
+
+Meter = Callable[[Iterable[Batch]], Mapping[str, float]]
+"""Mean losses over batches and over all processes, as `held_out_NAME`."""
+
+
+class BatchSource(Protocol):
+    """Where a training's batches come from, and in which order."""
+
+    def __len__(self) -> int:
+        """Samples in an epoch."""
+
+    def open(self, policy: VLA) -> None:
+        """Whatever needs the network, once, before its optimiser is made."""
+
+    def batches(self, policy: VLA, share: Share, steps: range) -> Iterator[Batch]:
+        """`share.accumulate` micro-batches for each of `steps`, in order, on the CPU."""
+
+    def measure(self, policy: VLA, share: Share, meter: Meter) -> Mapping[str, float]:
+        """Numbers on what is not trained on; the policy is in evaluation mode meanwhile."""
+
+
+@dataclass(frozen=True)
+class Shuffled:
+    """Samples by number, each epoch in an order of its own."""
+
+    samples: Samples
+    apart: Samples | None
+    """What is not trained on."""
+    augmenter: Augmenter
+    seed: int
+    workers: int = 0
+    """Processes that read, decode, augment and tokenise; here if 0."""
+
+    def __len__(self) -> int:
+        """Samples that are trained on."""
+        return len(self.samples)
+
+    def open(self, policy: VLA) -> None:
+        """Nothing is asked of the network."""
+
+    def batches(self, policy: VLA, share: Share, steps: range) -> Iterator[Batch]:
+        """See BatchSource."""
+        endless = _Endless(self.samples, self.augmenter, policy.config.image_size, self.seed)
+        yield from DataLoader(
+            endless,
+            batch_sampler=_Positions(share, steps),
+            num_workers=self.workers,
+            # It holds the model, whose memory a fork shares and a spawn would copy.
+            collate_fn=partial(_collated, policy),
+            multiprocessing_context="fork" if self.workers else None,
+        )
+
+    def measure(self, policy: VLA, share: Share, meter: Meter) -> Mapping[str, float]:
+        """Of `apart`, evenly spread, seen as evaluation sees it."""
+        return {} if self.apart is None else meter(_held_out(self.apart, policy, share))
 
 
 @dataclass(frozen=True)
 class _Item:
-    image: Frames
-    instruction: str
-    actions: NDArray[np.float32]
-    mask: NDArray[np.bool_]
+    images: Frames
+    """(T, V, side, side, 3)."""
+    sample: Sample
 
 
 class _Endless(Dataset[_Item]):
-    """The samples by place in the sequence of epochs, each epoch in an order of its own."""
+    """The samples by place in the sequence of epochs."""
 
-    def __init__(self, samples: Chunks, augmenter: Augmenter, side: int, seed: int) -> None:
+    def __init__(self, samples: Samples, augmenter: Augmenter, side: int, seed: int) -> None:
         self._samples, self._augmenter, self._side, self._seed = samples, augmenter, side, seed
 
     def __getitem__(self, position: int) -> _Item:
         epoch, place = divmod(position, len(self._samples))
         index = int(_order(self._seed, epoch, len(self._samples))[place])
-        sample = self._samples[index]
-        frame = next(iter(sample.images.values()))
-        if not self._augmenter.idle:
-            # (seed, 1, position) shares no stream with the orders' (seed, 0, epoch).
-            frame = self._augmenter.apply(frame, np.random.default_rng((self._seed, 1, position)))
-        return _item(sample, frame, self._side, 1.0)
+        return _item(self._samples[index], self._side, 1.0, partial(self._varied, position))
+
+    def _varied(self, position: int, camera: int, frame: Frames) -> Frames:
+        """All frames of a camera vary alike: a history must not jump."""
+        # (seed, 1, position) shares no stream with the orders' (seed, 0, epoch).
+        lot = (self._seed, 1, position, camera) if camera else (self._seed, 1, position)
+        return self._augmenter.apply(frame, np.random.default_rng(lot))
 
 
-def _item(sample: Sample, frame: Frames, side: int, area: float) -> _Item:
-    square = pictures.square(torch.from_numpy(np.array(frame))[None], side, area)
-    return _Item(square[0].numpy(), sample.instruction, sample.actions, sample.mask)
+def _item(
+    sample: Sample,
+    side: int,
+    area: float,
+    varied: Callable[[int, Frames], Frames] = lambda camera, frame: frame,
+) -> _Item:
+    views = []
+    for camera, frames in enumerate(sample.images.values()):
+        seen = np.stack([varied(camera, frame) for frame in frames])
+        views.append(pictures.squares(seen, side, area))
+    return _Item(np.stack(views, 1), sample)
 
 
 def _collated(model: VLA, items: Sequence[_Item]) -> Batch:
-    images = np.stack([item.image for item in items])
+    samples = [item.sample for item in items]
+    proprio = [sample.proprio for sample in samples if sample.proprio is not None]
+    answers = [sample.answer for sample in samples]
     return Batch(
-        model.prepare(images, [item.instruction for item in items]),
-        torch.from_numpy(np.stack([item.actions for item in items])),
-        torch.from_numpy(np.stack([item.mask for item in items])),
+        model.prepare(
+            np.stack([item.images for item in items]),
+            [sample.instruction for sample in samples],
+            np.stack(proprio) if proprio else None,
+        ),
+        Targets(
+            torch.from_numpy(np.stack([sample.actions for sample in samples])),
+            torch.from_numpy(np.stack([sample.mask for sample in samples])),
+            answers if any(answers) else (),
+        ),
     )
 
 
-def held_out(samples: Chunks, model: VLA, share: Share, most: int) -> Iterator[Batch]:
-    """This process's part of `most` samples, evenly spread, seen as evaluation sees them."""
-    places = np.linspace(0, len(samples) - 1, min(most, len(samples))).round().astype(int)
+def _held_out(samples: Samples, model: VLA, share: Share) -> Iterator[Batch]:
+    """This process's part."""
+    places = np.linspace(0, len(samples) - 1, min(_HELD_OUT, len(samples))).round().astype(int)
     mine = places[share.rank :: share.processes]
     config = model.config
     for first in range(0, len(mine), share.micro):
         found = [samples[int(place)] for place in mine[first : first + share.micro]]
-        yield _collated(
-            model,
-            [
-                _item(s, next(iter(s.images.values())), config.image_size, config.centre_crop)
-                for s in found
-            ],
-        )
+        yield _collated(model, [_item(s, config.image_size, config.centre_crop) for s in found])
 
 
 @dataclass(frozen=True)
@@ -128,27 +204,3 @@ class _Positions:
 def _order(seed: int, epoch: int, size: int) -> NDArray[np.int64]:
     """The samples' order in that epoch."""
     return np.random.default_rng((seed, 0, epoch)).permutation(size)
-
-
-def batches(
-    samples: Chunks,
-    augmenter: Augmenter,
-    model: VLA,
-    share: Share,
-    steps: range,
-    seed: int,
-    workers: int,
-) -> Iterator[Batch]:
-    """`share.accumulate` micro-batches for each of `steps`, in order.
-
-    Reading, decoding, augmenting and tokenising happen in `workers` processes, or here if 0.
-    """
-    loader = DataLoader(
-        _Endless(samples, augmenter, model.config.image_size, seed),
-        batch_sampler=_Positions(share, steps),
-        num_workers=workers,
-        # It holds the model, whose memory a fork shares and a spawn would copy.
-        collate_fn=partial(_collated, model),
-        multiprocessing_context="fork" if workers else None,
-    )
-    yield from loader

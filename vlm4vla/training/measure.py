@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 
 from vlm4vla.models.vla import VLA
-from vlm4vla.training.batches import Share, held_out
-from vlm4vla.training.plan import TrainPlan
-
-_HELD_OUT = 512
-"""Most samples that a held-out loss is measured on."""
+from vlm4vla.training.batches import Batch
 
 
-class Window:
+class LossWindow:
     """Sums of what each micro-batch gave since the last line; they stay on the device."""
 
     def __init__(self, batch: int) -> None:
@@ -34,8 +30,8 @@ class Window:
             part = value.detach().float() / accumulate
             self._sums[name] = self._sums[name] + part if name in self._sums else part
 
-    def close(self, accelerator: Accelerator, norm: Tensor | float, lr: float) -> dict[str, float]:
-        """The means over the window and over all processes; begins the next window."""
+    def close(self, accelerator: Accelerator) -> tuple[dict[str, float], dict[str, float]]:
+        """The mean losses over the window and all processes, then its clocks; begins the next."""
         steps = round(self._steps)
         means = {
             name: float(accelerator.reduce(total / steps, "mean"))
@@ -44,39 +40,22 @@ class Window:
         now = time.monotonic()
         speed = steps * self._batch / max(now - self._since, 1e-9)
         self._sums, self._steps, self._since = {}, 0.0, now
-        return {
-            **means,
-            "gradient_norm": float(norm),
-            "lr": lr,
-            "samples_per_s": round(speed, 3),
-            "seconds": round(now - self._began, 3),
-        }
+        return means, {"samples_per_s": round(speed, 3), "seconds": round(now - self._began, 3)}
 
 
-@torch.no_grad()
 def held_out_losses(
-    accelerator: Accelerator, plan: TrainPlan, policy: VLA, share: Share
+    accelerator: Accelerator, policy: VLA, names: Sequence[str], batches: Iterable[Batch]
 ) -> dict[str, float]:
-    """Means over samples that are not trained on; nothing where none are held out."""
-    if plan.held_out is None:
-        return {}
-    device = accelerator.device
-    sums = torch.zeros(4, device=device)
-    policy.eval()  # and not through DDP: processes may have different numbers of batches
-    for batch in held_out(plan.held_out, policy, share, _HELD_OUT):
+    """Means of the losses called `names`, over all processes' batches.
+
+    Not through DDP: processes may have different numbers of batches.
+    """
+    sums = torch.zeros(len(names) + 1, device=accelerator.device)
+    for batch in batches:
         with accelerator.autocast():
-            found = policy(
-                {name: tensor.to(device) for name, tensor in batch.inputs.items()},
-                batch.actions.to(device),
-                batch.mask.to(device),
-            )
-        size = len(batch.actions)
-        losses = [size * found[name].float() for name in ("loss", "arm", "gripper_accuracy")]
-        sums += torch.stack([*losses, sums.new_tensor(size)])
-    policy.train()
-    loss, arm, right, count = accelerator.reduce(sums, "sum").tolist()
-    return {
-        "held_out_loss": loss / count,
-        "held_out_arm": arm / count,
-        "held_out_gripper_accuracy": right / count,
-    }
+            there = batch.to(accelerator.device)
+            found = policy(there.inputs, there.targets)
+        losses = [len(batch) * found[name].float() for name in names]
+        sums += torch.stack([*losses, sums.new_tensor(len(batch))])
+    *totals, count = accelerator.reduce(sums, "sum").tolist()
+    return {f"held_out_{name}": total / count for name, total in zip(names, totals, strict=True)}

@@ -6,11 +6,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args, get_type_hints
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from vlm4vla.core import statistics
 from vlm4vla.core.conventions import named
@@ -21,21 +22,16 @@ from vlm4vla.core.statistics import ActionStatistics
 from vlm4vla.demonstrations.open import open_demonstrations
 from vlm4vla.demonstrations.samples import Chunks, Demonstrations, Trajectory
 from vlm4vla.models import registry, sources
-from vlm4vla.models.config import LoRA, Scalar, Setup, VLAConfig
+from vlm4vla.models.config import PARTS, LoRA, Mode, Part, Scalar, Setup, VLAConfig
+from vlm4vla.models.contracts import first_fault
+from vlm4vla.models.vla import fitting
 from vlm4vla.training import augment
-from vlm4vla.training.augment import Augmenter
-from vlm4vla.training.recipes import RECIPES, recipe, schedule
+from vlm4vla.training.batches import BatchSource, Shuffled
+from vlm4vla.training.recipes import Decay, recipe, recipe_names
 from vlm4vla.training.settings import FREE, TrainSettings
 
-_MODEL_FIELDS = {
-    "clip_norm": float, "arm_loss": str, "gripper_loss_weight": float, "image_size": int,
-    "centre_crop": float, "execution": str, "mrope": str, "attention": str,
-}  # fmt: skip
-_CHOICES: Mapping[str, tuple[str, ...]] = {
-    "arm_loss": ("huber", "mse"),
-    "mrope": ("native", "flat"),
-    "attention": ("native", "image", "causal"),
-}
+_MODEL_FIELDS = ("clip_norm", "image_size", "centre_crop", "execution")
+_SETUP_FIELDS = ("mrope", "attention")
 
 
 @dataclass(frozen=True)
@@ -44,16 +40,22 @@ class TrainPlan:
 
     settings: TrainSettings
     config: VLAConfig
-    samples: Chunks
-    held_out: Chunks | None
-    """What is not trained on."""
-    augmenter: Augmenter
+    source: BatchSource
     steps: int
     batch: int
     lr: float
     warmup: int
+    """Steps."""
     clip_gradients: float
     save_every: int
+    measure_every: int
+    """Steps between measurements on what is not trained on."""
+    decay: Decay = "constant"
+    weight_decay: Mapping[Part, float] = field(default_factory=dict)
+    whole: bool | None = None
+    """Put the backbone's weights into checkpoints; None: where most of them were trained."""
+    cpu: bool = False
+    """Leave a GPU alone."""
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -66,12 +68,14 @@ class TrainPlan:
         settings["data"] = ", ".join(str(path.resolve()) for path in self.settings.data)
         return {
             **settings,
-            "samples": str(len(self.samples)),
+            "samples": str(len(self.source)),
             "model": str(self.config),
             "batch": str(self.batch),
             "lr": f"{self.lr:g}",
             "warmup": str(self.warmup),
             "clip_gradients": f"{self.clip_gradients:g}",
+            "decay": self.decay,
+            "weight_decay": str(dict(self.weight_decay)),
         }
 
     @property
@@ -92,15 +96,20 @@ def resolve(settings: TrainSettings) -> TrainPlan:
     if not sets:
         raise BadInput("There is nothing to train on.", "--data FOLDER")
     chosen = recipe(settings.recipe or _recipe_of(sets[0], settings.convention))
-    length = schedule(chosen, settings.preset, settings.backbone)
+    stage = chosen.stage(settings.preset, settings.backbone)
     augmenter = chosen_augment or augment.named(chosen.augment)
-    chunk = settings.chunk or chosen.chunk
-    camera = _camera(sets[0], settings.camera, chunk)
+    decoder = replace(chosen.decoder, chunk=settings.chunk) if settings.chunk else chosen.decoder
+    cameras = _cameras(sets[0], (settings.camera,) if settings.camera else chosen.cameras)
     kept, apart = _divided(sets, settings.holdout, settings.seed)
-    samples = Chunks(kept, chunk, [camera], settings.tail)
-    batch = settings.batch or chosen.batch
+
+    def chunks(parts: Sequence[Demonstrations]) -> Chunks:
+        offsets = chosen.formulation.offsets
+        return Chunks(parts, decoder.chunk, cameras, settings.tail, offsets)
+
+    samples = chunks(kept)
+    batch = settings.batch or stage.batch
     per_epoch = len(samples) / batch
-    steps = settings.steps or length.steps or math.ceil(cast(float, length.epochs) * per_epoch)
+    steps = settings.steps or stage.steps or math.ceil(cast(float, stage.epochs) * per_epoch)
     save_every = settings.save_every or max(1, steps // 10)
     if settings.save_every is None and save_every % settings.log_every:
         save_every = math.ceil(save_every / settings.log_every) * settings.log_every
@@ -114,33 +123,45 @@ def resolve(settings: TrainSettings) -> TrainPlan:
         backbone=settings.backbone,
         source=source,
         action=samples.target,
-        camera=camera,
-        chunk=chunk,
+        cameras=cameras,
+        decoder=decoder,
+        formulation=chosen.formulation,
         statistics=_statistics(settings.statistics or chosen.statistics, sets[0], samples),
         centre_crop=augmenter.centre_crop,
-        frozen=settings.frozen,
-        lora=LoRA(settings.lora, 2.0 * settings.lora) if settings.lora else None,
+        trained=_trained(settings) or stage.trained,
         scratch=settings.scratch,
         execution=chosen.execution,
         training_split=settings.split or settings.data[0].resolve().name,
     )
     config = _overridden(registry.apply_preset(config, settings.preset), settings.model)
+    fitting(config)
     clip = settings.clip_gradients
     return TrainPlan(
         settings=settings,
         config=config,
-        samples=samples,
-        held_out=Chunks(apart, chunk, [camera], settings.tail) if apart else None,
-        augmenter=augmenter,
+        source=Shuffled(
+            samples, chunks(apart) if apart else None, augmenter, settings.seed, settings.workers
+        ),
         steps=steps,
         batch=batch,
-        lr=settings.lr if settings.lr is not None else length.lr,
+        lr=settings.lr if settings.lr is not None else stage.lr,
         warmup=settings.warmup
         if settings.warmup is not None
-        else round(length.warmup_epochs * per_epoch),
-        clip_gradients=clip if clip is not None else length.clip_gradients,
+        else round(stage.warmup_epochs * per_epoch),
+        clip_gradients=clip if clip is not None else stage.clip_gradients,
         save_every=save_every,
+        measure_every=save_every,
+        decay=stage.decay,
+        weight_decay=stage.weight_decay,
     )
+
+
+def _trained(settings: TrainSettings) -> Mapping[Part, Mode]:
+    """What the flags say is trained of each part; empty where they are silent."""
+    if settings.lora:
+        adapters = LoRA(settings.lora, 2.0 * settings.lora)
+        return {part: adapters if part == "language" else "none" for part in PARTS}
+    return dict.fromkeys(settings.frozen, "none")
 
 
 def _divided(
@@ -168,24 +189,30 @@ def _divided(
 
 
 def _recipe_of(data: Demonstrations, convention: str | None) -> str:
-    if not data.recipe and convention in RECIPES:
+    names = recipe_names()
+    if not data.recipe and convention in names:
         return str(convention)
     if not data.recipe:
         raise BadInput(
-            f"No recipe is made for {data.name}.", f"Choose one: --recipe {', '.join(RECIPES)}"
+            f"No recipe is made for {data.name}.", f"Choose one: --recipe {', '.join(names)}"
         )
     return data.recipe
 
 
-def _camera(data: Demonstrations, name: str | None, chunk: int) -> CameraRequest:
-    """The chosen camera as the data holds it: its size is the first picture's."""
-    if name is not None and name not in data.cameras:
-        raise UnknownName(f"camera in {data.name}", name, data.cameras)
+def _cameras(data: Demonstrations, names: Sequence[str]) -> tuple[CameraRequest, ...]:
+    """The chosen cameras as the data holds them: their sizes are the first pictures'."""
+    for name in names:
+        if name not in data.cameras:
+            raise UnknownName(f"camera in {data.name}", name, data.cameras)
     if not data.cameras:
         raise BadInput(f"{data.name} has no pictures.")
-    request = CameraRequest(name or data.cameras[0], flip=data.flip)
-    first = Chunks([data], chunk, [request])[0].images[request.name]
-    return replace(request, height=first.shape[0], width=first.shape[1])
+    requests = [CameraRequest(name, flip=data.flip) for name in names or data.cameras[:1]]
+    first = Chunks([data], 1, requests)[0].images
+    shapes = [first[request.name].shape[1:3] for request in requests]
+    return tuple(
+        replace(request, height=height, width=width)
+        for request, (height, width) in zip(requests, shapes, strict=True)
+    )
 
 
 def _statistics(name: str, data: Demonstrations, samples: Chunks) -> ActionStatistics | None:
@@ -195,33 +222,46 @@ def _statistics(name: str, data: Demonstrations, samples: Chunks) -> ActionStati
 
 
 def _overridden(config: VLAConfig, given: Mapping[str, Scalar]) -> VLAConfig:
-    """`--set` on top of the preset: the model's own fields first, then the backbone's options."""
+    """`--set` on top of the preset.
+
+    The model's own fields first, then those of its decoder, then the backbone's options.
+    """
     own: dict[str, Any] = {}
+    setup: dict[str, Any] = {}
+    decoder: dict[str, Any] = {}
     options: dict[str, Scalar] = {}
+    known = registry.backbone_class(config.backbone).known_options
+    fields_of = [f.name for f in fields(config.decoder) if f.name != "kind"]
     for name, value in given.items():
-        if name not in _MODEL_FIELDS:
+        if name in _MODEL_FIELDS:
+            own[name] = _value(VLAConfig, name, value)
+        elif name in _SETUP_FIELDS:
+            setup[name] = _value(Setup, name, value)
+        elif name in fields_of:
+            decoder[name] = _value(type(config.decoder), name, value)
+        elif name in names(known):
             options[name] = value
-            continue
-        allowed = _CHOICES.get(name)
-        if allowed and value not in allowed:
-            raise UnknownName(f"value of {name}", str(value), allowed)
-        try:
-            own[name] = _MODEL_FIELDS[name](value)
-        except ValueError as error:
-            raise OutOfRange(f"--set {name}={value} is not a number.") from error
-    setup = Setup(
-        mrope=own.pop("mrope", config.setup.mrope),
-        attention=own.pop("attention", config.setup.attention),
-        options={**config.setup.options, **options},
+        else:
+            raise UnknownName(
+                f"setting of a VLA or option of '{config.backbone}'",
+                name,
+                [*_MODEL_FIELDS, *_SETUP_FIELDS, *fields_of, *names(known)],
+            )
+    check(known, options, config.backbone)
+    return replace(
+        config,
+        decoder=replace(config.decoder, **decoder),
+        setup=replace(config.setup, options={**config.setup.options, **options}, **setup),
+        **own,
     )
-    if options or ":" in config.backbone:
-        known = registry.backbone_class(config.backbone).known_options
-        for name in options:
-            if name not in names(known):
-                raise UnknownName(
-                    f"setting of a VLA or option of '{config.backbone}'",
-                    name,
-                    [*_MODEL_FIELDS, *names(known)],
-                )
-        check(known, options, config.backbone)
-    return replace(config, setup=setup, **own)
+
+
+def _value(kind: type, name: str, value: Scalar) -> object:
+    """What was typed, as that field of a configuration takes it."""
+    wanted = get_type_hints(kind)[name]
+    try:
+        return TypeAdapter(wanted).validate_python(value)
+    except ValidationError as error:
+        if get_args(wanted):
+            raise UnknownName(f"value of {name}", str(value), get_args(wanted)) from error
+        raise OutOfRange(f"--set {name}={value}: {first_fault(error)}") from error

@@ -1,86 +1,142 @@
-"""How the paper trained on each data set, and what its code does instead: VLM4VLA section 7.
+"""How a model is trained, as a file: `benchmarks/recipes/*.yaml`, or one of the user's own.
 
-Where the paper's text and its published code disagree, `--preset paper` and `--preset code` follow
-one of them each; `default` is our own choice, documented in docs/training.md.
+The shipped ones hold the numbers of VLM4VLA's section 7. Where the paper's text and its published
+code disagree, the presets `paper` and `code` follow one of them each; `default` is our own choice,
+documented in docs/training.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
-from vlm4vla.core.errors import UnknownName
-from vlm4vla.models.config import Preset
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vlm4vla.core.errors import BadInput, InvalidFile, UnknownName
+from vlm4vla.core.files import shipped
+from vlm4vla.core.formats import FileFormat
+from vlm4vla.models.config import Mode, Part
+from vlm4vla.models.contracts import Preset, first_fault
+from vlm4vla.models.decoders.config import DecoderConfig
+from vlm4vla.models.formulations.config import FormulationConfig, OneStepConfig
 from vlm4vla.training.augment import Augmentation
 
-RecipeName = Literal["calvin", "bridge", "fractal", "libero", "emoji"]
+Decay = Literal["constant", "cosine"]
+_FORMAT = FileFormat("recipe")
+_SUFFIXES = (".yaml", ".yml")
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """The numbers that depend on the data set."""
+class NotCarriedOut(BadInput):
+    """A recipe that says what this version can read but not do."""
 
-    chunk: int
-    steps: int
-    batch: int
-    lr: float
-    augment: Augmentation
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainingStage(_Part):
+    """One stretch of training."""
+
+    data: Mapping[str, float] = {}
+    """Share of every batch by the name of the set; empty: what the command names, as it lies."""
+    loss: Literal["actions", "text"] = "actions"
+    trained: Mapping[Part, Mode] = {}
+    """Per part of the backbone; `full` where none is named."""
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    """In place of `steps`."""
+    batch: int = Field(ge=1)
+    lr: float = Field(ge=0)
+    decay: Decay = "constant"
+    """Of the learning rate, behind the warm-up."""
+    warmup_epochs: float = Field(default=0.25, ge=0)
+    weight_decay: Mapping[Part, float] = {}
+    """Per part (AdamW's, decoupled); 0 where none is named."""
+    clip_gradients: float = Field(default=1.0, ge=0)
+    """Largest norm of the gradient; 0: not clipped."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingStage:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("say either steps or epochs")
+        return self
+
+
+class StageChange(_Part):
+    """What a preset changes of every stage."""
+
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    lr: float | None = Field(default=None, ge=0)
+    lr_by_family: Mapping[str, float] = {}
+    """Start of the backbone's name -> learning rate."""
+    clip_gradients: float | None = Field(default=None, ge=0)
+
+
+class Recipe(_Part):
+    """A model's training, but for its backbone and the place of its data."""
+
+    summary: str
+    decoder: DecoderConfig
+    formulation: FormulationConfig = OneStepConfig()
+    cameras: tuple[str, ...] = ()
+    """The data's first if empty."""
     statistics: str
     """`none`, `own` (computed from the data), or published ones by name."""
+    augment: Augmentation
     execution: str
     """Default execution of a chunk in evaluation."""
-    lr_by_family: Mapping[str, float] = field(default_factory=dict)
-    """The code's learning rate where it differs: start of the backbone's name -> lr."""
-    epochs: float | None = None
-    """The code trains this many epochs in place of `steps`."""
+    stages: tuple[TrainingStage, ...] = Field(min_length=1)
+    presets: Mapping[Preset, StageChange] = {}
+
+    def stage(self, preset: Preset, backbone: str) -> TrainingStage:
+        """The only stage, under a preset and for one backbone.
+
+        Raises NotCarriedOut for what no version before the mixes of data can do.
+        """
+        stage = self.stages[0]
+        for asked, what in (
+            (len(self.stages) > 1, f"{len(self.stages)} stages"),
+            (bool(stage.data), "a mix of data"),
+            (stage.loss == "text", "a loss on text"),
+        ):
+            if asked:
+                raise NotCarriedOut(
+                    f"This recipe asks for {what}; one stage of actions is carried out so far.",
+                    "Train stage after stage with a recipe each: --source of the next is the "
+                    "backbone/ folder of the one before.",
+                )
+        change = self.presets.get(preset, StageChange())
+        found = change.model_dump(exclude_none=True, exclude={"lr_by_family"})
+        for family, lr in change.lr_by_family.items():
+            if backbone.startswith(family):
+                found["lr"] = lr
+        if "epochs" in found or "steps" in found:
+            found = {"steps": None, "epochs": None, **found}
+        return stage.model_copy(update=found)
 
 
-_QWEN_SLOWER = {"qwen": 2e-5}
-
-RECIPES: Mapping[str, Recipe] = {
-    "calvin": Recipe(10, 30_000, 128, 2e-5, "shift", "none", "chunk", epochs=5),
-    "bridge": Recipe(4, 50_000, 512, 5e-5, "openvla", "bridge_orig", "chunk+votes2", _QWEN_SLOWER),
-    "fractal": Recipe(4, 50_000, 512, 5e-5, "openvla", "fractal20220817_data", "chunk+sticky2"),
-    "libero": Recipe(4, 50_000, 512, 5e-5, "openvla", "libero_10_no_noops", "chunk", _QWEN_SLOWER),
-    # Not the paper's: demonstrations of the emoji task, from `bench demos`.
-    "emoji": Recipe(4, 20_000, 64, 5e-5, "none", "own", "chunk"),
-}
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A recipe under a preset, for one backbone."""
-
-    lr: float
-    steps: int | None
-    epochs: float | None
-    warmup_epochs: float
-    clip_gradients: float
-    """Largest norm of the gradient; 0: not clipped."""
+def recipe_names() -> list[str]:
+    """Those that ship."""
+    return sorted(path.stem for path in (shipped("benchmarks") / "recipes").glob("*.yaml"))
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of that name. Raises UnknownName."""
-    if name not in RECIPES:
-        raise UnknownName("recipe", name, RECIPES)
-    return RECIPES[name]
+    """The recipe of that name, or in that file.
 
-
-def schedule(chosen: Recipe, preset: Preset, backbone: str) -> Schedule:
-    """Learning rate and length.
-
-    The code's trainer file asks for clipping at 1, but its main script overwrites that with 0; so
-    `paper` and `code` do not clip, and `default` does. All warm up over a quarter of an epoch.
+    Raises UnknownName, or InvalidFile naming the field that is wrong.
     """
-    lr = chosen.lr
-    if preset == "code":
-        lr = next((v for k, v in chosen.lr_by_family.items() if backbone.startswith(k)), lr)
-    epochs = chosen.epochs if preset == "code" else None
-    return Schedule(
-        lr=lr,
-        steps=None if epochs else chosen.steps,
-        epochs=epochs,
-        warmup_epochs=0.25,
-        clip_gradients=1.0 if preset == "default" else 0.0,
-    )
+    path = Path(name).expanduser()
+    if path.suffix not in _SUFFIXES:
+        if name not in recipe_names():
+            raise UnknownName("recipe", name, recipe_names(), "Your own: --recipe FILE.yaml")
+        path = shipped("benchmarks") / "recipes" / f"{name}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Recipe.model_validate(_FORMAT.upgraded(content, path))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidFile(f"{path} cannot be read: {error}.") from error
+    except ValidationError as error:
+        raise InvalidFile(f"{path}: {first_fault(error)}") from error

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from vlm4vla.core.errors import OutOfRange, UnknownName
-from vlm4vla.models.config import Part, Preset, Scalar
+from vlm4vla.models.config import PARTS, Part, Scalar
+from vlm4vla.models.contracts import Preset
 
-_PARTS: tuple[Part, ...] = ("vision", "word_embeddings", "language")
 Precision = Literal["bf16", "fp32"]
 
 
@@ -129,8 +129,12 @@ assert {f.name for f in fields(TrainSettings)} >= FREE
 
 
 def frozen_parts(words: Sequence[str]) -> tuple[Part, ...]:
-    """What `--freeze` names; `all` leaves only ActionQuery and head. Raises UnknownName."""
+    """What `--freeze` names; `all` leaves only ActionQuery and decoder. Raises UnknownName.
+
+    `vision` is the tower with its projector, as in the paper's Table 3; a recipe tells them apart.
+    """
     for word in words:
-        if word not in (*_PARTS, "all"):
-            raise UnknownName("part to freeze", word, [*_PARTS, "all"])
-    return tuple(part for part in _PARTS if part in words or "all" in words)
+        if word not in (*PARTS, "all"):
+            raise UnknownName("part to freeze", word, [*PARTS, "all"])
+    asked = {*words, *(["projector"] if "vision" in words else [])}
+    return tuple(part for part in PARTS if part in asked or "all" in words)

@@ -7,27 +7,30 @@ random numbers are functions of the step; weights and moments are in the saved s
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from torch import Tensor
+from torch import Tensor, nn
 
 from vlm4vla.core import __version__
 from vlm4vla.core.errors import BadInput, BenchError, MissingDependency
 from vlm4vla.models import checkpoint
+from vlm4vla.models.config import Part
 from vlm4vla.models.vla import VLA, trained
 from vlm4vla.training import state
-from vlm4vla.training.batches import Share, batches
-from vlm4vla.training.measure import Window, held_out_losses
+from vlm4vla.training.batches import Batch, Share
+from vlm4vla.training.measure import LossWindow, held_out_losses
 from vlm4vla.training.metrics import Metrics
 from vlm4vla.training.plan import TrainPlan
 
@@ -37,17 +40,20 @@ class TrainingDiverged(BenchError):
 
 
 @dataclass(frozen=True)
-class Moment:
+class TrainingLine:
     """How far the training is; told at every line of metrics."""
 
     step: int
     steps: int
+    losses: Mapping[str, float]
+    """Whatever the decoder names, `loss` among them."""
     values: Mapping[str, float]
+    """The whole line: losses, clocks, and what was measured on samples not trained on."""
     left_s: float
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingEnd:
     """How a command left the training."""
 
     step: int
@@ -56,10 +62,10 @@ class Outcome:
     """This process is the one that speaks."""
 
 
-Observer = Callable[[Moment | str], None]
+Observer = Callable[[TrainingLine | str], None]
 
 
-def train(plan: TrainPlan, tell: Observer) -> Outcome:
+def train(plan: TrainPlan, tell: Observer) -> TrainingEnd:
     """Begin the plan's training, or continue it where it stands.
 
     Raises BadInput before anything is loaded where the folder cannot be used, and where the
@@ -78,6 +84,7 @@ class Trainer:
         settings = plan.settings
         self._accelerator = Accelerator(
             mixed_precision="bf16" if settings.precision == "bf16" else "no",
+            cpu=plan.cpu,
             # Parts of a backbone that the ActionQuery does not read get no gradient.
             kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
         )
@@ -89,8 +96,8 @@ class Trainer:
             sys.modules["transformers"].utils.logging.disable_progress_bar()
         if settings.gradient_checkpointing:
             _checkpoint_gradients(model)
-        parameters = [parameter for _, parameter in trained(model)]
-        optimizer = torch.optim.AdamW(parameters, lr=plan.lr, weight_decay=0.0)
+        plan.source.open(model)
+        optimizer = torch.optim.AdamW(_groups(model, plan.weight_decay), lr=plan.lr)
         self._policy = model
         self._model, self._optimizer = self._accelerator.prepare(model.train(), optimizer)
         self._stop = False
@@ -100,7 +107,7 @@ class Trainer:
         """This process speaks and writes."""
         return bool(self._accelerator.is_main_process)
 
-    def run(self, start: int) -> Outcome:
+    def run(self, start: int) -> TrainingEnd:
         """Train from the state of step `start` (0: from the beginning) to the plan's last step."""
         plan = self._plan
         if self.is_main:
@@ -112,7 +119,7 @@ class Trainer:
                 if state.policy_step(plan.settings.out, start) != start:
                     self._save_policy(start, start >= plan.steps)  # killed between the two
         if start >= plan.steps:
-            return Outcome(start, True, self.is_main)
+            return TrainingEnd(start, True, self.is_main)
         with self._stopping_on_signals():
             metrics = Metrics(plan.settings.out, start) if self.is_main else None
             try:
@@ -121,29 +128,27 @@ class Trainer:
                 if metrics is not None:
                     metrics.close()
         self._accelerator.end_training()
-        return Outcome(step, step >= plan.steps, self.is_main)
+        return TrainingEnd(step, step >= plan.steps, self.is_main)
 
     def _loop(self, start: int, metrics: Metrics | None) -> int:
         plan, settings = self._plan, self._plan.settings
-        stream = batches(
-            plan.samples, plan.augmenter, self._policy, self._share,
-            range(start, plan.steps), settings.seed, settings.workers,
-        )  # fmt: skip
-        window = Window(plan.batch)
+        stream = plan.source.batches(self._policy, self._share, range(start, plan.steps))
+        window = LossWindow(plan.batch)
         began, saved = time.monotonic(), start
         for step in range(start, plan.steps):
             norm = self._step(step, stream, window)
             done = step + 1
             last = done == plan.steps
             if done % settings.log_every == 0 or last:
-                values = window.close(self._accelerator, norm, _lr(plan, step))
-                if done % plan.save_every == 0 or last:
-                    values |= held_out_losses(self._accelerator, plan, self._policy, self._share)
+                losses, clocks = window.close(self._accelerator)
+                values = {**losses, "gradient_norm": float(norm), "lr": _lr(plan, step), **clocks}
+                if done % plan.measure_every == 0 or last:
+                    values |= self._measured(list(losses))
                 if metrics is not None:
                     metrics.add(done, values)
                     left = (time.monotonic() - began) / (done - start) * (plan.steps - done)
-                    self._tell(Moment(done, plan.steps, values, left))
-                _check(values["loss"], done)
+                    self._tell(TrainingLine(done, plan.steps, losses, values, left))
+                _check(losses["loss"], done)
                 stop = self._agreed_stop()
                 if done % plan.save_every == 0 or last or stop:
                     self._save(done, last)
@@ -152,20 +157,24 @@ class Trainer:
                     return saved
         return saved
 
-    def _step(self, step: int, stream: Iterator[Any], window: Window) -> Tensor | float:
+    @torch.no_grad()
+    def _measured(self, names: list[str]) -> Mapping[str, float]:
+        self._policy.eval()
+        meter = partial(held_out_losses, self._accelerator, self._policy, names)
+        values = self._plan.source.measure(self._policy, self._share, meter)
+        self._policy.train()
+        return values
+
+    def _step(self, step: int, stream: Iterator[Batch], window: LossWindow) -> Tensor | float:
         """One update of the weights; the norm of its gradient."""
         plan = self._plan
         torch.manual_seed(_entropy(plan.settings.seed, step, self._share.rank))
         for group in self._optimizer.param_groups:
             group["lr"] = _lr(plan, step)
         for _ in range(self._share.accumulate):
-            batch = next(stream)
+            batch = next(stream).to(self._accelerator.device)
             with self._accelerator.accumulate(self._model):
-                found = self._model(
-                    {name: self._there(tensor) for name, tensor in batch.inputs.items()},
-                    self._there(batch.actions),
-                    self._there(batch.mask),
-                )
+                found = self._model(batch.inputs, batch.targets)
                 self._accelerator.backward(found["loss"])
                 window.add(found, self._share.accumulate)
                 norm: Tensor | float = 0.0
@@ -175,9 +184,6 @@ class Trainer:
                 self._optimizer.step()
                 self._optimizer.zero_grad()
         return norm
-
-    def _there(self, tensor: Tensor) -> Tensor:
-        return tensor.to(self._accelerator.device, non_blocking=True)
 
     def _save(self, step: int, last: bool) -> None:
         """State first, then policy: a policy is never newer than what continues it."""
@@ -205,13 +211,19 @@ class Trainer:
             "data": ", ".join(path.name for path in self._plan.settings.data),
             "settings": self._plan.digest,
             "harness": __version__,
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "device": self._accelerator.device.type,
+            "processes": self._share.processes,
+            "precision": self._plan.settings.precision,
+            "seed": self._plan.settings.seed,
         }
         if last:
-            checkpoint.save(self._policy, out, training=facts)
+            checkpoint.save(self._policy, out, whole=self._plan.whole, training=facts)
             self._tell(f"checkpoint {out}")
             return
         folder = state.policy_folder(out, step)
-        checkpoint.save(self._policy, state.draft(folder), training=facts)
+        checkpoint.save(self._policy, state.draft(folder), whole=self._plan.whole, training=facts)
         state.publish(folder)
         self._tell(f"checkpoint {folder}")
 
@@ -243,8 +255,20 @@ def _entropy(seed: int, step: int, rank: int) -> int:
 
 
 def _lr(plan: TrainPlan, step: int) -> float:
-    """Constant after a linear warm-up."""
-    return plan.lr * min(1.0, (step + 1) / max(1, plan.warmup))
+    """After a linear warm-up constant, or down a cosine to 0."""
+    if step < plan.warmup or plan.decay == "constant":
+        return plan.lr * min(1.0, (step + 1) / max(1, plan.warmup))
+    done = (step - plan.warmup) / max(1, plan.steps - plan.warmup)
+    return plan.lr * (0.5 + 0.5 * math.cos(math.pi * done))
+
+
+def _groups(model: VLA, decays: Mapping[Part, float]) -> list[dict[str, Any]]:
+    """What is trained, by its weight decay: that of its part, 0 outside the backbone."""
+    of = {id(p): decay for part, decay in decays.items() for p in model.backbone.part(part)}
+    groups: dict[float, list[nn.Parameter]] = {0.0: []}
+    for _, parameter in trained(model):
+        groups.setdefault(of.get(id(parameter), 0.0), []).append(parameter)
+    return [{"params": params, "weight_decay": decay} for decay, params in groups.items()]
 
 
 def _share(plan: TrainPlan, accelerator: Accelerator) -> Share:

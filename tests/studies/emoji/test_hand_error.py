@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +13,6 @@ from vlm4vla.studies.emoji.path import closed, hand_path, reach_steps
 
 SPEC = ActionSpec("delta", "target", "base", (0.1, 0.2, 0.3), "euler_XYZ", (1.0,) * 3,
                   Gripper(1.0, -1.0, False))  # fmt: skip
-MODEL = SimpleNamespace(config=SimpleNamespace(action=SPEC))
 STEPS, CLOSES, OPENS, END = 20, 5, 12, 15
 
 
@@ -28,7 +26,7 @@ def _shown(count=4):
 def test_a_demonstration_agrees_with_itself():
     shown, mask = _shown()
     shown[..., :3] = torch.randn(4, STEPS, 3)
-    assert hand_errors(MODEL, shown, shown, mask) == {
+    assert hand_errors(SPEC, shown, shown, mask) == {
         "card": 1.0, "grasp_x_mm": 0.0, "grasp_y_mm": 0.0,
     }  # fmt: skip
 
@@ -46,7 +44,7 @@ def test_known_offsets_give_known_numbers():
     # Behind the end, and of the gripper or z: nothing.
     predicted[:, END:, :3] = 7.0
     predicted[..., 2], predicted[..., 6] = 1.0, 0.3
-    found = hand_errors(MODEL, predicted, shown, mask)
+    found = hand_errors(SPEC, predicted, shown, mask)
     assert found == {
         "card": 0.75,
         "grasp_x_mm": pytest.approx((4 + 12) / 4, abs=1e-4),
@@ -59,18 +57,18 @@ def test_only_chunks_with_a_grasp_in_them_tell_of_it():
     predicted = shown.clone()
     predicted[:, 0, 0] = torch.tensor([0.5, 0.01])
     shown[0, :, 6] = -1.0  # holds the cube from the start
-    found = hand_errors(MODEL, predicted, shown, mask)
+    found = hand_errors(SPEC, predicted, shown, mask)
     assert found["grasp_x_mm"] == pytest.approx(1.0, abs=1e-4)
     shown[1, :END, 6] = 1.0  # never closes before its end
     shown[1, END:, 6] = -1.0
-    assert math.isnan(hand_errors(MODEL, predicted, shown, mask)["grasp_x_mm"])
+    assert math.isnan(hand_errors(SPEC, predicted, shown, mask)["grasp_x_mm"])
 
 
 def test_the_path_is_the_sum_of_the_movements_in_metres():
     shown, _ = _shown(1)
     shown[0, :3, :3] = torch.tensor([[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [1.0, 0.0, 2.0]])
     wanted = torch.tensor([[0.1, 0, 0], [0.1, -0.2, 0], [0.2, -0.2, 0.6], [0.2, -0.2, 0.6]])
-    assert torch.allclose(hand_path(MODEL, shown)[0, :4], wanted)
-    assert closed(MODEL, shown)[0].nonzero().flatten().tolist() == list(range(CLOSES, OPENS))
+    assert torch.allclose(hand_path(SPEC, shown)[0, :4], wanted)
+    assert closed(SPEC, shown)[0].nonzero().flatten().tolist() == list(range(CLOSES, OPENS))
     # The way to the cube, and three steps with the gripper closed.
-    assert reach_steps(MODEL, shown)[0].sum() == CLOSES + 3
+    assert reach_steps(SPEC, shown)[0].sum() == CLOSES + 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +12,9 @@ from vlm4vla.core.specs import ActionSpec, Gripper, ObservationRequest
 from vlm4vla.studies.emoji import landing
 
 
-def _model(scale=0.1):
-    spec = ActionSpec("delta", "target", "base", (scale,) * 3, "euler_XYZ", (1.0,) * 3,
+def _convention(scale=0.1):
+    return ActionSpec("delta", "target", "base", (scale,) * 3, "euler_XYZ", (1.0,) * 3,
                       Gripper(1.0, -1.0, False))  # fmt: skip
-    return SimpleNamespace(config=SimpleNamespace(action=spec))
 
 
 def _episode(steps, closes, opens, move):
@@ -33,10 +31,10 @@ def test_the_place_is_where_the_gripper_opened_not_where_the_hand_went_then():
     from vlm4vla.studies.emoji.projection import project
 
     kept = torch.ones(1, 20, dtype=torch.bool)
-    found = landing.landings(_model(), _episode(20, 5, 12, (0.2, -0.1, 0.0)), kept, 448)
+    found = landing.landings(_convention(), _episode(20, 5, 12, (0.2, -0.1, 0.0)), kept, 448)
     x, y = np.array(landing.REST) + 12 * 0.1 * np.array([0.2, -0.1])
     assert np.allclose(found.numpy(), project(np.array([[x, y, 0.0]]), 448), atol=1e-3)
-    smaller = landing.landings(_model(), _episode(20, 5, 12, (0.2, -0.1, 0.0)), kept, 224)
+    smaller = landing.landings(_convention(), _episode(20, 5, 12, (0.2, -0.1, 0.0)), kept, 224)
     assert torch.allclose(found, 2 * smaller, atol=1e-3)
 
 
@@ -46,7 +44,8 @@ def test_what_lies_behind_an_episodes_end_does_not_count():
     kept = torch.arange(20)[None] < 12
     cut = _episode(20, 5, 12, (0.2, 0.0, 0.0))
     assert torch.equal(
-        landing.landings(_model(), actions, kept, 448), landing.landings(_model(), cut, kept, 448)
+        landing.landings(_convention(), actions, kept, 448),
+        landing.landings(_convention(), cut, kept, 448),
     )
 
 

@@ -189,7 +189,10 @@ def test_it_learns_the_same_again_from_the_same_seed(source, demos, trained, tmp
     out, told = trained[False]
     again = []
     small.train(settings(source, demos, tmp_path), again.append)
-    assert [moment.values for moment in again] == [moment.values for moment in told]
+    clocks = {"seconds", "samples_per_s"}
+    numbers = [[{n: v for n, v in line.values.items() if n not in clocks} for line in lines]
+               for lines in (again, told)]  # fmt: skip
+    assert numbers[0] == numbers[1]
     first, second = checkpoint.load(out), checkpoint.load(tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(),
                                                  strict=True))  # fmt: skip
@@ -204,11 +207,9 @@ def test_remembered_features_give_the_action_that_the_policy_computes(source, de
     kept = memory.remember(model, samples, False)
     sample = samples[1]
     with torch.no_grad():
-        hidden = model.backbone.fusion(
-            kept.fine[1:2].float(), kept.patches[1:2].float(), model.query
-        )
-        remembered = model.normaliser.decode(*model.head(hidden))[0]
-    asked = model.predict(sample.images[camera.name][None], [sample.instruction])[0]
+        states = model.states(kept.batch(np.array([1])).inputs)
+        remembered = model.decoder.decode(states, ())[0]
+    asked = model.predict(sample.images[camera.name], [sample.instruction])[0]
     assert torch.allclose(remembered[:, :6], asked[:, :6], atol=2e-3)  # features are kept in half
     assert asked.shape == (50, 7)
 
@@ -220,7 +221,7 @@ def test_the_actions_say_which_card_is_meant(source, demos, trained):
     model = checkpoint.load(out)
     samples, _ = small._samples(settings(source, demos, out))
     kept = memory.remember(model, samples, True)
-    places = landing.landings(model, kept.actions, kept.mask, 448)
+    places = landing.landings(model.config.action, kept.actions, kept.mask, 448)
     suite = episodes("x", {"split": "demos", "count": 4, "seed": 1}, {"robot": "panda"})
     setups = {episode.instruction: episode.setup for episode in suite}
     cells = model.backbone.centres(kept.patches, 448).flatten(0, 1)

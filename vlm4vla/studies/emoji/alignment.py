@@ -52,7 +52,7 @@ FACTS = "alignment.json"
 
 
 @dataclass(frozen=True)
-class Report:
+class AlignmentReport:
     """What an alignment was made of, and what it is worth."""
 
     emojis: Sequence[Emoji]
@@ -65,7 +65,7 @@ class Report:
 
 def align(
     out: Path, views: int = 2, seed: int = 0, tell: Callable[[int, int], None] | None = None
-) -> Report:
+) -> AlignmentReport:
     """Write an aligned source folder into `out`.
 
     Args:
@@ -92,7 +92,7 @@ def align(
     # The fusion is not part of the alignment: every training draws its own.
     state = model.plain_state()
     save_file({k: v for k, v in state.items() if not k.startswith("fusion.")}, out / WEIGHTS)
-    report = Report(entries, len(patches.scene_emojis), held_out, fitted)
+    report = AlignmentReport(entries, len(patches.scene_emojis), held_out, fitted)
     (out / FACTS).write_text(json.dumps(_facts(report, views, seed), indent=1) + "\n")
     return report
 
@@ -302,7 +302,7 @@ def _features(model: MobileNetMiniLM, frames: Frames) -> tuple[NDArray[np.float3
     return near.flatten(1, 2).numpy(), model.centres(near, SIZE).flatten(0, 1).numpy()
 
 
-def _facts(report: Report, views: int, seed: int) -> dict[str, object]:
+def _facts(report: AlignmentReport, views: int, seed: int) -> dict[str, object]:
     return {
         "views": views,
         "seed": seed,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vlm4vla.models.vla import VLA
+from vlm4vla.core.specs import ActionSpec
 from vlm4vla.studies.emoji.path import closed, hand_path
 
 ROW = 1
@@ -18,11 +18,13 @@ SAME_CARD = 0.10
 """Metres along the row: half the distance between two cards' centres."""
 
 
-def hand_errors(model: VLA, predicted: Tensor, shown: Tensor, mask: Tensor) -> dict[str, float]:
+def hand_errors(
+    action: ActionSpec, predicted: Tensor, shown: Tensor, mask: Tensor
+) -> dict[str, float]:
     """Compare where two chunks of actions lead the hand.
 
     Args:
-        model: tells the convention of the actions.
+        action: the convention of the actions.
         predicted: (N, chunk, 7), actions as the policy would send them.
         shown: (N, chunk, 7), the demonstrations'.
         mask: (N, chunk) bool, False behind the demonstrations' end.
@@ -32,10 +34,10 @@ def hand_errors(model: VLA, predicted: Tensor, shown: Tensor, mask: Tensor) -> d
         when the demonstration ends. `grasp_x_mm`, `grasp_y_mm`: mean distances when the
         demonstrated gripper first closes; nan where none does, or all are closed at the start.
     """
-    off = (hand_path(model, predicted) - hand_path(model, shown)).abs()
+    off = (hand_path(action, predicted) - hand_path(action, shown)).abs()
     each = torch.arange(len(off))
     end = torch.where(mask, torch.arange(off.shape[1]), 0).amax(1)
-    gripped = closed(model, shown) & mask
+    gripped = closed(action, shown) & mask
     grasps = gripped.any(1) & ~gripped[:, 0]
     at_grasp = 1000 * off[each, gripped.int().argmax(1)][grasps]
     return {

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from vlm4vla.core.errors import BadInput
+from vlm4vla.core.specs import ActionSpec
 from vlm4vla.demonstrations.samples import Demonstrations
-from vlm4vla.models.vla import VLA
 from vlm4vla.studies.emoji.path import closed, hand_path
 from vlm4vla.studies.emoji.projection import project
 
@@ -61,18 +61,18 @@ def check_readable(data: Demonstrations) -> None:
         )
 
 
-def landings(model: VLA, actions: Tensor, mask: Tensor, side: int) -> Tensor:
+def landings(action: ActionSpec, actions: Tensor, mask: Tensor, side: int) -> Tensor:
     """Where the hand last lets go, (N, 2) pixels, column first.
 
     Args:
-        model: tells the convention of the actions.
+        action: the convention of the actions.
         actions: (N, chunk, 7), whole episodes of what `check_readable` lets pass.
         mask: (N, chunk) bool.
         side: of the square pictures, pixels.
     """
-    gripped = closed(model, actions) & mask
+    gripped = closed(action, actions) & mask
     last = torch.where(gripped, torch.arange(actions.shape[1]), 0).amax(1)
-    moved = hand_path(model, actions)[torch.arange(len(actions)), last, :2].numpy()
+    moved = hand_path(action, actions)[torch.arange(len(actions)), last, :2].numpy()
     on_table = np.concatenate([moved + np.array(REST), np.zeros((len(moved), 1))], 1)
     return torch.from_numpy(project(on_table, side)).float()
 

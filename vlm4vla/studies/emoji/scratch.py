@@ -27,7 +27,9 @@ def settle(backbone: MobileNetMiniLM, samples: Chunks, count: int = 96) -> None:
     for start in range(0, min(count, len(samples)), 32):
         some = [samples[i] for i in range(start, min(start + 32, len(samples)))]
         backbone.features(
-            torch.from_numpy(np.stack([next(iter(sample.images.values())) for sample in some]))
+            torch.from_numpy(
+                np.concatenate([next(iter(sample.images.values())) for sample in some])
+            )
         )
     for norm in norms:
         norm.momentum = 0.1

@@ -12,33 +12,24 @@ has weight decay and the loss of the place (`landing`): the aligned one is not t
 
 from __future__ import annotations
 
-import csv
-import math
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 from vlm4vla.core.errors import BadInput, OutOfRange
 from vlm4vla.core.specs import CameraRequest
 from vlm4vla.core.statistics import of_actions
 from vlm4vla.demonstrations.open import open_demonstrations
 from vlm4vla.demonstrations.samples import Chunks
-from vlm4vla.models import checkpoint
-from vlm4vla.models.config import ARM, Scalar, Setup, VLAConfig
-from vlm4vla.models.vla import VLA
-from vlm4vla.studies.emoji.hand_error import hand_errors
-from vlm4vla.studies.emoji.landing import check_readable, place_error
-from vlm4vla.studies.emoji.memory import Memory, remember
-from vlm4vla.studies.emoji.network.backbone import MobileNetMiniLM
-from vlm4vla.studies.emoji.path import PATH_UNIT, masked_mean, path_error, reach_steps, robust
-from vlm4vla.studies.emoji.scratch import colours_only
+from vlm4vla.models.config import Scalar, Setup, VLAConfig
+from vlm4vla.models.contracts import ARM
+from vlm4vla.studies.emoji.decoder import PathConfig
+from vlm4vla.studies.emoji.landing import check_readable
+from vlm4vla.studies.emoji.memory import Remembered
+from vlm4vla.training.plan import TrainPlan
+from vlm4vla.training.settings import TrainSettings
+from vlm4vla.training.trainer import TrainingLine
+from vlm4vla.training.trainer import train as carry_out
 
 BACKBONE = "mobilenet-minilm"
 
@@ -90,35 +81,58 @@ class SmallSettings:
                 raise OutOfRange(f"{name} {getattr(self, name):g} is outside {low:g}..{high:g}.")
 
 
-@dataclass(frozen=True)
-class Moment:
-    """One line of metrics."""
+def train(settings: SmallSettings, tell: Callable[[TrainingLine], None]) -> None:
+    """Train and save one network, or go on where it was stopped.
 
-    step: int
-    values: Mapping[str, float]
-    seconds: float
+    The same seed gives the same weights on the same machine with as many threads. Raises BadInput
+    in one of its forms before it begins.
+    """
+
+    def told(event: TrainingLine | str) -> None:
+        if not isinstance(event, str):
+            tell(event)
+
+    carry_out(plan_of(settings), told)
 
 
-def train(settings: SmallSettings, tell: Callable[[Moment], None]) -> VLA:
-    """Train and save one network. Raises BadInput in one of its forms before it begins."""
+def plan_of(settings: SmallSettings) -> TrainPlan:
+    """The general trainer's plan of such a training."""
     samples, camera = _samples(settings)
-    torch.manual_seed(settings.seed)
-    model = VLA.build(_config(settings, samples, camera))
-    memory = remember(model, samples, settings.scratch)
-    began = time.monotonic()
-    learn(model, memory, settings, tell)
-    checkpoint.save(
-        model,
-        settings.out,
+    every = max(1, settings.steps // 30)
+    return TrainPlan(
+        settings=TrainSettings(
+            BACKBONE,
+            (settings.data,),
+            settings.out,
+            source=str(settings.source),
+            scratch=settings.scratch,
+            precision="fp32",
+            seed=settings.seed,
+            log_every=every,
+            holdout=settings.held_out,
+            workers=0,
+            model={"reach": settings.reach, **settings.options},
+        ),
+        config=_config(settings, samples, camera),
+        source=Remembered(
+            samples,
+            settings.scratch,
+            settings.held_out,
+            settings.reach * settings.steps,
+            settings.seed,
+        ),
+        steps=settings.steps,
+        batch=settings.batch,
+        lr=settings.lr,
+        warmup=settings.warmup,
+        clip_gradients=1.0,
+        save_every=settings.steps,
+        measure_every=every,
+        decay="cosine",
+        weight_decay={"projector": settings.decay},
         whole=True,
-        training={
-            "step": settings.steps,
-            "samples": len(memory),
-            "data": settings.data.name,
-            "seconds": round(time.monotonic() - began, 1),
-        },
+        cpu=True,
     )
-    return model
 
 
 def _samples(settings: SmallSettings) -> tuple[Chunks, CameraRequest]:
@@ -133,7 +147,7 @@ def _samples(settings: SmallSettings) -> tuple[Chunks, CameraRequest]:
     if settings.scratch:
         check_readable(data)
     first = Chunks([data], settings.chunk, [CameraRequest(data.cameras[0])], None)
-    height, width = first[0].images[data.cameras[0]].shape[:2]
+    height, width = first[0].images[data.cameras[0]].shape[1:3]
     camera = CameraRequest(data.cameras[0], height, width, data.flip)
     return Chunks([data], settings.chunk, [camera], None), camera
 
@@ -144,15 +158,23 @@ def _config(settings: SmallSettings, samples: Chunks, camera: CameraRequest) -> 
         backbone=BACKBONE,
         source=str(settings.source),
         action=samples.target,
-        camera=camera,
-        chunk=settings.chunk,
+        cameras=(camera,),
+        decoder=PathConfig(
+            chunk=settings.chunk,
+            gripper_loss_weight=settings.gripper_weight,
+            path_weight=settings.path_weight,
+            place_weight=settings.place_weight if settings.scratch else 0.0,
+        ),
         statistics=of_actions(settings.data.resolve().name, actions[:, :ARM]),
         clip_norm=1.0,
-        gripper_loss_weight=settings.gripper_weight,
         image_size=_square_side(camera.height, camera.width),
         setup=Setup(options=settings.options),
         # From scratch nothing is aligned yet: patches and sentences learn to meet.
-        frozen=() if settings.scratch else ("vision", "word_embeddings"),
+        trained={
+            "vision": "none",
+            "projector": "full" if settings.scratch else "none",
+            "word_embeddings": "none",
+        },
         scratch=settings.scratch,
         execution="chunk",
         training_split="grinningface train",
@@ -167,151 +189,3 @@ def _square_side(height: int | None, width: int | None) -> int:
             "bench demos ... --size 448",
         )
     return height
-
-
-def learn(
-    model: VLA, memory: Memory, settings: SmallSettings, tell: Callable[[Moment], None]
-) -> None:
-    """Train on what is remembered; the same seed gives the same weights on the same machine."""
-    backbone = model.backbone
-    assert isinstance(backbone, MobileNetMiniLM)
-    for frozen in (backbone.vision, backbone.text):
-        frozen.requires_grad_(False)
-    if settings.scratch:
-        colours_only(backbone)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    compared = set(backbone.align.parameters())
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p not in compared], "weight_decay": 0.0},
-            {"params": [p for p in parameters if p in compared], "weight_decay": settings.decay},
-        ],
-        lr=settings.lr,
-    )
-    rng = np.random.default_rng(settings.seed)
-    measured, used = _split(len(memory), settings.held_out, rng)
-    reaching = replace(memory, mask=memory.mask & reach_steps(model, memory.actions))
-    every = max(1, settings.steps // 30)
-    began = time.monotonic()
-    rows: list[dict[str, float]] = []
-    queue: NDArray[np.int64] = np.zeros(0, np.int64)
-    # Only the fusion trains; `backbone.train()` would unsettle a random trunk's batch statistics.
-    backbone.eval()
-    backbone.fusion.train()
-    for step in range(settings.steps):
-        if len(queue) < settings.batch:
-            queue = np.concatenate([queue, rng.permutation(used)])
-        chosen, queue = queue[: settings.batch], queue[settings.batch :]
-        for group in optimiser.param_groups:
-            group["lr"] = settings.lr * _pace(step, settings)
-        part = reaching if step < settings.reach * settings.steps else memory
-        found = losses(model, part, chosen, settings)
-        optimiser.zero_grad()
-        found["loss"].backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        if (step + 1) % every == 0 or step + 1 == settings.steps:
-            values = {name: float(value.detach()) for name, value in found.items()}
-            values |= _measure(model, memory, measured, used, settings)
-            backbone.fusion.train()
-            moment = Moment(step + 1, values, time.monotonic() - began)
-            rows.append({"step": step + 1, "seconds": moment.seconds, **values})
-            tell(moment)
-    _write(settings.out / "metrics.csv", rows)
-    model.eval()
-
-
-def losses(
-    model: VLA, memory: Memory, chosen: NDArray[np.int64], settings: SmallSettings
-) -> dict[str, Tensor]:
-    """The recipe's loss, the path's and, from scratch, the place's.
-
-    Huber on the normalised chunk and cross-entropy on the gripper are VLM4VLA's. The path is ours:
-    an error that repeats adds up over the chunk, so the distance of the hand from where the
-    demonstration had it counts too. So is the place, which only the scratch network has (`landed`):
-    the heat maps that compare picture and words are to lie where the hand lets go.
-
-    Returns:
-        Scalars `loss` (to minimise), `arm`, `gripper`, `path` and, from scratch, `place`.
-    """
-    index = torch.from_numpy(chosen)
-    arm, logits, meant = _predict(model, memory, index)
-    wanted, opens = model.normaliser.encode(memory.actions[index])
-    kept = memory.mask[index].float()
-    arm_loss = masked_mean(functional.huber_loss(arm, wanted, reduction="none").mean(-1), kept)
-    gripper = functional.binary_cross_entropy_with_logits(logits, opens, reduction="none")
-    off = path_error(model, arm - wanted, kept) / PATH_UNIT
-    path = masked_mean(robust(off).mean(-1), kept)
-    gripper_loss = masked_mean(gripper, kept)
-    total = arm_loss + settings.gripper_weight * gripper_loss + settings.path_weight * path
-    found = {"loss": total, "arm": arm_loss, "gripper": gripper_loss, "path": path}
-    if memory.landed is not None:
-        found["place"] = place_error(meant, memory.landed[index])
-        found["loss"] = total + settings.place_weight * found["place"]
-    return found
-
-
-def _predict(model: VLA, memory: Memory, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What the head says, (B, chunk, 6) and (B, chunk), and the maps that see the words."""
-    backbone = model.backbone
-    assert isinstance(backbone, MobileNetMiniLM)
-    fine, near = memory.fine[index].float(), memory.patches[index].float()
-    fit = backbone.align(near, memory.sentences[index]) if model.config.scratch else near
-    seen, meant = backbone.fusion.maps(fine, fit)
-    arm, logits = model.head(backbone.fusion.act(seen, meant, model.query))
-    return arm, logits, meant
-
-
-@torch.no_grad()
-def _measure(
-    model: VLA,
-    memory: Memory,
-    measured: NDArray[np.int64],
-    used: NDArray[np.int64],
-    settings: SmallSettings,
-) -> dict[str, float]:
-    """Losses and the hand's errors on demonstrations that are not trained on.
-
-    The hand's errors on as many of those that are (`fitted`), to tell learning from learning by
-    heart. Whole episodes, whatever the step.
-    """
-    if not len(measured):
-        return {}
-    backbone = model.backbone
-    assert isinstance(backbone, MobileNetMiniLM)
-    backbone.fusion.eval()
-    found = losses(model, memory, measured, settings)
-    values = {f"held_out_{name}": float(value) for name, value in found.items()}
-    for name, chosen in (("held_out", measured), ("fitted", used[: len(measured)])):
-        index = torch.from_numpy(chosen)
-        arm, logits, _ = _predict(model, memory, index)
-        errors = hand_errors(
-            model, model.normaliser.decode(arm, logits), memory.actions[index], memory.mask[index]
-        )
-        values |= {f"{name}_{error}": value for error, value in errors.items()}
-    return values
-
-
-def _split(
-    count: int, share: float, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Samples that are only measured on, and those that are trained on."""
-    order = rng.permutation(count)
-    held = int(count * share)
-    return order[:held], order[held:]
-
-
-def _pace(step: int, settings: SmallSettings) -> float:
-    """Share of the learning rate: up over the warm-up, then a cosine to 0."""
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
-    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
-    return 0.5 + 0.5 * math.cos(math.pi * done)
-
-
-def _write(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)

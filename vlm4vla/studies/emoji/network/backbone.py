@@ -21,8 +21,10 @@ from torch.nn import functional
 from vlm4vla.core.errors import MissingAsset
 from vlm4vla.core.options import Bounds
 from vlm4vla.models import images as pictures
-from vlm4vla.models.backbone import Backbone, Frames, Inputs
-from vlm4vla.models.config import Part, Setup
+from vlm4vla.models.backbone import Backbone
+from vlm4vla.models.config import PARTS, Part, Setup
+from vlm4vla.models.contracts import ReaderSpec
+from vlm4vla.models.reading import Frames, Inputs, Reading
 from vlm4vla.studies.emoji.network.fusion import Alignment, Fusion
 from vlm4vla.studies.emoji.network.mobilenet import DEVIATION, MEAN, Trunk
 from vlm4vla.studies.emoji.network.text import SentenceEncoder
@@ -55,6 +57,8 @@ class MobileNetMiniLM(Backbone):
     """Places in the picture, some compared with the instruction, read at the ActionQuery."""
 
     hidden_size = 128
+    reader = ReaderSpec(frozenset({"states", "layers"}))
+    parts = PARTS
     lora_targets: ClassVar[str] = r"fusion\.transformer\..*linear\d"
     known_options: ClassVar[type] = MobileNetOptions
     options: MobileNetOptions
@@ -108,19 +112,26 @@ class MobileNetMiniLM(Backbone):
         """Tokens, and the frames as they are."""
         return {"images": torch.from_numpy(images.copy()), **self.text.tokens(instructions)}
 
-    def forward(self, inputs: Inputs, query: Tensor) -> Tensor:
-        """(B, 128)."""
-        fine, patches = self.features(inputs["images"])
-        return self.read(fine, patches, self.sentence(inputs), query)
+    def forward(self, inputs: Inputs, queries: Tensor) -> Reading:
+        """States of width 128; `layers` are the heat maps of `Fusion.maps`.
+
+        Inputs are what `prepare` made, or features that are known already: `fine`, and either `fit`
+        from the alignment or `patches` and `sentences` to align.
+        """
+        (query,) = queries
+        if "images" in inputs:
+            fine, patches = self.features(inputs["images"])
+            inputs = {"fine": fine, "patches": patches, "sentences": self.sentence(inputs)}
+        fine = inputs["fine"]
+        fit = inputs.get("fit")
+        if fit is None:
+            fit = self.align(inputs["patches"], inputs["sentences"])
+        maps = self.fusion.maps(fine, fit.to(fine.dtype))
+        return Reading(self.fusion.act(*maps, query.to(fine.dtype))[:, None], None, maps)
 
     def sentence(self, inputs: Inputs) -> Tensor:
         """What was said, (B, 384)."""
         return cast(Tensor, self.text(inputs["input_ids"], inputs["attention_mask"]))
-
-    def read(self, fine: Tensor, patches: Tensor, sentence: Tensor, query: Tensor) -> Tensor:
-        """`forward` from features that are known already: (B, 128)."""
-        fit = self.align(patches, sentence)
-        return cast(Tensor, self.fusion(fine, fit.to(fine.dtype), query.to(fine.dtype)))
 
     def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The part of the frames (B, H, W, 3) that is looked at.
@@ -151,13 +162,15 @@ class MobileNetMiniLM(Backbone):
         return torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
 
     def part(self, part: Part) -> Iterable[nn.Parameter]:
-        """Vision is MobileNet and its alignment, word embeddings all of MiniLM, language the rest.
+        """Vision is MobileNet, the projector its alignment, word embeddings all of MiniLM.
 
-        So that freezing vision and word embeddings keeps all that is pretrained or aligned.
+        Language is the rest. So freezing all others keeps what is pretrained or aligned.
         """
-        if part == "vision":
-            return [*self.vision.parameters(), *self.align.parameters()]
-        return self.text.parameters() if part == "word_embeddings" else self.fusion.parameters()
+        parts: dict[Part, nn.Module] = {
+            "vision": self.vision, "projector": self.align, "word_embeddings": self.text,
+            "language": self.fusion,
+        }  # fmt: skip
+        return parts[part].parameters()
 
     def train(self, mode: bool = True) -> Self:
         """What is frozen keeps its batch statistics and drops nothing."""

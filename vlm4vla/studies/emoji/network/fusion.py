@@ -130,24 +130,19 @@ class Fusion(nn.Module):
         """The norm that weighs the feature map's channels."""
         return self._channels[0]
 
-    def forward(self, features: Tensor, fit: Tensor, query: Tensor) -> Tensor:
-        """(B, hidden) at the ActionQuery.
+    def maps(self, features: Tensor, fit: Tensor) -> tuple[Tensor, Tensor]:
+        """Heat maps, before the softmax: (B, seen, 2h, 2w), and with the words (B, meant, h, w).
 
         Args:
             features: (B, C, 2h, 2w).
             fit: (B, 2, h, w) from Alignment.
-            query: (hidden,).
         """
-        return self.act(*self.maps(features, fit), query)
-
-    def maps(self, features: Tensor, fit: Tensor) -> tuple[Tensor, Tensor]:
-        """Heat maps, before the softmax: (B, seen, 2h, 2w), and with the words (B, meant, h, w)."""
         maps = self.look(features)
         cards = functional.adaptive_avg_pool2d(maps[:, self.seen :], (fit.shape[-2], fit.shape[-1]))
         return maps[:, : self.seen], cards.float() + self.match(fit).float()
 
     def act(self, seen: Tensor, meant: Tensor, query: Tensor) -> Tensor:
-        """From heat maps to (B, hidden) at the ActionQuery."""
+        """From heat maps to (B, hidden) at the ActionQuery (hidden,)."""
         places = torch.cat([self.places(seen), self.places(meant)], 1)
         tokens = torch.einsum("bkc,kch->bkh", places, self.embed) + self.names
         tokens = torch.cat([tokens, query.expand(len(tokens), 1, -1)], 1)

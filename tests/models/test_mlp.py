@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vlm4vla.models.heads import PolicyHead
+from vlm4vla.core.specs import ActionSpec, CameraRequest
+from vlm4vla.models.config import VLAConfig
+from vlm4vla.models.decoders.config import MLPConfig
 
 MILLIONS = {2048: 6.577, 2304: 7.265, 2560: 8.019, 3584: 11.690, 4096: 13.918}
 """Hidden size -> parameters with chunk 10, recomputed; Table 9 prints 11.6 for 11.690."""
@@ -16,17 +18,22 @@ HIDDEN = {
 }  # fmt: skip
 
 
+def built(width, chunk):
+    conventions = VLAConfig("toy", "", ActionSpec(), (CameraRequest("top", 64, 64),))
+    return MLPConfig(chunk=chunk).build(width, conventions)
+
+
 @pytest.mark.parametrize("backbone", HIDDEN)
 def test_parameters_are_those_of_the_paper(backbone):
     with torch.device("meta"):
-        head = PolicyHead(HIDDEN[backbone], 10)
+        head = built(HIDDEN[backbone], 10)
     found = sum(parameter.numel() for parameter in head.parameters())
     assert round(found / 1e6, 3) == MILLIONS[HIDDEN[backbone]]
 
 
 def test_two_branches_answer_for_the_whole_chunk():
     torch.manual_seed(0)
-    head = PolicyHead(64, 5)
+    head = built(64, 5)
     arm, gripper = head(100 * torch.randn(3, 64))
     assert arm.shape == (3, 5, 6) and gripper.shape == (3, 5)
     assert arm.abs().max() <= 1 < gripper.abs().max()
@@ -37,7 +44,7 @@ def test_two_branches_answer_for_the_whole_chunk():
 
 def test_weights_begin_as_published():
     torch.manual_seed(0)
-    head = PolicyHead(512, 10)
+    head = built(512, 10)
     first = head.trunk[0]
     bound = (6 / (512 + 256)) ** 0.5  # Xavier uniform
     assert 0.99 * bound < first.weight.abs().max() <= bound and not first.bias.any()

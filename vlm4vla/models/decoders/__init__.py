@@ -1,0 +1,1 @@
+"""From what a backbone read to actions: each decoder owns its loss, its decoding, its fields."""
