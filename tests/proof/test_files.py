@@ -24,7 +24,6 @@ def test_a_checkpoint_opens_and_acts_the_same(name, checkpoints):
     check(expected, found, exact=same_machine(FILES["machine"]))
 
 
-@pytest.mark.xfail(strict=True, reason="since conventions are numbered the hash is another one")
 @pytest.mark.parametrize("name", list(DIGESTS))
 def test_a_checkpoint_keeps_its_identity(name, checkpoints):
     """It is part of a run's: the same command continues the run that 0.2.0 began."""
