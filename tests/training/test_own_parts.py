@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 
-from tests.cli.test_replay import bench
 from tests.kills.driver import rows
 from tests.training import two_eyes
 from vlm4vla.core.errors import BadInput, UnknownName
@@ -36,6 +38,16 @@ DECODER, RECIPE, PROJECT = re.findall(
 ALONE = {"OMP_NUM_THREADS": "1", "VLM4VLA_STORE": "bench.db"}
 QUICK = ("--steps", 4, "--batch", 4, "--log-every", 2, "--save-every", 2, "--workers", 0,
          "--precision", "fp32")  # fmt: skip
+
+
+def bench(*words, cwd, code=0, **environment):
+    """In a Python of its own: what is installed there is another matter than what is here."""
+    done = subprocess.run(
+        [sys.executable, "-m", "vlm4vla.cli", *map(str, words)],
+        capture_output=True, text=True, timeout=180, cwd=cwd, env=os.environ | environment,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stderr if code == 2 else done.stdout
 
 
 @pytest.fixture
