@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from vlm4vla.core.errors import BadInput, InvalidFile, UnknownName
 from vlm4vla.core.formats import refuse_unknown
-from vlm4vla.core.reference import load_object
+from vlm4vla.core.reference import load_object, look_here
 from vlm4vla.core.specs import ActionSpec
 from vlm4vla.core.statistics import ActionStatistics
 
@@ -113,6 +113,8 @@ class Tagged(ABC):
             raise UnknownName(
                 f"kind of {what}", kind, known, f"Your own: kind: module:{cls.__name__}"
             )
+        if ":" in kind:
+            look_here()
         found = load_object(what.capitalize(), known.get(kind, kind), "Write kind: module:Class.")
         if not (isinstance(found, type) and issubclass(found, cls)):
             raise BadInput(f"'{kind}' is no {what}.", f"Subclass {cls.__module__}.{cls.__name__}.")
