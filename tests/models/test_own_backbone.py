@@ -1,4 +1,4 @@
-"""The example of docs/models.md: a backbone of the user's own, held to the same rules."""
+"""The example of docs/add_a_backbone.md: a backbone of the user's own, held to the same rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.models.build import INSTRUCTIONS, adapted, frames, targets, vla
 from vlm4vla.models import checkpoint
 from vlm4vla.models.vla import trained
 
-DOCS = Path(__file__).parents[2] / "docs" / "models.md"
+DOCS = Path(__file__).parents[2] / "docs" / "add_a_backbone.md"
 (EXAMPLE,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
 
 
