@@ -18,6 +18,7 @@ from vlm4vla.reports.figures.correlation import influence, scatter
 from vlm4vla.reports.figures.labels import place
 from vlm4vla.reports.figures.plain import text_scatter
 from vlm4vla.reports.tables.text import strict_json
+from vlm4vla.stats.intervals import Z95
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.library import Score, Source
 from vlm4vla.suites.schema import Metric
@@ -202,7 +203,7 @@ def test_the_scatter_is_drawn_to_scale(figure_3):
         [100 * (found.intercept + found.slope * x) for x in fit.get_xdata()]
     )
     assert [np.ptp(one.get_ydata()) for one in whiskers] == pytest.approx(
-        [2 * 196 * point.y_error for point in found.points]
+        [200 * Z95 * point.y_error for point in found.points]
     )
     assert len({line.get_marker() for line in ax.lines}) == 4, "three families, and lines"
 
