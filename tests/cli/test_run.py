@@ -238,7 +238,7 @@ def test_a_store_of_another_version(folder, ray_session):
 
     assert bench("run", *TOY, "--init", "0", cwd=folder).code == 0
     with contextlib.closing(sqlite3.connect(folder / "results" / "bench.db")) as database:
-        database.execute("update meta set value = '99' where name = 'schema'")
+        database.execute("update alembic_version set version_num = '9999'")
         database.commit()
     done = bench("run", *TOY, "--init", "0", cwd=folder)
     done.refused("another version", "version 99", "--store FILE")
