@@ -46,6 +46,12 @@ def test_an_absent_field_has_its_default():
         ({"rotation": "euler"}, "rotation 'euler' is not known"),
         ({"control": "velocity"}, "control 'velocity' is not known"),
         ({"low": [0, 0]}, "low has 2 numbers, not 7"),
+        ({"gripper": 3}, "gripper cannot be 3"),
+        ({"gripper": {"open": 1, "closed": 1}}, "both 1 says nothing"),
+        ({"joints": 2.5}, "joints cannot be 2.5"),
+        ({"control_hz": "ten"}, "control_hz cannot be 'ten'"),
+        ({"frame": 3}, "frame cannot be 3"),
+        ({"rotation_scale": [0, 1, 1]}, "holds a 0"),
         ({"translation_scale": ["a", 1, 1]}, "cannot be read"),
     ],
 )

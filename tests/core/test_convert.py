@@ -255,6 +255,23 @@ def test_joint_commands_keep_their_radians_and_never_become_poses():
         action_converter(ActionSpec(), JOINTS)
 
 
+def test_an_absolute_pose_needs_its_rotation():
+    """No rotation is no turn for a delta; for a pose it would be an orientation of 0, 0, 0."""
+    still, turning = ActionSpec(control="absolute", rotation="none"), ActionSpec(control="absolute")
+    with pytest.raises(SpecMismatch, match="wants an absolute rotation and the policy gives none"):
+        action_converter(still, turning)
+
+
+@pytest.mark.parametrize("old", [True, ("x [m]", "y [m]"), "position"])
+def test_what_0_2_took_for_proprioception_is_refused_with_the_fix(old):
+    for spec in (ObservationRequest, ObservationSpec):
+        with pytest.raises(BadInput) as refused:
+            spec(proprio=old)
+        assert "proprio=simulator.observation.proprio" in refused.value.fix
+    with pytest.raises(BadInput, match="one name"):
+        ObservationSpec(proprio=(position(), position("world")))
+
+
 def test_six_dimensional_rotations_convert_like_any_other():
     spec = ActionSpec(rotation="rot6d")
     assert spec.size == 10

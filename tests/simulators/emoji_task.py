@@ -11,14 +11,16 @@ import numpy as np
 from vlm4vla.core.episode import Episode
 from vlm4vla.core.policy import Session
 from vlm4vla.core.simulator import Progress
-from vlm4vla.core.specs import CameraRequest, ObservationRequest
+from vlm4vla.core.specs import CameraRequest, ObservationRequest, position
 from vlm4vla.simulators.grinningface.expert import Expert
 from vlm4vla.simulators.grinningface.plugin import GrinningFace
 from vlm4vla.simulators.grinningface.simulator import GrinningFaceSimulator
 from vlm4vla.suites.suite import load
 
-EVERYTHING = ObservationRequest((CameraRequest("view", 96, 96),), proprio=True, privileged=True)
-STATE = ObservationRequest(proprio=True, privileged=True)
+EVERYTHING = ObservationRequest(
+    (CameraRequest("view", 96, 96),), proprio=(position(),), privileged=True
+)
+STATE = ObservationRequest(proprio=(position(),), privileged=True)
 
 
 @dataclass

@@ -25,7 +25,7 @@ from vlm4vla.core.errors import (
     SpecMismatch,
     UnknownName,
 )
-from vlm4vla.core.specs import CameraRequest, ObservationRequest
+from vlm4vla.core.specs import CameraRequest, ObservationRequest, position
 from vlm4vla.simulators.calvin.oracle import TASKS
 from vlm4vla.simulators.calvin.plugin import Calvin
 from vlm4vla.simulators.calvin.scenes import scene
@@ -151,7 +151,9 @@ def test_the_gripper_is_read_by_its_sign_and_nothing_else_is_clipped():
     for opening in (0.2, -0.3, 0.0):
         one.advance(np.array([0, 0, 2.5, 0, 0, 0, opening]))
         other.advance(np.array([0, 0, 2.5, 0, 0, 0, 1.0 if opening > 0 else -1.0]))
-    seen = [w.observe(ObservationRequest(proprio=True, privileged=True)) for w in (one, other)]
+    seen = [
+        w.observe(ObservationRequest(proprio=(position(),), privileged=True)) for w in (one, other)
+    ]
     np.testing.assert_array_equal(seen[0].proprio, seen[1].proprio)
     assert seen[0].proprio[14] == -1.0
     begun = simulator()
@@ -167,7 +169,7 @@ def test_observation_gives_only_what_is_asked():
     spec = Calvin().describe({}).observation
     bare = world.observe(ObservationRequest())
     assert not bare.images and bare.proprio is None and not bare.privileged
-    full = world.observe(ObservationRequest(BOTH, proprio=True, privileged=True))
+    full = world.observe(ObservationRequest(BOTH, proprio=(position(),), privileged=True))
     for camera in spec.cameras:
         frame = full.image(camera.name)
         assert frame.shape == (camera.height, camera.width, 3) and frame.dtype == np.uint8
@@ -192,7 +194,9 @@ def digests(start_at: Episode, world: CalvinSimulator | None = None) -> list[str
         action[1:3] += 0.3, -0.4  # towards the blocks
         progress = world.advance(action)
         seen = world.observe(
-            ObservationRequest(BOTH if step % 20 == 19 else (), proprio=True, privileged=True)
+            ObservationRequest(
+                BOTH if step % 20 == 19 else (), proprio=(position(),), privileged=True
+            )
         )
         arrays = [seen.proprio, *seen.privileged.values(), *seen.images.values()]
         text = hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays))

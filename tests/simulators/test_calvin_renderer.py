@@ -10,7 +10,7 @@ pytest.importorskip("pybullet")
 from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.errors import RendererUnavailable
 from vlm4vla.core.simulator import Simulator
-from vlm4vla.core.specs import CameraRequest, ObservationRequest
+from vlm4vla.core.specs import CameraRequest, ObservationRequest, position
 from vlm4vla.simulators.calvin import renderer
 from vlm4vla.simulators.calvin.plugin import Calvin
 from vlm4vla.suites.suite import load
@@ -18,7 +18,7 @@ from vlm4vla.suites.suite import load
 pytestmark = [pytest.mark.calvin, pytest.mark.assets]
 
 BOTH = ObservationRequest(
-    (CameraRequest("static"), CameraRequest("gripper")), proprio=True, privileged=True
+    (CameraRequest("static"), CameraRequest("gripper")), proprio=(position(),), privileged=True
 )
 
 
@@ -67,7 +67,7 @@ def test_egl_differs_in_the_pictures_alone(egl):
 def test_egl_is_opened_with_the_first_picture_and_not_before(egl):
     """Late in an episode too: the world goes on as if it had been there from the start."""
     late, early = (Calvin().create({"renderer": "egl"}) for _ in range(2))
-    state = ObservationRequest(proprio=True, privileged=True)
+    state = ObservationRequest(proprio=(position(),), privileged=True)
     actions = np.random.default_rng(4).uniform(-1, 1, (30, 7))
     for world in (late, early):
         world.reset(load("calvin_debug").episodes[0])

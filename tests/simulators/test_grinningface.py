@@ -16,7 +16,7 @@ from vlm4vla.core import rotation
 from vlm4vla.core.convert import action_converter, check
 from vlm4vla.core.errors import BadInput, ResetNeeded, UnknownName
 from vlm4vla.core.simulator import Simulator
-from vlm4vla.core.specs import ActionSpec, CameraRequest, ObservationRequest
+from vlm4vla.core.specs import ActionSpec, CameraRequest, ObservationRequest, position
 from vlm4vla.simulators.grinningface.expert import BlindExpert, Expert, Plan
 from vlm4vla.simulators.grinningface.plugin import GrinningFace
 from vlm4vla.suites.suite import load
@@ -246,7 +246,7 @@ def test_observation_gives_only_what_is_asked() -> None:
     spec = GrinningFace().describe({"robot": "panda"}).observation
     bare = world.observe(ObservationRequest())
     assert not bare.images and bare.proprio is None and not bare.privileged
-    full = world.observe(ObservationRequest((CameraRequest("view"),), True, True))
+    full = world.observe(ObservationRequest((CameraRequest("view"),), (position(),), True))
     assert full.image("view").shape == (224, 224, 3) and full.image("view").dtype == np.uint8
     assert len(full.proprio) == spec.proprio_size
     assert tuple(full.privileged) == spec.privileged

@@ -11,7 +11,7 @@ from gymnasium.utils.env_checker import check_env
 from vlm4vla.core.errors import BadInput, OutOfRange, ResetNeeded, UnknownName
 from vlm4vla.core.policy import Session
 from vlm4vla.core.simulator import Observation
-from vlm4vla.core.specs import CameraRequest, ObservationRequest
+from vlm4vla.core.specs import CameraRequest, ObservationRequest, position
 from vlm4vla.simulators import gym, plugin
 from vlm4vla.suites.suite import load
 
@@ -60,7 +60,7 @@ def test_same_actions_same_outcome_as_the_simulator_alone(suite, options):
     world.reset(start)
     actions, progresses, looks = [], [], []
     while not (progresses and progresses[-1].done):
-        seen = world.observe(ObservationRequest(proprio=True, privileged=True))
+        seen = world.observe(ObservationRequest(proprio=(position(),), privileged=True))
         looks.append(seen.proprio)
         for action in expert.act([seen], [session])[0].actions:
             actions.append(action)

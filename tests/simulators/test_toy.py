@@ -9,13 +9,13 @@ import pytest
 
 from vlm4vla.core.errors import BadInput, ResetNeeded, SimulatorFault
 from vlm4vla.core.policy import Session
-from vlm4vla.core.specs import CameraRequest, ObservationRequest
+from vlm4vla.core.specs import CameraRequest, ObservationRequest, position
 from vlm4vla.simulators import plugin
 from vlm4vla.simulators.toy.expert import ToyExpert
 from vlm4vla.suites.suite import load
 
 STATE = ObservationRequest(privileged=True)
-ALL = ObservationRequest((CameraRequest("top", 48, 64),), proprio=True, privileged=True)
+ALL = ObservationRequest((CameraRequest("top", 48, 64),), proprio=(position(),), privileged=True)
 SPEC = plugin("toy").describe({})
 
 

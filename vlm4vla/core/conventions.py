@@ -73,7 +73,9 @@ def from_json(value: JSON, source: str) -> ActionSpec:
     gripper = content.get("gripper")
     if isinstance(gripper, Mapping):
         refuse_unknown(gripper, [field.name for field in fields(Gripper)], source)
-        content["gripper"] = cast(JSON, Gripper(**gripper))  # type: ignore[arg-type]
+    for name, kinds in _KINDS.items():
+        if name in content and type(content[name]) not in kinds:
+            raise InvalidFile(f"{source}: {name} cannot be {content[name]!r}.")
     for name, known in _CHOICES.items():
         if content.get(name, known[0]) not in known:
             raise InvalidFile(f"{source}: {name} '{content[name]}' is not known.")
@@ -81,6 +83,8 @@ def from_json(value: JSON, source: str) -> ActionSpec:
         for name in _NUMBERS:
             if name in content:
                 content[name] = cast(JSON, _numbers(content[name]))
+        if isinstance(gripper, Mapping):
+            content["gripper"] = cast(JSON, Gripper(**gripper))  # type: ignore[arg-type]
         return ActionSpec(**content)  # type: ignore[arg-type]
     except (TypeError, ValueError, BadInput) as error:
         raise InvalidFile(f"{source}: the action convention cannot be read: {error}.") from error
@@ -90,6 +94,13 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "control": ("delta", "absolute"),
     "reference": ("target", "measured", "any"),
     "rotation": tuple(SIZES),
+}
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "frame": (str,),
+    "statistics": (str, type(None)),
+    "control_hz": (int, float, type(None)),
+    "joints": (int,),
+    "gripper": (dict, type(None)),
 }
 _NUMBERS = ("translation_scale", "rotation_scale", "low", "high", "joint_scale")
 

@@ -186,6 +186,8 @@ def _pose_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
         reasons.append("the simulator takes no rotation")
     if not turns and rotation.SIZES[target.rotation] > 3:
         reasons.append(f"the simulator wants {target.rotation} and the policy gives no rotation")
+    elif not turns and target.rotation != "none" and source.control == "absolute":
+        reasons.append("the simulator wants an absolute rotation and the policy gives none")
     return reasons
 
 

@@ -31,6 +31,11 @@ class Gripper:
     threshold: float | None = None
     """The value beyond which, towards `open`, it counts as open; the midpoint if None."""
 
+    def __post_init__(self) -> None:
+        """Open and closed are two values. Raises BadInput."""
+        if self.open == self.closed:
+            raise BadInput(f"A gripper whose open and closed are both {self.open:g} says nothing.")
+
 
 @dataclass(frozen=True)
 class ActionSpec:
@@ -72,6 +77,8 @@ class ActionSpec:
             count = len(values) if isinstance(values, tuple) else 1
             if count != size and not (count == 1 and size == self.size):
                 raise BadInput(f"An ActionSpec's {name} has {count} numbers, not {size}.")
+            if name.endswith("scale") and not all(values):
+                raise BadInput(f"An ActionSpec's {name} {values} holds a 0: nothing would move.")
 
     @property
     def size(self) -> int:
@@ -125,6 +132,18 @@ def opening(open: float, closed: float = 0.0, unit: Unit = "1") -> ProprioPart:
     return ProprioPart("gripper", 1, unit, gripper=Gripper(open, closed))
 
 
+def _names_of(proprio: object) -> list[str]:
+    """The parts' names. Raises BadInput where they are none: 0.2.0 took `True` and plain words."""
+    parts = proprio if isinstance(proprio, tuple) else (proprio,)
+    names = [part.name for part in parts if isinstance(part, ProprioPart)]
+    if len(names) < len(parts):
+        raise BadInput(
+            f"Proprioception is a tuple of ProprioPart, not {proprio!r}.",
+            "All that a simulator offers: proprio=simulator.observation.proprio",
+        )
+    return names
+
+
 ROLE_NAMES: Mapping[Role, tuple[str, ...]] = {
     "third_person": (
         "static", "rgb_static", "agentview", "agentview_rgb", "agentview_image", "image",
@@ -163,6 +182,12 @@ class ObservationSpec:
     """The parts of the proprioception, in the order of its numbers."""
     privileged: tuple[str, ...] = ()
     """Names of the arrays of simulator state that only experts may see."""
+
+    def __post_init__(self) -> None:
+        """Parts are told apart by their names. Raises BadInput."""
+        names = _names_of(self.proprio)
+        if len(set(names)) < len(names):
+            raise BadInput(f"Two parts of the proprioception have one name: {', '.join(names)}.")
 
     @property
     def proprio_size(self) -> int:
@@ -207,6 +232,10 @@ class ObservationRequest:
     """Steps, relative to the query, at which frames are wanted, oldest first, ending with 0."""
     proprio_offsets: tuple[int, ...] = (0,)
     """Likewise for the proprioception."""
+
+    def __post_init__(self) -> None:
+        """Refuse what names no parts. Raises BadInput."""
+        _names_of(self.proprio)
 
     def offsets_of(self, camera: CameraRequest) -> tuple[int, ...]:
         """Steps at which the frames of one of its cameras are wanted."""

@@ -14,7 +14,7 @@ from vlm4vla.core.specs import PolicySpec
 from vlm4vla.policies.registry import policy_class
 from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
 from vlm4vla.rollout.execution import Execution
-from vlm4vla.simulators.registry import plugin
+from vlm4vla.simulators.registry import plugin, preflight
 from vlm4vla.suites.suite import Suite, load
 from vlm4vla.testing.findings import Findings, equal
 
@@ -58,7 +58,7 @@ class _Trial:
         self._world = self._simulator.describe(suite.options)
         self._spec = policy.describe(self._world, **options)
         check(self._spec, self._world)
-        self._simulator.preflight(suite.options, rendering=bool(self._spec.request.cameras))
+        preflight(self._simulator, suite.options, bool(self._spec.request.cameras))
         self._pair = (suite.episodes[0], suite.episodes[-1])
         self._asked: list[list[Observation]] = []
 

@@ -41,6 +41,8 @@ def check_simulator(
         plugin = named(plugin)
     if isinstance(suite, str):
         suite = load(suite)
+    if len(suite.episodes) < 2:
+        raise BadInput(f"Suite '{suite.name}' has one episode; their order needs two to be tried.")
     preflight(plugin, suite.options, rendering=True)
     trial = _Trial(plugin, suite, steps, references or {})
     for rule in (
@@ -49,6 +51,10 @@ def check_simulator(
     ):  # fmt: skip
         rule()
     trial.findings.close(f"Simulator '{plugin.name}'")
+
+
+_FAR = 10.0
+"""How far actions go where the range is endless."""
 
 
 class _Trial:
@@ -63,7 +69,8 @@ class _Trial:
         self._spec = plugin.describe(suite.options)
         action = self._spec.action
         rng = np.random.default_rng(0)
-        self._actions = rng.uniform(action.low, action.high, (steps, action.size))
+        low, high = np.maximum(action.low, -_FAR), np.minimum(action.high, _FAR)
+        self._actions = rng.uniform(low, high, (steps, action.size))
 
     def describes_itself(self) -> None:
         """The same words each time, and no option that does not exist."""
