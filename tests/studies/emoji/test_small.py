@@ -139,16 +139,18 @@ def test_an_empty_folder_names_the_command(tmp_path):
     assert "bench learn" in caught.value.fix
 
 
+@torch.no_grad()
+def read(backbone, frames, texts):
+    query = torch.zeros(1, backbone.hidden_size)
+    return backbone(backbone.prepare(frames, texts), query).queries[:, 0]
+
+
 def test_a_long_prompt_in_the_batch_changes_no_action(source):
     backbone = MobileNetMiniLM.load(source, Setup()).eval()
     frames = np.random.default_rng(0).integers(0, 255, (2, 112, 112, 3), dtype=np.uint8)
     texts = ["Pick the cube", "Pick the cube and place it on a very long name of an emoji"]
-    query = torch.zeros(backbone.hidden_size)
-    with torch.no_grad():
-        both = backbone(backbone.prepare(frames, texts), query)
-        alone = torch.cat(
-            [backbone(backbone.prepare(frames[k : k + 1], texts[k : k + 1]), query) for k in (0, 1)]
-        )
+    both = read(backbone, frames, texts)
+    alone = torch.cat([read(backbone, frames[k : k + 1], texts[k : k + 1]) for k in (0, 1)])
     assert torch.allclose(both, alone, atol=1e-5)
     assert not torch.allclose(both[0], both[1], atol=1e-3)
 
@@ -157,12 +159,8 @@ def test_the_words_reach_the_action_only_through_the_comparison(source):
     """With nothing compared, any two instructions give the same action bit for bit."""
     backbone = MobileNetMiniLM.load(source, Setup()).eval()
     frames = np.random.default_rng(1).integers(0, 255, (1, 112, 112, 3), dtype=np.uint8)
-    query = torch.zeros(backbone.hidden_size)
-    with torch.no_grad():
-        backbone.fusion.match.weight.zero_()
-        one, other = (
-            backbone(backbone.prepare(frames, [text]), query) for text in ("a fox", "a pear tree")
-        )
+    torch.nn.init.zeros_(backbone.fusion.match.weight)
+    one, other = (read(backbone, frames, [text]) for text in ("a fox", "a pear tree"))
     assert torch.equal(one, other)
 
 
