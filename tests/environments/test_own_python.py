@@ -338,6 +338,32 @@ def test_an_altered_copy_of_the_source_is_renewed(own_cache):
     assert module.read_text() == text
 
 
+def test_many_first_commands_make_one_copy(own_cache):
+    """Whoever has seen the folder may import from it: nobody moves it aside again."""
+    script = (
+        "import sys\n"
+        "from vlm4vla.core.source import copied_source, own_hash\n"
+        "wanted = own_hash()\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.readline()\n"
+        "print(copied_source(wanted).stat().st_ino)\n"
+    )
+    crowd = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(8)
+    ]
+    for each in crowd:
+        assert each.stdout.readline() == "ready\n"
+    for each in crowd:
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    seen = {each.communicate(timeout=120)[0] for each in crowd}
+    assert [each.returncode for each in crowd] == [0] * len(crowd)
+    assert seen == {f"{(own_cache / 'source' / own_hash()).stat().st_ino}\n"}
+
+
 def test_a_host_of_another_source_is_refused(bench, cache, own_cache, python, monkeypatch):
     """What a host imports is compared with what the run began with, whoever put it there."""
     with pytest.raises(StaleSource, match="was begun with"):

@@ -1,10 +1,14 @@
-"""Where the files a user reads and edits are: suites, environments, published results.
+"""Files: where those that ship lie, and what several processes may do to one at once.
 
-They lie at the top of a checkout and under `vlm4vla/data/` in an installed wheel.
+Suites, environments and published results, which a user reads and edits, lie at the top of a
+checkout and under `vlm4vla/data/` in an installed wheel.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -15,3 +19,15 @@ def shipped(folder: Literal["benchmarks", "envs", "results"]) -> Path:
     """The folder as it stands in this checkout or installation."""
     installed = _PACKAGE / "data" / folder
     return installed if installed.is_dir() else _PACKAGE.parent / folder
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Make the folder while no other process does; one that waited finds it made.
+
+    Raises OSError where nothing can be written beside it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

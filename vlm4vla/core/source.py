@@ -17,6 +17,7 @@ from pathlib import Path
 
 from vlm4vla.core.assets import CACHE_VARIABLE, cache_folder
 from vlm4vla.core.errors import StaleSource
+from vlm4vla.core.files import alone
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _ROOMS = ("core", "rollout", "simulators")
@@ -51,7 +52,9 @@ def copied_source(wanted: str) -> Path:
                 "Install the same version everywhere, and leave it alone while a run goes on.",
             )
         try:
-            _copy(folder)
+            with alone(folder):
+                if not _holds(folder, wanted):
+                    _copy(folder)
         except OSError as error:
             raise StaleSource(
                 f"No copy of vlm4vla can be put into {folder.parent}: {error.strerror}.",
@@ -73,13 +76,14 @@ def _files(package: Path) -> dict[str, Path]:
 
 
 def _holds(folder: Path, wanted: str) -> bool:
-    package = folder / "vlm4vla"
-    return (package / "__init__.py").is_file() and source_hash(package) == wanted
+    try:
+        return source_hash(folder / "vlm4vla") == wanted
+    except (FileNotFoundError, NotADirectoryError):  # also where it is being replaced just now
+        return False
 
 
 def _copy(folder: Path) -> None:
-    """Put a copy there, whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    """Put a copy there, whole or not at all, in place of an altered one."""
     with tempfile.TemporaryDirectory(prefix=".copying-", dir=folder.parent) as scratch:
         staged = Path(scratch) / "new"
         for name, path in _files(_PACKAGE).items():
@@ -88,8 +92,4 @@ def _copy(folder: Path) -> None:
             shutil.copyfile(path, target)
         if folder.exists():
             os.rename(folder, Path(scratch) / "altered")
-        try:
-            os.rename(staged, folder)
-        except OSError:
-            if not _holds(folder, folder.name):  # else another process was quicker
-                raise
+        os.rename(staged, folder)

@@ -8,13 +8,12 @@ package enters it as a path to a copy of the part that simulator hosts import.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from packaging.utils import canonicalize_name
 from vlm4vla.core.assets import cache_folder
 from vlm4vla.core.environment import Environment
 from vlm4vla.core.errors import InvalidFile, MissingDependency
+from vlm4vla.core.files import alone
 from vlm4vla.core.source import copied_source, own_hash
 from vlm4vla.environments.python_packages import INSTALL_LIMIT_S, read_pins
 from vlm4vla.rollout.hosts.child import foreign
@@ -69,7 +69,7 @@ def install(environment: Environment, say: Callable[[str], None]) -> None:
         MissingDependency: with the last words of what failed.
     """
     pins = _pins(environment)
-    with _alone(environment):
+    with alone(home(environment)):
         if problem := defect(environment):
             say(f"{problem}: making it with {len(pins)} packages")
             shutil.rmtree(home(environment), ignore_errors=True)
@@ -99,16 +99,6 @@ def _pins(environment: Environment) -> dict[str, str]:
 
 def _site(environment: Environment) -> Path:
     return home(environment) / "lib" / "python3.11" / "site-packages"
-
-
-@contextlib.contextmanager
-def _alone(environment: Environment) -> Iterator[None]:
-    """Two commands at once must not make the same folder."""
-    folder = home(environment)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _run(*arguments: str) -> None:
