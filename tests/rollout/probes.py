@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Sequence
 
@@ -10,9 +11,10 @@ import numpy as np
 
 from vlm4vla.core.episode import Episode
 from vlm4vla.core.policy import ActionChunk, Policy, Session
-from vlm4vla.core.simulator import Floats, Observation, Progress
+from vlm4vla.core.simulator import Floats, Observation, Options, Progress
 from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec, SimulatorSpec
 from vlm4vla.simulators.toy.expert import ToyExpert
+from vlm4vla.simulators.toy.plugin import Toy
 from vlm4vla.simulators.toy.world import World
 
 
@@ -43,6 +45,16 @@ class LimitedWorld(World):
             stages=progress.stages,
             measures=progress.measures,
         )
+
+
+class Aborting(Toy):
+    """Starts a process of its own, notes its number, and crashes."""
+
+    def create(self, options: Options) -> World:
+        started = subprocess.Popen(["sleep", "600"])
+        with open(os.environ["STARTED_NOTE"], "w") as note:
+            note.write(str(started.pid))
+        os.abort()
 
 
 class SeeingExpert(ToyExpert):

@@ -157,6 +157,21 @@ def _alive(pid: int) -> bool:
         return False
 
 
+def test_what_a_crashed_host_had_started_ends_with_it(started, tmp_path, monkeypatch):
+    monkeypatch.setenv("STARTED_NOTE", str(tmp_path / "pid"))
+    process = started()
+    process._config = replace(process._config, simulator="tests.rollout.probes:Aborting")
+    result = run(process)
+    assert result.error is ErrorKind.CRASH and "SIGABRT" in result.error_text
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and _alive(pid):
+        time.sleep(0.05)
+    if _alive(pid):
+        os.kill(pid, signal.SIGKILL)
+        pytest.fail("it lives on")
+
+
 def test_ctrl_c_in_the_terminal_does_not_reach_the_host(started):
     process = started()
     run(process)
