@@ -57,6 +57,15 @@ class Aborting(Toy):
         os.abort()
 
 
+class Lingering(Toy):
+    """Closes every file it did not open, the line to its supervisor among them, and stays."""
+
+    def create(self, options: Options) -> World:
+        os.closerange(3, 1024)
+        time.sleep(600)
+        raise AssertionError("never reached")
+
+
 class SeeingExpert(ToyExpert):
     """The toy's expert, asking for an image it does not need, a few actions a query."""
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 
 from vlm4vla.core.errors import ErrorKind
@@ -170,6 +171,16 @@ def test_what_a_crashed_host_had_started_ends_with_it(started, tmp_path, monkeyp
     if _alive(pid):
         os.kill(pid, signal.SIGKILL)
         pytest.fail("it lives on")
+
+
+def test_a_host_that_closes_its_line_and_lingers_is_ended(started):
+    process = started()
+    process._config = replace(process._config, simulator="tests.rollout.probes:Lingering")
+    lives = psutil.Process().children()
+    result = run(process)
+    assert result.error is ErrorKind.CRASH
+    assert "closed its line and did not end" in result.error_text
+    assert set(psutil.Process().children()) <= set(lives)
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_the_host(started):

@@ -18,6 +18,7 @@ from vlm4vla.core.errors import MissingEnvironment
 from vlm4vla.core.source import copied_source
 
 _TAIL = 4000  # characters of the host's stderr that go into an error text
+_LINGER_S = 5.0  # how long a host may take to end once its line is closed
 _MAIN = "from vlm4vla.rollout.hosts.host import main; main()"  # not -m: classes must keep a name
 
 
@@ -80,8 +81,11 @@ class Child:
         return self.log_tail()
 
     def post_mortem(self) -> str:
-        """How it ended, now that its end of the line is closed."""
-        code = self._process.wait(5)
+        """How it ended, now that its end of the line is closed; whoever asks kills it next."""
+        try:
+            code = self._process.wait(_LINGER_S)
+        except subprocess.TimeoutExpired:
+            return "The simulator's process closed its line and did not end"
         if code < 0:
             return f"The simulator's process was killed by {signal.Signals(-code).name}"
         return f"The simulator's process ended with exit code {code}"
