@@ -266,6 +266,20 @@ def test_pins_are_exact(tmp_path):
         assert "name==" in caught.value.fix
 
 
+def test_loose_pins_hide_nothing_else(bench, cache, tmp_path):
+    """One package's file is wrong: it is named, and the other environments are shown."""
+    shutil.copytree(bench.variables["PYTHONPATH"], tmp_path / "site")
+    path = tmp_path / "site" / "spring_sim" / "requirements.txt"
+    path.write_text("numpy>=1\n")
+    other = {"PYTHONPATH": str(tmp_path / "site")}
+    listed = json.loads(bench("env", "list", "--json", **other))
+    missing = {row["environment"]: row["missing"] for row in listed}
+    assert missing["spring"] == ["python venv"] and missing["toy"] == []
+    said = bench("env", "check", "spring", code=1, **other)
+    assert f"MISSING python venv: {path}, line 1: 'numpy>=1' does not pin" in said
+    assert "Write it as name==" in said
+
+
 def test_a_build_of_a_version_is_that_version(own_cache, tmp_path):
     (tmp_path / "requirements.txt").write_text("torch==2.13.0\n")
     environment = Environment("built", isolation="venv", folder=tmp_path)

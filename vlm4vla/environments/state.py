@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vlm4vla.core.assets import defect, search_folders
 from vlm4vla.core.environment import Asset, Environment
-from vlm4vla.core.errors import BadInput, MissingDependency
+from vlm4vla.core.errors import BadInput, InvalidFile, MissingDependency
 from vlm4vla.environments import python_packages, system_packages, venv
 from vlm4vla.environments.fetch import OnProgress, fetch
 from vlm4vla.environments.interpreter import choose
@@ -82,7 +82,10 @@ def _fetching(
 
 
 def _venv(environment: Environment) -> Part:
-    problem = venv.defect(environment)
+    try:
+        problem = venv.defect(environment)
+    except InvalidFile as error:
+        return Part("python", "venv", False, error.message, error.fix)
     fix = f"bench env install {environment.name}" if problem else ""
     return Part("python", "venv", not problem, problem or str(venv.home(environment)), fix)
 
