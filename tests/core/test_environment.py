@@ -41,6 +41,18 @@ def test_unknown_names_are_met_with_near_ones():
         load_environment("grinningface").asset("widowx")
 
 
+def test_a_package_that_went_away_hides_no_other(tmp_path, monkeypatch):
+    """Its distribution is left over, and names a folder inside it."""
+    about = tmp_path / "gone-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: gone\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[vlm4vla.environments]\ngone = gone_package.inner\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "toy" in environment_names() and "gone" not in environment_names()
+    with pytest.raises(UnknownName, match="'gone'"):
+        load_environment("gone")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

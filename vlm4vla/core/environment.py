@@ -29,6 +29,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -103,10 +104,12 @@ def _shipped() -> dict[str, Path]:
 
 
 def _of_others() -> dict[str, Path]:
-    """Looked for without importing the packages."""
+    """Looked for without importing the packages; of those that went away there is nothing."""
     files = {}
     for entry in entry_points(group="vlm4vla.environments"):
-        spec = find_spec(entry.value)
+        spec = None
+        with suppress(ModuleNotFoundError):  # of `gone.inner`, where `gone` is
+            spec = find_spec(entry.value)
         for folder in (spec and spec.submodule_search_locations) or ():
             files[entry.name] = Path(folder) / "env.toml"
     return files
