@@ -299,6 +299,15 @@ def test_a_build_of_a_version_is_that_version(own_cache, tmp_path):
         assert venv.defect(environment) == problem
 
 
+def test_an_install_that_takes_too_long_says_so(own_cache, tmp_path, monkeypatch):
+    (tmp_path / "requirements.txt").write_text("numpy==1.26.4\n")
+    environment = Environment("slow", isolation="venv", folder=tmp_path)
+    monkeypatch.setattr(venv, "INSTALL_LIMIT_S", 0.01)
+    with pytest.raises(MissingDependency, match=r"not done after 0\.01 s") as caught:
+        venv.install(environment, print)
+    assert "-m venv" in caught.value.fix
+
+
 def test_an_altered_venv_is_refused_with_its_mend(bench, cache, own_cache, python):
     """One package was taken out, another put in its place."""
     site = "lib/python3.11/site-packages"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -13,8 +11,9 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from vlm4vla.core.errors import InvalidFile, MissingDependency
+from vlm4vla.core.errors import InvalidFile
 from vlm4vla.core.files import shipped
+from vlm4vla.environments import installer
 
 DISTRIBUTION = "vlm4vla"
 INSTALL_LIMIT_S = 3600.0
@@ -114,11 +113,4 @@ def install(extra: str, say: Callable[[str], None]) -> None:
         return
     command = pip_command(extra)
     say(f"{', '.join(problems)}: installing")
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise MissingDependency(
-            f"pip could not install the extra '{extra}': {last}", shlex.join(command)
-        )
+    installer.call(command, f"pip could not install the extra '{extra}'", INSTALL_LIMIT_S)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from vlm4vla.core.environment import Environment, load_environment
 from vlm4vla.core.errors import BenchError, MissingDependency
+from vlm4vla.environments import installer
 
 DRIVER = "mesa-vulkan-drivers"
 SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
@@ -190,19 +191,8 @@ def _output(command: Sequence[str]) -> str:
 
 def _apt(*arguments: str) -> None:
     """Run apt-get without questions; MissingDependency with its last words if it fails."""
-    command = ["apt-get", "-q", *arguments]
-    run = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-    )
-    if run.returncode:
-        last = (run.stderr.strip().splitlines() or ["no message"])[-1]
-        raise MissingDependency(f"apt-get failed: {last}", shlex.join(command))
+    variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    installer.call(["apt-get", "-q", *arguments], "apt-get failed", LIMIT_S, variables)
 
 
 def _read(path: Path) -> str:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import distributions
@@ -22,9 +20,10 @@ from packaging.utils import canonicalize_name
 
 from vlm4vla.core.assets import cache_folder
 from vlm4vla.core.environment import Environment
-from vlm4vla.core.errors import InvalidFile, MissingDependency
+from vlm4vla.core.errors import InvalidFile
 from vlm4vla.core.files import alone
 from vlm4vla.core.source import copied_source, own_hash
+from vlm4vla.environments import installer
 from vlm4vla.environments.python_packages import INSTALL_LIMIT_S, read_pins
 from vlm4vla.rollout.hosts.child import foreign
 
@@ -102,11 +101,6 @@ def _site(environment: Environment) -> Path:
 
 
 def _run(*arguments: str) -> None:
-    command = [sys.executable, *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False,
-        env=foreign(dict(os.environ)),  # what PYTHONPATH has, the venv has not
-    )  # fmt: skip
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise MissingDependency(f"The environment could not be made: {last}", shlex.join(command))
+    failure = "The environment could not be made"
+    variables = foreign(dict(os.environ))  # what PYTHONPATH has, the venv has not
+    installer.call([sys.executable, *arguments], failure, INSTALL_LIMIT_S, variables)
