@@ -308,6 +308,14 @@ def test_an_install_that_takes_too_long_says_so(own_cache, tmp_path, monkeypatch
     assert "-m venv" in caught.value.fix
 
 
+def test_a_disk_that_takes_no_more_is_no_reason_to_stop(own_cache, tmp_path):
+    environment = Environment("full", isolation="venv", folder=tmp_path)
+    site = venv.home(environment) / "lib" / "python3.11" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "vlm4vla.pth").symlink_to("/dev/full")
+    venv.enter(environment)
+
+
 def test_an_altered_venv_is_refused_with_its_mend(bench, cache, own_cache, python):
     """One package was taken out, another put in its place."""
     site = "lib/python3.11/site-packages"

@@ -85,7 +85,7 @@ def enter(environment: Environment) -> None:
     path = _site(environment) / "vlm4vla.pth"
     line = f"{copied_source(own_hash())}\n"
     if not path.is_file() or path.read_text() != line:
-        with contextlib.suppress(PermissionError):  # another user's: hosts do not need it
+        with contextlib.suppress(OSError):  # another user's, or read-only: hosts do not need it
             path.write_text(line)
 
 
