@@ -257,9 +257,12 @@ def test_a_simulator_that_is_not_in_this_python_says_so(bench, cache):
 
 def test_pins_are_exact(tmp_path):
     path = tmp_path / "requirements.txt"
-    path.write_text("# all of it\nNumpy==2.4.6\nmu_joco===3.3.7  # no newer\n")
+    path.write_text("# all of it\nNumpy==2.4.6\nmu_joco==3.3.7  # no newer\n")
     assert read_pins(path) == {"numpy": "2.4.6", "mu-joco": "3.3.7"}
-    for line in ("numpy", "numpy>=2", "numpy==2.*", "numpy==2,<3", "-r other.txt", "x @ file:///x"):
+    for line in (
+        *("numpy", "numpy>=2", "numpy==2.*", "numpy==2,<3", "-r other.txt", "x @ file:///x"),
+        "numpy===1.0.odd",  # no version that could be compared with what is installed
+    ):
         path.write_text(f"scipy==1.2\n{line}\n")
         with pytest.raises(InvalidFile, match=r"line 2: .* does not pin") as caught:
             read_pins(path)

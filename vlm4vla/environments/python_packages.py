@@ -45,7 +45,7 @@ def read_pins(path: Path) -> dict[str, str]:
             requirement = Requirement(text)
         except InvalidRequirement:
             requirement = Requirement("unreadable")
-        exact = [s.version for s in requirement.specifier if s.operator in ("==", "===")]
+        exact = [s.version for s in requirement.specifier if s.operator == "=="]
         if len(requirement.specifier) != 1 or not exact or exact[0].endswith(".*"):
             raise InvalidFile(
                 f"{path}, line {number}: '{text}' does not pin one version of a package.",
