@@ -116,6 +116,13 @@ def test_a_command_is_repeated_as_typed_or_put_together():
     )
 
 
+@pytest.mark.parametrize(("brought", "said"), [(True, "--python '/opt/a b/python' "), (False, "")])
+def test_a_repeated_command_brings_the_python_that_was_brought(brought, said):
+    about = {"command": "/opt/a b/python", "brought": brought, "numpy": "1.26.4"}
+    run = emoji_run("expert", provenance={"simulator_python": about})
+    assert f"--init 0-23 {said}--set" in repeat(run)
+
+
 def test_version_and_commit_stand_above_the_command():
     run = emoji_run("a", provenance={"harness": "0.1.0", "commit": "abc+"})
     assert environment(run) == "# vlm4vla 0.1.0 at commit abc with changes of its own"

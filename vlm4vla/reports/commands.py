@@ -39,6 +39,8 @@ def _from_record(run: RunRecord) -> str:
     words += ["--init", _ranges(inits)]
     if run.seed:
         words += ["--seed", str(run.seed)]
+    if run.brought_python:
+        words += ["--python", run.brought_python]
     for name, value in run.options.items():
         words += ["--set", f"{name}={value}"]
     for name, value in run.policy_options.items():

@@ -117,10 +117,8 @@ def request_of(
 
     Its policy is needed only `as_played`: who merely repeats its actions need not have it.
     """
-    foreign = record.provenance.get("simulator_python")
-    brought = isinstance(foreign, dict) and foreign.get("brought")
     return RunRequest(
-        python=str(foreign["command"]) if isinstance(foreign, dict) and brought else None,
+        python=record.brought_python,
         policy=record.policy if as_played else "random",
         suite=str(record.provenance.get("suite_file", record.suite)),
         tasks=tasks,

@@ -65,6 +65,13 @@ class RunRecord:
         found = [facts["decided"] for facts in self.continued if "decided" in facts]
         return cast(Mapping[str, JSON], found[-1]) if found else None
 
+    @property
+    def brought_python(self) -> str | None:
+        """The interpreter that was named for its simulator, if one was."""
+        foreign = self.provenance.get("simulator_python")
+        brought = isinstance(foreign, Mapping) and foreign.get("brought")
+        return str(foreign["command"]) if isinstance(foreign, Mapping) and brought else None
+
 
 @dataclass(frozen=True)
 class EpisodeRow:
