@@ -137,6 +137,40 @@ def test_a_killed_recording_goes_on_and_ends_the_same(recorded, tmp_path):
         assert ours.equals(theirs)
 
 
+BEGIN = """
+import resource, signal, sys
+from pathlib import Path
+from vlm4vla.demonstrations.selection import FrameSelection
+from vlm4vla.runs.plan import resolve
+from vlm4vla.runs.record import recorder
+from vlm4vla.runs.replay import request_of
+from vlm4vla.store import Store
+with Store.open(sys.argv[1]) as store:
+    run = store.runs()[0]
+    takes = recorder(
+        resolve(request_of(run)), store, run.id, Path(sys.argv[2]), FrameSelection(5, (), 32)
+    )
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+takes.run(1, print)
+"""
+
+
+def test_a_recording_killed_while_it_writes_its_settings_goes_on(recorded, tmp_path):
+    """The kernel ends it in the middle of the file: after a hundred bytes."""
+    store = recorded / "d" / "played.db"
+    words = [sys.executable, "-c", BEGIN, str(store), str(tmp_path / "d")]
+    around = surroundings(tmp_path)
+    begun = subprocess.run(words, cwd=recorded, env=os.environ | around, timeout=120)
+    assert begun.returncode == -signal.SIGXFSZ
+    chosen = ["--frames", "5", "--size", "32", "--slots", "1", "--store", store]
+    with Store.open(store) as opened:
+        run = opened.runs()[0].id
+    bench("demos", "--run", run, "--out", "d", *chosen, cwd=tmp_path, **around)
+    assert len(tables(tmp_path / "d")) == 6
+
+
 @pytest.mark.kills
 def test_an_interrupt_ends_it_at_once_and_leaves_nobody_behind(tmp_path):
     words = [sys.executable, "-m", "vlm4vla.cli", *command(tmp_path, "d")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,13 @@ def shipped(folder: Literal["benchmarks", "envs", "results"]) -> Path:
     """The folder as it stands in this checkout or installation."""
     installed = _PACKAGE / "data" / folder
     return installed if installed.is_dir() else _PACKAGE.parent / folder
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file, UTF-8, so that it is never seen half done, wherever the writer is killed."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
 
 
 @contextlib.contextmanager

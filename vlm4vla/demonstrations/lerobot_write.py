@@ -22,6 +22,7 @@ import numpy as np
 
 from vlm4vla.core import conventions
 from vlm4vla.core.episode import JSON
+from vlm4vla.core.files import write_whole
 from vlm4vla.core.rotation import SIZES
 from vlm4vla.core.simulator import Floats
 from vlm4vla.core.specs import ActionSpec
@@ -198,7 +199,7 @@ def write_metadata(folder: Path, header: Header, episodes: Sequence[Written], ta
         "pictures": sum(e.pictures for e in episodes),
         **header.facts,
     }
-    _replace(folder / OURS, written(own))
+    write_whole(folder / OURS, written(own))
     total = sum(e.length for e in episodes)
     _whole(
         folder / INFO,
@@ -249,14 +250,8 @@ def _holding(instructions: Sequence[tuple[int, str]], step: int) -> str:
 
 
 def _lines(path: Path, rows: Iterable[JSON]) -> None:
-    _replace(path, "".join(json.dumps(row) + "\n" for row in rows))
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def _whole(path: Path, value: JSON) -> None:
-    _replace(path, json.dumps(value, indent=1) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    draft.write_text(text)
-    draft.replace(path)
+    write_whole(path, json.dumps(value, indent=1) + "\n")

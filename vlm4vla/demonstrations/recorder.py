@@ -22,6 +22,7 @@ import numpy as np
 
 from vlm4vla.core.episode import JSON, Episode
 from vlm4vla.core.errors import BadInput
+from vlm4vla.core.files import write_whole
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.simulator import Floats
 from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
@@ -242,7 +243,7 @@ class Recorder:
                 )
         path = self._folder / ours.SETTINGS
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(ours.written(self._facts))
+        write_whole(path, ours.written(self._facts))
 
     def _header(self) -> lerobot.Header:
         spec = self._playback.simulator

@@ -25,6 +25,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from vlm4vla.core.assets import sha256
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import BadInput, InvalidFile, MissingAsset
+from vlm4vla.core.files import write_whole
 from vlm4vla.core.formats import FileFormat
 from vlm4vla.models.config import PARTS, VLAConfig
 from vlm4vla.models.contracts import first_fault
@@ -98,9 +99,7 @@ def write(folder: Path, manifest: Manifest) -> Manifest:
     """Write `vla.json`, last of all files, so that a torn save is no checkpoint."""
     plain = json.loads(_ADAPTER.dump_json(manifest, exclude={"format", "digest"}))
     content = _FORMAT.numbered(plain)
-    partial = folder / (FILE + ".part")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(folder / FILE)
+    write_whole(folder / FILE, json.dumps(content, indent=1) + "\n")
     return _identified(manifest, content)
 
 

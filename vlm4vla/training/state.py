@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vlm4vla.core.errors import BadInput, RunConflict
+from vlm4vla.core.files import write_whole
 from vlm4vla.models import manifest as manifests
 
 _SETTINGS = "train.json"
@@ -105,13 +106,6 @@ def forget_older_states(out: Path, step: int) -> None:
     for path in (out / "state").glob("step-*"):
         if path != state_folder(out, step):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is never seen half done."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text)
-    part.replace(path)
 
 
 def _compare(out: Path, there: Mapping[str, str], identity: Mapping[str, str]) -> None:
