@@ -69,7 +69,7 @@ def check_folder(out: Path, identity: Mapping[str, str]) -> int:
             pass
         if path.is_file():
             _compare(out, json.loads(path.read_text()), identity)
-        elif any(out.iterdir()):
+        elif any(out.glob("[!.]*")):  # a killed writer's draft is hidden, and nothing
             raise BadInput(
                 f"{out} is not empty and holds no training.", "Choose another --out folder."
             )
