@@ -51,7 +51,7 @@ def learn(
     chosen = [
         SmallSettings(
             out / "demos", out / "aligned", out / name, name == "scratch", steps=steps,
-            batch=batch, seed=seed,
+            batch=batch, seed=seed, threads=threads,
         )
         for name in _NAMES
         if only in (None, name)

@@ -92,6 +92,11 @@ class TrainSettings:
 
     By default the published code's.
     """
+    threads: int = 1
+    """CPU threads of the network.
+
+    Their number changes the last bits of a loss, and so everything after it.
+    """
     save_every: int | None = None
     """Steps between checkpoints [a tenth]."""
     log_every: int = 10
@@ -114,8 +119,9 @@ class TrainSettings:
         for name, low, high in (
             ("chunk", 1, 1000), ("steps", 1, 10**8), ("batch", 1, 10**6), ("micro_batch", 1, 10**6),
             ("lr", 0.0, 10.0), ("warmup", 0, 10**8), ("clip_gradients", 0.0, 1e6),
-            ("lora", 1, 4096), ("seed", 0, 2**31 - 1), ("save_every", 1, 10**8),
-            ("log_every", 1, 10**8), ("workers", 0, 256), ("holdout", 0.0, 0.9),
+            ("lora", 1, 4096), ("seed", 0, 2**31 - 1), ("threads", 1, 1024),
+            ("save_every", 1, 10**8), ("log_every", 1, 10**8), ("workers", 0, 256),
+            ("holdout", 0.0, 0.9),
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

@@ -90,6 +90,7 @@ class Trainer:
         )
         self._share = _share(plan, self._accelerator)
         self._accelerator.gradient_accumulation_steps = self._share.accumulate
+        torch.set_num_threads(settings.threads)
         torch.manual_seed(settings.seed)  # of random weights: head, LoRA, --scratch
         model = VLA.build(plan.config)
         if "transformers" in sys.modules:  # its bars would run across our lines

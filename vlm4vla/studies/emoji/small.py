@@ -66,6 +66,8 @@ class SmallSettings:
     held_out: float = 0.1
     """Share of the demonstrations that is only measured on."""
     seed: int = 123
+    threads: int = 1
+    """CPU threads of the network."""
     options: Mapping[str, Scalar] = field(default_factory=dict)
     """Of the backbone."""
 
@@ -108,6 +110,7 @@ def plan_of(settings: SmallSettings) -> TrainPlan:
             scratch=settings.scratch,
             precision="fp32",
             seed=settings.seed,
+            threads=settings.threads,
             log_every=every,
             holdout=settings.held_out,
             workers=0,
