@@ -140,3 +140,9 @@ def test_the_files_of_the_guide_are_read_as_it_says(tmp_path):
     assert suite.name == "far_puck_slow" and suite.options["step_ms"] == 2
     assert len(suite.episodes) == 8
     assert next(metric.name for metric in suite.metrics) == "distance"
+
+
+def test_a_suite_without_a_metric_is_refused(tmp_path):
+    path = written(tmp_path, "blind", "name: blind\nsummary: s\nsimulator: toy\nmetrics: []\n")
+    with pytest.raises(InvalidFile, match=r"metrics: .*at least 1"):
+        load_file(path)

@@ -44,7 +44,9 @@ class SuiteFacts(Strict):
 
     differs: str = ""
     """In what a printed number differs at least from one measured here."""
-    metrics: list[Metric] = [Metric(name="success", kind="rate", of="success", headline=True)]
+    metrics: Annotated[list[Metric], Field(min_length=1)] = [
+        Metric(name="success", kind="rate", of="success", headline=True)
+    ]
 
 
 class SuiteFile(SuiteFacts):
