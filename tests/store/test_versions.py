@@ -312,6 +312,46 @@ def test_threads_read_an_older_store_side_by_side(tmp_path):
     assert found == [len(written("v1")["runs"])] * 40
 
 
+def damaged(version, folder, change):
+    path = unpacked(version, folder)
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("PRAGMA ignore_check_constraints=ON")
+        raw.execute(change)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("version", "change", "named"),
+    [
+        ("v2", "UPDATE episodes SET video = x'00ff' WHERE id = 1", "video of episodes"),
+        ("v1", "UPDATE traces SET steps = 'many' WHERE episode = 1", "steps of traces"),
+        ("v1", "UPDATE episodes SET queries = x'00' WHERE id = 1", "queries of episodes"),
+    ],
+)
+def test_a_field_of_another_type_stops_no_upgrade_and_is_named_by_who_reads_it(
+    version, change, named, tmp_path
+):
+    path = damaged(version, tmp_path, change)
+    for create in (False, True):
+        with Store.open(path, create=create) as store, pytest.raises(StoreError, match=named):
+            for run in store.runs():
+                for row in store.episodes(run.id):
+                    store.trace(run.id, row.key)
+    assert mark_of(path) == [(VERSION,)]
+
+
+def test_a_count_that_no_upgrade_can_work_with_leaves_the_store_as_it_was(tmp_path):
+    path = damaged("v1", tmp_path, f"UPDATE traces SET steps = {2**62} WHERE episode = 1")
+    with closing(sqlite3.connect(path)) as raw:
+        before = list(raw.iterdump())
+    assert "the file is as it was" in refusal(path, create=False)
+    said = refusal(path, create=True)
+    assert "damaged" in said and f"its copy {tmp_path / 'bench-v1.db'} are as they were" in said
+    for one in (path, tmp_path / "bench-v1.db"):
+        with closing(sqlite3.connect(one)) as raw:
+            assert list(raw.iterdump()) == before
+
+
 @pytest.mark.parametrize("version", VERSIONS[1:])
 def test_alembic_is_loaded_for_upgrades_alone(version, tmp_path):
     script = (

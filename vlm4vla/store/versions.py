@@ -6,6 +6,7 @@ import filecmp
 import itertools
 import logging
 import sqlite3
+import zlib
 from contextlib import closing
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def upgrade(engine: Engine, path: Path) -> None:
         if old == VERSION:
             return
         kept = _keep(engine, path, old)
-        _migrate(connection, path, old)
+        _migrate(connection, path, old, f"{path} and its copy {kept} are as they were")
     _log.warning(
         "The store %s was upgraded from version %s to %s; as it was it is kept in %s.",
         path, _shown(old), _shown(VERSION), kept,
@@ -85,7 +86,7 @@ def readable(engine: Engine, path: Path, version: str) -> Engine:
         "sqlite://", creator=lambda: copy, poolclass=QueuePool, pool_size=1, max_overflow=0
     )
     with upgraded.begin() as connection:
-        _migrate(connection, path, version)
+        _migrate(connection, path, version, "the file is as it was")
     return upgraded
 
 
@@ -110,7 +111,7 @@ def _keep(engine: Engine, path: Path, version: str) -> Path:
         draft.unlink(missing_ok=True)
 
 
-def _migrate(connection: Connection, path: Path, version: str) -> None:
+def _migrate(connection: Connection, path: Path, version: str, kept: str) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -119,7 +120,14 @@ def _migrate(connection: Connection, path: Path, version: str) -> None:
         connection.execute(alembic_version.insert().values(version_num=version))
     config = Config(attributes={"connection": connection, "artifacts": path.resolve().parent})
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    command.upgrade(config, VERSION)
+    try:
+        command.upgrade(config, VERSION)
+    except (TypeError, ValueError, OverflowError, MemoryError, zlib.error) as error:
+        raise StoreError(
+            f"The store {path} is damaged: it cannot be brought from version {_shown(version)} to "
+            f"{_shown(VERSION)} ({type(error).__name__}: {str(error)[:200]}); {kept}.",
+            f"Restore the file from a copy, {ELSEWHERE}",
+        ) from error
     connection.execute(update(meta).where(meta.c.name == "harness").values(value=__version__))
 
 

@@ -28,7 +28,7 @@ def upgrade() -> None:
         _create_tables_of_imports()
     connection.execute(text("DELETE FROM meta WHERE name IN ('schema', 'library')"))
     beside: Path = op.get_context().config.attributes["artifacts"]
-    rows = connection.execute(text("SELECT id, video FROM episodes WHERE video != ''"))
+    rows = connection.execute(text("SELECT id, video FROM episodes WHERE typeof(video) = 'text'"))
     for episode, video in rows.all():
         if Path(video).is_relative_to(beside / "videos"):
             connection.execute(
