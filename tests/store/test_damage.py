@@ -191,3 +191,12 @@ def test_values_of_other_kinds_within_json_are_named(whole, tmp_path):
         damage(path, table, column, value if isinstance(value, str) else json.dumps(value))
         with pytest.raises(StoreError, match=f"{column} of {table}"):
             read_everything(path)
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", '{"name": "success"}', '[{"name": "success"}]'])
+def test_metrics_that_are_no_list_of_some_are_named(value, whole, tmp_path):
+    path = tmp_path / "bench.db"
+    path.write_bytes(whole)
+    damage(path, "runs", "metrics", value)
+    with pytest.raises(StoreError, match="metrics of runs id run-1"):
+        read_everything(path)

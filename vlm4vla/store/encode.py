@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from pydantic import Field, TypeAdapter
 from sqlalchemy import Boolean, Column, Float, Integer, Table, Text
 
 from vlm4vla.core.episode import EpisodeKey
@@ -222,6 +223,7 @@ def _sorted(value: Mapping[str, Any]) -> str:
 
 
 _SETTINGS = _json(_sorted, dict)
+_METRICS = TypeAdapter(Annotated[tuple[Metric, ...], Field(min_length=1)])
 _PLAIN = {
     Text: _plain(str, storable),
     Integer: _plain(int),
@@ -237,7 +239,7 @@ _ENCODED = {
     runs.c.continued: _Codec(dumps, lambda stored: tuple(_json(dumps, list, dict).read(stored))),
     runs.c.metrics: _Codec(
         lambda metrics: dumps([metric.model_dump(mode="json") for metric in metrics]),
-        lambda stored: tuple(Metric.model_validate(m) for m in json.loads(stored)),
+        lambda stored: _METRICS.validate_python(json.loads(stored)),
     ),
     runs.c.success_rule: _Codec(storable, lambda stored: {"last": "last", "any": "any"}[stored]),
     runs.c.plan: _Codec(_write_plan, _read_plan),
