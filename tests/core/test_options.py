@@ -59,6 +59,10 @@ def test_each_value_has_its_fields_type(given, wanted):
         ({"dim": "nan"}, OutOfRange, "dim nan is not a number"),
         ({"dim": -0.1}, OutOfRange, "dim -0.1 is outside 0..1"),
         ({"dim": None}, OutOfRange, "dim None is not a number"),
+        ({"dim": 10**400}, OutOfRange, "dim 1000"),
+        ({"dim": "9" * 400}, OutOfRange, "is outside 0..1"),
+        ({"watts": 10**400}, OutOfRange, "is outside 1..100"),
+        ({"watts": "9" * 5000}, OutOfRange, "is not a whole number"),
         ({"on": "perhaps"}, UnknownName, "no on of lamp named 'perhaps'"),
         ({"on": 1}, UnknownName, "Known: no, yes"),
     ],
@@ -69,6 +73,17 @@ def test_what_cannot_be_is_refused_by_name(given, kind, said):
     assert said in str(error.value)
     with pytest.raises(kind):
         check(Lamp, given, "lamp")
+
+
+@pytest.mark.parametrize("large", [2**60 + 1, -(2**60) - 1])
+def test_a_whole_number_keeps_all_its_digits(large):
+    @dataclass(frozen=True)
+    class Seeded:
+        seed: int = 0
+
+    assert read(Seeded, {"seed": large}, "die") == Seeded(large)
+    assert read(Seeded, {"seed": str(large)}, "die") == Seeded(large)
+    assert read(Seeded, {"seed": "1e3"}, "die") == Seeded(1000)
 
 
 def test_a_class_may_extend_another_and_may_ask_for_something():

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -98,18 +99,32 @@ def _value(hint: Any, name: str, value: JSON, owner: str) -> object:
 
 
 def _number(kind: type, name: str, value: JSON, bounds: Bounds) -> int | float:
-    number = math.nan
-    if isinstance(value, int | float | str) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-    if math.isnan(number) or (kind is int and not number.is_integer()):
+    shown = f"{name} {value!s:.40}"
+    try:
+        number = _read(kind, value)
+    except OverflowError as error:
+        raise OutOfRange(f"{shown}... is larger than any number of its kind.") from error
+    if number is None:
         what = "a whole number" if kind is int else "a number"
-        raise OutOfRange(f"{name} {value} is not {what}.", f"Write e.g. {name}={_example(bounds)}")
+        raise OutOfRange(f"{shown} is not {what}.", f"Write e.g. {name}={_example(bounds)}")
     if not bounds.low <= number <= bounds.high:
-        raise OutOfRange(f"{name} {value} is outside {bounds.low:g}..{bounds.high:g}.")
-    return kind(number)  # type: ignore[no-any-return]
+        raise OutOfRange(f"{shown} is outside {bounds.low:g}..{bounds.high:g}.")
+    return number
+
+
+def _read(kind: type, value: JSON) -> int | float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if kind is int and not isinstance(value, float):
+        with suppress(ValueError):
+            return int(value)  # by way of a float, digits would be lost
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    if kind is int:
+        return int(number) if number.is_integer() else None
+    return None if math.isnan(number) else number
 
 
 def _example(bounds: Bounds) -> str:
