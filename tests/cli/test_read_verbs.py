@@ -59,6 +59,19 @@ def test_leaderboard_hides_older_runs_and_says_so(store):
     assert len(json.loads(bench("leaderboard", "--all", "--json", store=store))) == 3 * 8
 
 
+def test_leaderboard_shows_one_table_and_says_which_it_lacks(tmp_path):
+    campaign = ("--campaign", "vlm4vla_table1")
+    assert "No campaign is named" in bench(
+        "leaderboard", "--table", "campaign", cwd=tmp_path, code=2
+    )
+    for more in (("--table", "decomposition"), ("--decomposition",)):
+        said = bench("leaderboard", *campaign, *more, cwd=tmp_path, code=2)
+        assert "campaign and decomposition are 2 tables" in said
+    assert bench("leaderboard", *campaign, "--table", "campaign", cwd=tmp_path) == bench(
+        "leaderboard", *campaign, cwd=tmp_path
+    )
+
+
 def test_leaderboard_of_an_empty_store_and_of_none(store, tmp_path):
     assert "no runs yet" in bench("leaderboard", store=store)
     assert "There is no store at" in bench("leaderboard", cwd=tmp_path, code=2)

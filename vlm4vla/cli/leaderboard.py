@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.tables.format import TableFormat
 
 
@@ -43,7 +44,17 @@ def leaderboard(
         campaign=campaign or "",
         narrow=written is TableFormat.TABLE,
     )
-    name = "campaign" if campaign else "decomposition" if decomposition else table
-    make = table_maker(name)
+    make = table_maker(_table(campaign, decomposition, table))
     with opened(store, asked) as read:
         present(make(read, asked), written)
+
+
+def _table(campaign: str | None, decomposition: bool, table: str) -> str:
+    asked = ["campaign"] * bool(campaign) + ["decomposition"] * decomposition
+    if table not in ("leaderboard", *asked):
+        asked.append(table)
+    if len(asked) > 1:
+        raise BadInput(f"{' and '.join(asked)} are {len(asked)} tables.", "Ask for one at a time.")
+    if asked == ["campaign"] and not campaign:
+        raise BadInput("Whose table? No campaign is named.", "Add --campaign NAME or FILE.")
+    return asked[0] if asked else table
