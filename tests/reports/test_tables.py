@@ -6,9 +6,11 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -73,6 +75,34 @@ def test_json_is_what_every_program_reads():
     assert json.loads(text.strict_json({"a": [float("nan"), float("inf"), 1.5]})) == {
         "a": [None, None, 1.5]
     }
+
+
+@dataclass(frozen=True)
+class Counted:
+    name: str
+    steps: tuple[int, ...]
+    share: float
+    n: np.int64
+
+
+def test_records_of_others_may_hold_what_numpy_counts():
+    lines = [Counted("a", (1, 2), float("nan"), np.int64(7)), Counted("b", (), 0.5, np.int64(8))]
+    shown = Exhibit((ResultTable("A", columns("name"), (words("a"),)),), lines, Counted)
+    assert text.csv_text(shown) == "name,steps,share,n\na,1;2,,7\nb,,0.5,8\n"
+    assert json.loads(text.json_text(shown)) == [
+        {"name": "a", "steps": [1, 2], "share": None, "n": 7},
+        {"name": "b", "steps": [], "share": 0.5, "n": 8},
+    ]
+    row = [{"row": np.array([1.5, np.nan])}]
+    assert text.csv_text(Exhibit((), row)) == "row\n1.5;\n"
+    many = {"ok": np.bool_(True), "row": np.array([1.5, np.nan])}
+    assert json.loads(text.strict_json(many)) == {"ok": True, "row": [1.5, None]}
+
+
+def test_a_caption_without_notes_ends_once():
+    shown = Exhibit((ResultTable("A & B", columns("name"), (words("a"),)),))
+    assert r"\caption{A \& B.}" in text.latex(shown)
+    assert r"\caption{A \& B. a note.}" in text.latex(SHOWN)
 
 
 def test_one_way_to_print_an_interval():

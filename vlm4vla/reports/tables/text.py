@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 
+import numpy as np
+
 from vlm4vla.reports.tables.format import TableFormat
 from vlm4vla.reports.tables.table import Exhibit, flat
 
@@ -43,10 +45,11 @@ def latex(shown: Exhibit) -> str:
     r"""Tables for `\usepackage{booktabs}`; warnings as comments."""
     lines = [f"% Warning: {_one_line(warning)}" for warning in shown.warnings]
     for table in shown.tables:
+        said = table.title, "; ".join(table.notes)
         lines += [
             r"\begin{table}",
             r"  \centering",
-            rf"  \caption{{{_tex(table.title)}. {_tex('; '.join(table.notes))}.}}",
+            rf"  \caption{{{' '.join(f'{_tex(part)}.' for part in said if part)}}}",
             rf"  \begin{{tabular}}{{{''.join('r' if c.numeric else 'l' for c in table.columns)}}}",
             r"    \toprule",
             f"    {' & '.join(_tex(column.name) for column in table.columns)} \\\\",
@@ -72,8 +75,7 @@ def csv_text(shown: Exhibit) -> str:
     writer = csv.DictWriter(out, list(names), lineterminator="\n")
     writer.writeheader()
     for one in records:
-        lists = {name: ";".join(v) for name, v in one.items() if isinstance(v, tuple | list)}
-        writer.writerow(one | lists)
+        writer.writerow({name: _csv(value) for name, value in one.items()})
     return out.getvalue()
 
 
@@ -98,7 +100,17 @@ def record(line: object) -> dict[str, object]:
     return found
 
 
+def _csv(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, tuple | list):
+        return ";".join(str(_csv(part)) for part in value)
+    return "" if value is None or value != value else value  # only NaN is not itself
+
+
 def _plain(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
