@@ -11,6 +11,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def run_facts(store: Path, run: str) -> Numbers:
         "suite": record.suite,
         "simulator": record.simulator,
         "plan": [[k.suite, k.task, k.init, k.seed] for k in record.plan],
-        "metrics": [metric.model_dump() for metric in record.metrics],
+        "metrics": [asdict(metric) for metric in record.metrics],
         "success_rule": record.success_rule,
         "checkpoint": "code" if code else record.checkpoint,
         "training_split": record.training_split,
@@ -149,7 +150,7 @@ def suite_facts(name: str, protocol: str | None, options: Mapping[str, str]) -> 
         "protocol": suite.protocol,
         "success": suite.success,
         "execution": suite.execution,
-        "metrics": [metric.model_dump() for metric in suite.metrics],
+        "metrics": [asdict(metric) for metric in suite.metrics],
         "episodes": [
             {
                 "suite": episode.key.suite,

@@ -10,12 +10,11 @@ from tests.reports.conftest import emoji_result, emoji_run, fill, quarantined
 from vlm4vla import compare
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
-from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.compare.comparison import comparison as compared
 from vlm4vla.reports.compare.pairing import Terms, pair_order
 from vlm4vla.reports.scores import rows_of
 from vlm4vla.store import RunStatus
-from vlm4vla.suites.schema import Metric
 
 MEAN = (Metric(name="average_length", kind="mean", of="length", headline=True),)
 

@@ -9,12 +9,11 @@ import pytest
 from tests.reports.conftest import FACTS, emoji_result, emoji_run, fill, quarantined
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import UnknownName
-from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.commands import environment, repeat
 from vlm4vla.reports.page.content import collect
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import RunRecord
-from vlm4vla.suites.schema import Metric
 
 LENGTH = Metric(name="length", kind="mean", of="solved", headline=True)
 

@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, UnknownName
-from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.correlation.correlation import correlate, correlations
 from vlm4vla.reports.correlation.screening import screen
 from vlm4vla.reports.figures.correlation import influence, scatter
@@ -21,7 +21,6 @@ from vlm4vla.reports.tables.text import strict_json
 from vlm4vla.stats.intervals import Z95
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.library import Score, Source
-from vlm4vla.suites.schema import Metric
 
 METRICS = (Metric(name="success", kind="rate", of="success", headline=True),)
 FIGURE_3 = "VLM4VLA general capability (Fig. 3 x-axis)"

@@ -13,14 +13,13 @@ from tests.bench import bench
 from tests.reports.conftest import exhibit
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind
-from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.compare.pairing import Terms, shared_metrics
 from vlm4vla.reports.tables import terminal
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import RunRecord, Store
-from vlm4vla.suites.schema import Metric
 
 METRICS = (
     Metric(name="length", kind="mean", of="solved", headline=True),

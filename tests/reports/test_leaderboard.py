@@ -13,14 +13,13 @@ from statsmodels.stats.proportion import proportion_confint
 from tests.reports.conftest import FACTS, emoji_result, emoji_run, exhibit, fill, quarantined
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import StoreError, UnknownName
-from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.board.leaderboard import leaderboard
 from vlm4vla.reports.tables import terminal
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.numbers import score
 from vlm4vla.store import RunRecord
-from vlm4vla.suites.schema import Metric
 
 
 def cells(found, policy, task="all"):

@@ -8,12 +8,11 @@ import pytest
 from tests.bench import bench
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, MissingDependency
-from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.correlation.mixed import check, mixed_model
 from vlm4vla.stats.mixed import Trials
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.library import Score, Source
-from vlm4vla.suites.schema import Metric
 
 METRICS = (Metric(name="success", kind="rate", of="success", headline=True),)
 SOLVED = {

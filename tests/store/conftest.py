@@ -1,8 +1,8 @@
 import pytest
 
 from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.result import Metric
 from vlm4vla.store import RunRecord, Store
-from vlm4vla.suites.schema import Metric
 
 METRICS = (
     Metric(name="success", kind="rate", of="success", headline=True),

@@ -193,7 +193,13 @@ def test_values_of_other_kinds_within_json_are_named(whole, tmp_path):
             read_everything(path)
 
 
-@pytest.mark.parametrize("value", ["{}", "[]", '{"name": "success"}', '[{"name": "success"}]'])
+SUCCESS = {"name": "success", "kind": "rate", "of": "success"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["{}", "[]", json.dumps(SUCCESS), '[{"name": "success"}]', json.dumps([SUCCESS | {"more": 1}])],
+)
 def test_metrics_that_are_no_list_of_some_are_named(value, whole, tmp_path):
     path = tmp_path / "bench.db"
     path.write_bytes(whole)

@@ -12,6 +12,7 @@ from vlm4vla.core.errors import BadInput, MissingDependency, OutOfRange, Unknown
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from vlm4vla.core.result import Metric
     from vlm4vla.reports.compare.comparison import Comparison
     from vlm4vla.reports.compare.pairing import Terms
     from vlm4vla.rollout.events import Event
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from vlm4vla.runs.plan import RunPlan
     from vlm4vla.runs.request import RunRequest
     from vlm4vla.stats.rules import Betting, Step
-    from vlm4vla.suites.schema import Metric
 
 _LINE_EVERY_S = 10.0
 

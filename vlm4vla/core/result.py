@@ -1,10 +1,11 @@
-"""What one episode left behind."""
+"""What one episode left behind, and what is counted of many."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 
@@ -63,3 +64,21 @@ class EpisodeResult:
     def queries(self) -> int:
         """How often the policy was asked."""
         return len(self.query_steps)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of the leaderboard, computed from episode rows. Stores keep it field by field."""
+
+    name: str
+    kind: Literal["rate", "mean"]
+    """`rate`: share of episodes where `of` is true; `mean`: average of `of`."""
+    of: str
+    """`success`, `success_any`, `success_last`, a stage, or a measure."""
+    given: str | None = None
+    """Only episodes where this is true count (recognition, given execution)."""
+    chance: float | None = None
+    """What a policy that knows nothing scores."""
+    headline: bool = False
+    table: str = ""
+    """The further table it belongs to (a suite file's `tables`); empty: of the leaderboard."""

@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vlm4vla.core.episode import JSON
-from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports import marks
 from vlm4vla.stats.intervals import Estimate, bootstrap_mean, stratified_rate, upper_bound
 from vlm4vla.store.records import EpisodeRow, RunRecord, RunStatus
-from vlm4vla.suites.schema import Metric
 
 ALL = "all"
 """The name of the row that averages over tasks, each weighing the same."""

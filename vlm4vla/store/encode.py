@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 from sqlalchemy import Boolean, Column, Float, Integer, Table, Text
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind, StoreError
-from vlm4vla.core.result import EpisodeResult, Outcome, Timing
+from vlm4vla.core.result import EpisodeResult, Metric, Outcome, Timing
 from vlm4vla.store.connect import Columns
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace, now
 from vlm4vla.store.schema import (
@@ -28,7 +29,6 @@ from vlm4vla.store.schema import (
     traces,
     vqa_scores,
 )
-from vlm4vla.suites.schema import Metric
 
 VIDEOS = "videos"
 """Folder among the artifacts. What lies there is named from it on, so that it moves with them."""
@@ -223,7 +223,9 @@ def _sorted(value: Mapping[str, Any]) -> str:
 
 
 _SETTINGS = _json(_sorted, dict)
-_METRICS = TypeAdapter(Annotated[tuple[Metric, ...], Field(min_length=1)])
+_METRICS = TypeAdapter(
+    Annotated[tuple[Metric, ...], Field(min_length=1)], config=ConfigDict(extra="forbid")
+)
 _PLAIN = {
     Text: _plain(str, storable),
     Integer: _plain(int),
@@ -238,7 +240,7 @@ _ENCODED = {
     runs.c.provenance: _json(dumps, dict),
     runs.c.continued: _Codec(dumps, lambda stored: tuple(_json(dumps, list, dict).read(stored))),
     runs.c.metrics: _Codec(
-        lambda metrics: dumps([metric.model_dump(mode="json") for metric in metrics]),
+        lambda metrics: dumps([asdict(metric) for metric in metrics]),
         lambda stored: _METRICS.validate_python(json.loads(stored)),
     ),
     runs.c.success_rule: _Codec(storable, lambda stored: {"last": "last", "any": "any"}[stored]),

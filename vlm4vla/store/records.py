@@ -10,9 +10,8 @@ from typing import Literal, cast
 
 from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.errors import ErrorKind
-from vlm4vla.core.result import Outcome, Timing
+from vlm4vla.core.result import Metric, Outcome, Timing
 from vlm4vla.core.simulator import Floats
-from vlm4vla.suites.schema import Metric
 
 
 def now() -> str:

@@ -15,7 +15,7 @@ from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import InvalidFile, UnknownName
 from vlm4vla.core.files import shipped
 from vlm4vla.core.formats import FileFormat, refuse_unknown
-from vlm4vla.suites.schema import Metric, Protocol, Strict, SuiteFacts, SuiteFile
+from vlm4vla.suites.schema import MetricFields, Protocol, Strict, SuiteFacts, SuiteFile
 
 SUITE_FORMAT = FileFormat("suite file")
 """Each file of a chain says its own."""
@@ -140,7 +140,7 @@ def _first_problem(error: ValidationError, model: type[Strict]) -> str:
     place = ".".join(str(part) for part in problem["loc"]) or "top level"
     text = problem["msg"]
     if problem["type"] == "extra_forbidden":
-        inner: dict[str, type[Strict]] = {"metrics": Metric, "protocols": Protocol}
+        inner: dict[str, type[Strict]] = {"metrics": MetricFields, "protocols": Protocol}
         fields = inner.get(str(problem["loc"][0]), model).model_fields
         near = get_close_matches(str(problem["loc"][-1]), fields, n=2)
         text = "there is no such field."

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vlm4vla.core.result import Metric
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 
 
@@ -15,21 +17,21 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Metric(Strict):
-    """One column of the leaderboard, computed from episode rows."""
+class MetricFields(Strict):
+    """A `core.metric.Metric` as a suite file says it."""
 
     name: Name
     kind: Literal["rate", "mean"]
-    """`rate`: share of episodes where `of` is true; `mean`: average of `of`."""
     of: str
-    """`success`, `success_any`, `success_last`, a stage, or a measure."""
     given: str | None = None
-    """Only episodes where this is true count (recognition, given execution)."""
     chance: float | None = None
-    """What a policy that knows nothing scores."""
     headline: bool = False
     table: str = ""
-    """The further table it belongs to (`SuiteFile.tables`); empty: a column of the leaderboard."""
+
+    @property
+    def metric(self) -> Metric:
+        """The metric itself."""
+        return Metric(**dict(self))
 
 
 class Protocol(Strict):
@@ -44,8 +46,8 @@ class SuiteFacts(Strict):
 
     differs: str = ""
     """In what a printed number differs at least from one measured here."""
-    metrics: Annotated[list[Metric], Field(min_length=1)] = [
-        Metric(name="success", kind="rate", of="success", headline=True)
+    metrics: Annotated[list[MetricFields], Field(min_length=1)] = [
+        MetricFields(name="success", kind="rate", of="success", headline=True)
     ]
 
 

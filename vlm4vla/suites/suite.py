@@ -9,8 +9,9 @@ from typing import Literal, cast
 from vlm4vla.core.episode import JSON, Episode
 from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange, UnknownName
 from vlm4vla.core.reference import load_object
+from vlm4vla.core.result import Metric
 from vlm4vla.suites.files import load_file
-from vlm4vla.suites.schema import Metric, SuiteFile
+from vlm4vla.suites.schema import SuiteFile
 
 Scalar = str | int | float | bool
 
@@ -88,7 +89,7 @@ def load(
         options=options,
         protocol=protocol or "default",
         episodes=tuple(_generate(file, options)),
-        metrics=(*file.metrics, *_of_tables(file)),
+        metrics=(*(one.metric for one in file.metrics), *_of_tables(file)),
         success=file.success,
         execution=file.execution,
     )

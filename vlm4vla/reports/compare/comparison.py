@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.core.result import Outcome
+from vlm4vla.core.result import Metric, Outcome
 from vlm4vla.reports.compare.caveats import caveats, of_checkpoints
 from vlm4vla.reports.compare.contrast import Contrast, Rows, anytime, paired, unpaired
 from vlm4vla.reports.compare.pairing import ALPHA, Terms, find_run, pair_order, shared_metrics
@@ -16,7 +16,6 @@ from vlm4vla.reports.scores import ALL, Row, rows_of, short_hash, status_of
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import RunRecord, Store, Where, reading
 from vlm4vla.store.records import RunStatus
-from vlm4vla.suites.schema import Metric
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.result import Metric
 from vlm4vla.reports.scores import ALL, BOOTSTRAP_SEED, counted
 from vlm4vla.stats import power
 from vlm4vla.stats.equivalence import tost_means, tost_paired_rates, tost_rates
@@ -16,7 +17,6 @@ from vlm4vla.stats.paired import PairedCounts, mcnemar, sign_flip, stratified_ne
 from vlm4vla.stats.sequential import sequential, until_decided
 from vlm4vla.stats.unpaired import mean_test, newcombe_unpaired, rate_test
 from vlm4vla.store import EpisodeRow
-from vlm4vla.suites.schema import Metric
 
 Rows = Mapping[EpisodeKey, EpisodeRow]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
+from vlm4vla.core.result import Metric
 from vlm4vla.reports.compare.caveats import differing
 from vlm4vla.store import RunRecord, Store
-from vlm4vla.suites.schema import Metric
 
 ALPHA = 0.05
 

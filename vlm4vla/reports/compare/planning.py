@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
+from vlm4vla.core.result import Metric
 from vlm4vla.stats import power
 from vlm4vla.stats.intervals import Z95, wilson
-from vlm4vla.suites.schema import Metric
 from vlm4vla.suites.suite import Suite, load
 
 if TYPE_CHECKING:
