@@ -1,5 +1,7 @@
 """Three lines from a store to a figure."""
 
+import subprocess
+import sys
 import xml.dom.minidom
 
 import pytest
@@ -69,3 +71,15 @@ def test_mistakes_are_named(pytestconfig, tmp_path):
         figures.decomposition("experts", store=path)
     with pytest.raises(StoreError):
         figures.leaderboard("toy", store=tmp_path / "none.db")
+
+
+def test_a_study_is_loaded_by_its_own_figure_alone():
+    code = (
+        "import sys\n"
+        "from vlm4vla import figures\n"
+        "figures.correlation('VLM4VLA general capability (Fig. 3 x-axis)', 'libero_10', "
+        "published=True)\n"
+        "print(*(name for name in sys.modules if name.startswith('vlm4vla.studies')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

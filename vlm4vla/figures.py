@@ -23,8 +23,6 @@ from vlm4vla.reports.figures.intervals import Interval, intervals
 from vlm4vla.reports.scores import ALL
 from vlm4vla.reports.tables.registry import Selection, opened
 from vlm4vla.store import Where, reading
-from vlm4vla.studies.emoji.decomposition import decomposed
-from vlm4vla.studies.emoji.decomposition_figure import decomposition as _decomposition
 
 __all__ = ["Drawing", "correlation", "decomposition", "leaderboard"]
 
@@ -81,6 +79,9 @@ def decomposition(
         StoreError: the store cannot be read.
         UnknownName: no such policy.
     """
+    from vlm4vla.studies.emoji.decomposition import decomposed
+    from vlm4vla.studies.emoji.decomposition_figure import decomposition as drawn
+
     origin = "paper" if published else "ours"
     with opened(store, Selection(published=published)) as read:
         splits = decomposed(read, (), published).splits
@@ -88,7 +89,7 @@ def decomposition(
     latest = {one.split: one for one in scores if one.policy == policy}
     if not latest:
         raise UnknownName("policy with emoji results", policy, {one.policy for one in scores})
-    return _wide(_decomposition(tuple(latest.values()), ax), width)
+    return _wide(drawn(tuple(latest.values()), ax), width)
 
 
 def leaderboard(
