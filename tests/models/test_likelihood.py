@@ -31,7 +31,7 @@ def expected(logits, answer):
 
 def test_paligemma_reads_its_question_both_ways_and_its_answer_causally(checkpoints):
     for name in ("paligemma-1", "paligemma-2"):
-        reader = LabelReader.load(name, checkpoints[name], "what is it?")
+        reader = LabelReader.load(name, "what is it?", checkpoints[name])
         inner, tokens = reader.backbone.model, reader.backbone.tokens
         frames, answer = images(2), tokens(LABEL)
         prompt = [inner.config.image_token_id] * 16 + tokens("<bos>answer en what is it?\n")
@@ -46,7 +46,7 @@ def test_paligemma_reads_its_question_both_ways_and_its_answer_causally(checkpoi
 
 
 def test_qwen_sees_the_picture_where_it_was_trained_to(checkpoints):
-    reader = LabelReader.load("qwen3vl-4b", checkpoints["qwen3vl-4b"], "what is it?")
+    reader = LabelReader.load("qwen3vl-4b", "what is it?", checkpoints["qwen3vl-4b"])
     inner, tokens = reader.backbone.model, reader.backbone.tokens
     frames, answer = images(1), tokens(LABEL)
     patches, grid = reader.backbone.patches(torch.from_numpy(frames))
@@ -64,7 +64,7 @@ def test_qwen_sees_the_picture_where_it_was_trained_to(checkpoints):
 
 
 def test_kosmos_answers_behind_its_latents(checkpoints):
-    reader = LabelReader.load("kosmos-2", checkpoints["kosmos-2"], "what is it?")
+    reader = LabelReader.load("kosmos-2", "what is it?", checkpoints["kosmos-2"])
     inner, tokens = reader.backbone.model, reader.backbone.tokens
     frames, answer = images(2), tokens(LABEL)
     latents = inner.config.latent_query_num
@@ -82,7 +82,7 @@ def test_kosmos_answers_behind_its_latents(checkpoints):
 
 @pytest.mark.parametrize("name", ["paligemma-1", "kosmos-2"])
 def test_each_picture_is_read_for_itself(name, checkpoints):
-    reader = LabelReader.load(name, checkpoints[name])
+    reader = LabelReader.load(name, "what is it?", checkpoints[name])
     frames = images()
     together = reader(frames, LABEL)
     assert together.shape == (3,) and np.all(together < 0)
@@ -93,12 +93,17 @@ def test_each_picture_is_read_for_itself(name, checkpoints):
 
 def test_mistakes_are_named(checkpoints, tmp_path):
     with pytest.raises(UnknownName):
-        LabelReader.load("qwen4vl", checkpoints["kosmos-2"])
+        LabelReader.load("qwen4vl", "what is it?", checkpoints["kosmos-2"])
     with pytest.raises(BadInput, match="no text output"):
-        LabelReader.load("toy", checkpoints["kosmos-2"])
+        LabelReader.load("toy", "what is it?", checkpoints["kosmos-2"])
     with pytest.raises(MissingAsset):
-        LabelReader.load("kosmos-2", tmp_path)
+        LabelReader.load("kosmos-2", "what is it?", tmp_path)
     with pytest.raises(BadInput, match="device"):
-        LabelReader.load("kosmos-2", checkpoints["kosmos-2"], device="tpu:9")
+        LabelReader.load("kosmos-2", "what is it?", checkpoints["kosmos-2"], device="tpu:9")
     with pytest.raises(BadInput, match="no tokens"):
-        LabelReader.load("kosmos-2", checkpoints["kosmos-2"])(images(1), "")
+        LabelReader.load("kosmos-2", "what is it?", checkpoints["kosmos-2"])(images(1), "")
+
+
+def test_what_is_asked_is_the_studys_to_say(checkpoints):
+    with pytest.raises(TypeError, match="question"):
+        LabelReader.load("kosmos-2", source=checkpoints["kosmos-2"])

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,8 +55,10 @@ def premise(
     store: StoreOption = None,
 ) -> None:
     """Run GrinningFace's premise test: three cards, which of them is meant?"""
+    from vlm4vla.cli.screen import print_json
     from vlm4vla.models.registry import entry
     from vlm4vla.models.sources import require
+    from vlm4vla.reports.tables.numbers import PERCENT, interval_text
     from vlm4vla.simulators.grinningface import art as pictures
     from vlm4vla.store import Store
     from vlm4vla.studies.emoji import premise as test
@@ -65,16 +67,16 @@ def premise(
     asked = {one: test.questions(one, questions, labels) for one in split or test.SPLITS}
     version = pictures.version(art)
     require("torch", "transformers")
-    from vlm4vla.models.likelihood import QUESTION, LabelReader
+    from vlm4vla.models.likelihood import LabelReader
 
     facts: dict[str, JSON] = {
         "backbone": backbone, "checkpoint": source, "labels": labels, "art": version,
-        "question": question or QUESTION,
+        "question": question or test.QUESTION,
     }  # fmt: skip
     model = name or (Path(checkpoint).name if checkpoint else backbone)
     found = []
     with Store.open(store, create=True) as opened:
-        reader = LabelReader.load(backbone, source, question or QUESTION, device)
+        reader = LabelReader.load(backbone, str(facts["question"]), source, device)
         for one, listed in asked.items():
             started = time.monotonic()
             answers = _watched(test.ask(reader, listed, art), one, len(listed))
@@ -83,12 +85,13 @@ def premise(
             found.append(accuracy)
             if not json_:
                 typer.echo(
-                    f"{model}  {one}: {100 * accuracy.value:.1f} % [{100 * accuracy.low:.0f}, "
-                    f"{100 * accuracy.high:.0f}], n = {accuracy.n} (chance 33.3, "
+                    f"{model}  {one}: {PERCENT.text(accuracy.value)} % "
+                    f"{interval_text(accuracy.low, accuracy.high, PERCENT)}, n = {accuracy.n} "
+                    f"(chance {PERCENT.text(accuracy.chance)}, "
                     f"p = {accuracy.p_chance:.2g}), {accuracy.seconds} s"
                 )
     if json_:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=1))
+        print_json(found)
     else:
         typer.echo(f"Kept in the store: bench vqa list --benchmark '{found[-1].benchmark}'")
 

@@ -23,7 +23,6 @@ from vlm4vla.models.paligemma import PaliGemma
 from vlm4vla.models.reading import Frames
 from vlm4vla.models.registry import backbone_class, entry
 
-QUESTION = "What is the name of this emoji?"
 SIDE = 224
 """Pixels that every image is brought to before the backbone's own resize, as in a VLA."""
 
@@ -54,15 +53,13 @@ class LabelReader:
         self._question = backbone.tokens(after)
 
     @classmethod
-    def load(
-        cls, name: str, source: str | Path = "", question: str = QUESTION, device: str = "cpu"
-    ) -> Self:
+    def load(cls, name: str, question: str, source: str | Path = "", device: str = "cpu") -> Self:
         """The pretrained model behind a backbone's name.
 
         Args:
             name: a registered backbone of the transformers library, e.g. `qwen3vl-4b`.
-            source: local folder or hub id; by default the backbone's own. Nothing is fetched.
             question: what is asked about each image.
+            source: local folder or hub id; by default the backbone's own. Nothing is fetched.
             device: torch's name of it; float32 on `cpu`, bfloat16 elsewhere.
 
         Raises:

@@ -26,7 +26,7 @@ class Printed:
 
     @property
     def standard_error(self) -> float | None:
-        """Half the interval over 1.96; None without an interval."""
+        """Half the interval over `Z95`, the normal's 97.5 % point; None without an interval."""
         if self.low is None or self.high is None:
             return None
         return (self.high - self.low) / (2 * Z95)

@@ -21,6 +21,7 @@ from vlm4vla.suites.files import load_file
 from vlm4vla.suites.grinningface import episodes
 
 SPLITS = ("id", "train", "val", "hard")
+QUESTION = "What is the name of this emoji?"
 CARDS = 3
 CHANCE = 1 / CARDS
 
