@@ -283,3 +283,10 @@ def test_only_the_store_knows_its_database():
     outside = [path for path in TREES if not path.is_relative_to(PACKAGE / "store")]
     words = {name(p): DATABASE.findall(DEFAULT_STORE.sub("", p.read_text())) for p in outside}
     assert {module: found for module, found in words.items() if found} == {}
+
+
+def test_verbs_have_one_writer_of_json_and_of_intervals():
+    own = re.compile(r"(print|echo|write)\(json\.dumps|\[\{100 \*")
+    assert own.search("print(json.dumps(found))") and own.search('f"[{100 * low:.0f}, ..."')
+    verbs = [path for path in TREES if path.parent == PACKAGE / "cli"]
+    assert [name(path) for path in verbs if own.search(path.read_text())] == []

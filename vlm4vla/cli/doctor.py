@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-
 import typer
 
 from vlm4vla.cli.options import JsonOption, StoreOption
@@ -17,7 +14,7 @@ def doctor(json_: JsonOption = False, store: StoreOption = None) -> None:
 
     Ends with 0 where nothing is wrong, else with 1.
     """
-    from vlm4vla.cli.screen import screen
+    from vlm4vla.cli.screen import print_json, screen
     from vlm4vla.environments.checkup import checkup
     from vlm4vla.store.files import room
 
@@ -34,7 +31,7 @@ def doctor(json_: JsonOption = False, store: StoreOption = None) -> None:
             console.print(f"      {line}", style="bold", soft_wrap=True)
     wrong = sum(finding.level == "wrong" for finding in findings)
     if json_:
-        print(json.dumps([asdict(finding) for finding in findings], indent=1))
+        print_json(findings)
     else:
         console.print(f"\n{wrong} wrong" if wrong else "\nNothing is wrong.", style="bold")
     if wrong:

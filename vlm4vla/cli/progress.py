@@ -15,6 +15,7 @@ from rich.text import Text
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.reports.tables.numbers import TENTHS, interval_text
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
 from vlm4vla.runs.execute import Opened
 from vlm4vla.runs.plan import RunPlan
@@ -111,7 +112,8 @@ class LiveProgress:
         shown = "success -"
         if valid:
             low, high = wilson(successes, valid)
-            shown = f"success {100 * successes / valid:.1f}% [{100 * low:.1f}, {100 * high:.1f}]"
+            interval = interval_text(float(low), float(high), TENTHS)
+            shown = f"success {TENTHS.text(successes / valid)}% {interval}"
         return shown + (f", {counted(errors, 'error')}" if errors else "")
 
     @property

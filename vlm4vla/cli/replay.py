@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from dataclasses import replace
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 
 from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.cli.screen import print_json
 from vlm4vla.cli.signature import Spread
 from vlm4vla.core.errors import BadInput
 from vlm4vla.runs.request import RunRequest
@@ -139,7 +139,7 @@ def _tell(done: Replay, as_json: bool) -> None:
             "success_any": result.success_any,
             "success_last": result.success_last,
             "steps": result.steps,
-            # Other people's simulators may report numpy's scalars, which JSON does not know.
+            # Other people's simulators may count where they should say yes or no.
             "stages": {name: bool(reached) for name, reached in result.stages.items()},
             "measures": {
                 name: None if value is None else float(value)
@@ -149,7 +149,7 @@ def _tell(done: Replay, as_json: bool) -> None:
             "differences": list(done.differences),
             "changed": list(done.changed),
         }
-        print(json.dumps(shown, indent=2))
+        print_json(shown)
         return
     console = Console(highlight=False)
     console.print(f"{result.key}: {result.outcome.value} after {result.steps} steps")
