@@ -93,6 +93,18 @@ def test_a_suite_and_a_campaign_of_format_1_are_read(tmp_path, number):
     assert campaign.columns[0].task == "all"
 
 
+@pytest.mark.parametrize("name", ["toy", "grinningface_val"])
+def test_a_suite_that_0_2_0_shipped_is_todays(name):
+    old = load(str(FORMATS / "0.2.0" / f"{name}.yaml"))
+    assert len(old.episodes) >= 20
+    assert old == load(name)
+
+
+def test_a_campaign_that_0_2_0_shipped_is_todays():
+    old = load_campaign(str(FORMATS / "0.2.0" / "vlm4vla_table2.yaml"))
+    assert old == load_campaign("vlm4vla_table2")
+
+
 @pytest.mark.parametrize("number", ["2", "0", "one", "1.0", "true"])
 def test_another_format_is_refused_by_its_number(tmp_path, number):
     head = f"format: {number}\n"
