@@ -17,6 +17,7 @@ import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -175,14 +176,16 @@ def run_python(block: Block, folder: Path) -> list[str]:
     before, path = Path.cwd(), list(sys.path)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
+    module = sys.modules["page"] = ModuleType("page")  # dataclasses look their module up
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(block.text, "page", "exec"), {"__name__": "page"})
+            exec(compile(block.text, "page", "exec"), vars(module))
     except Exception as error:
         return [f"{type(error).__name__}: {error}"]
     finally:
         os.chdir(before)
         sys.path[:] = path
+        del sys.modules["page"]
     return []
 
 

@@ -153,7 +153,7 @@ MISTAKES = {
     "suite file": (("--policy", "expert", "--suite", "x.yaml"), "No such file", "bench list"),
     "misspelt field": (
         ("--policy", "expert", "--suite", "misspelt.yaml"),
-        "misspelt.yaml: simulater",
+        "misspelt.yaml: there is no field 'simulater'",
         "Did you mean simulator?",
     ),
     "misspelt metric": (
@@ -183,7 +183,7 @@ MISTAKES = {
     ),
     "camera": (
         ("--policy", "own:Elsewhere", "--suite", "toy"),
-        "no camera 'wrist' (there are: top)",
+        "no camera 'wrist' (there are: top, third_person)",
     ),
     "replay without a run": (("--policy", "replay", "--suite", "toy"), "--policy-option run=RUN"),
     "replay without a store": (

@@ -83,7 +83,7 @@ def test_the_page_holds_everything_and_needs_nothing_else(emoji, tmp_path, pictu
     assert "://" not in out.read_text()
 
 
-EVIL = "<script>alert('x')</script>\"&{{ 7 * 7 }}$\\frac{$"
+EVIL = "<script>alert('x')</script>\"&{{ 7919 * 7919 }}$\\frac{$"
 
 
 def test_what_a_run_says_cannot_break_the_page(store, tmp_path, picture):
@@ -106,7 +106,7 @@ def test_what_a_run_says_cannot_break_the_page(store, tmp_path, picture):
     assert text.count("<script") == 1
     assert not [name for _, attributes in page.tags for name in attributes if name[:2] == "on"]
     said = "".join(page.text)
-    assert said.count(EVIL) > 40 and "49" not in re.sub(r"data:[^ ]*|\d+\.\d+", "", said)
+    assert said.count(EVIL) > 40 and str(7919 * 7919) not in said
     assert {alt for tag, one in page.tags for alt in [one.get("alt")] if tag == "img"} == {EVIL}
 
 

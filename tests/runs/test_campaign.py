@@ -118,6 +118,7 @@ def test_a_campaign_runs_what_it_can_and_continues(tmp_path, ray_session):
     from vlm4vla.core.specs import CameraRequest
     from vlm4vla.models import checkpoint
     from vlm4vla.models.config import VLAConfig
+    from vlm4vla.models.decoders.config import MLPConfig
     from vlm4vla.models.vla import VLA
     from vlm4vla.simulators import plugin
 
@@ -133,7 +134,8 @@ def test_a_campaign_runs_what_it_can_and_continues(tmp_path, ray_session):
     assert said.count("no suite 'moon_landing'") == 2
 
     action = plugin("toy").describe({}).action
-    config = VLAConfig("toy", "", action, CameraRequest("top", 64, 64), chunk=30, scratch=True)
+    camera = CameraRequest("top", 64, 64)
+    config = VLAConfig("toy", "", action, (camera,), decoder=MLPConfig(chunk=30), scratch=True)
     checkpoint.save(VLA.build(config), tmp_path / "ck" / "carrying" / "toy")
     said = bench(*command, cwd=tmp_path, code=1, **told)
     assert "4 episodes, 4 already stored" in said and "2 of 4 runs complete" in said
