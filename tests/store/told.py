@@ -18,7 +18,7 @@ def told(path):
         for run in store.runs():
             rows = store.episodes(run.id)
             runs[run.id] = {
-                "record": asdict(run),
+                "record": asdict(run) | {"metrics": run.metrics},
                 "finished": {str(key): outcome for key, outcome in store.finished(run.id).items()},
                 "episodes": [asdict(row) | {"video": row.video.split("/")[-3:]} for row in rows],
                 "faults": [asdict(fault) for fault in store.faults(run.id)],
