@@ -126,7 +126,7 @@ def test_hosts_run_in_another_python_than_the_installed_one(installed, tmp_path)
         "--python", second / "bin" / "python", cwd=tmp_path, VLM4VLA_CACHE=str(tmp_path / "cache"),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    (copy,) = (tmp_path / "cache" / "source").iterdir()
+    (copy,) = (p for p in (tmp_path / "cache" / "source").iterdir() if p.is_dir())
     assert {path.name for path in (copy / "vlm4vla").iterdir() if path.is_dir()} - {
         "__pycache__"
     } == {"core", "rollout", "simulators", "data"}
