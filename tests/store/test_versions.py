@@ -57,7 +57,9 @@ def check_numbers(version, path):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """What lies there, without the journal that a process may leave for the next one to fold in."""
+    journal = ("-wal", "-shm")
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(journal))
 
 
 def mark_of(path):
