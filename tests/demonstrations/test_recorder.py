@@ -20,8 +20,8 @@ from tests.training import counting
 from vlm4vla.core.episode import Episode, EpisodeKey
 from vlm4vla.core.specs import CameraRequest, ObservationRequest
 from vlm4vla.demonstrations.open import open_demonstrations
+from vlm4vla.demonstrations.recorder import steps_to_draw
 from vlm4vla.demonstrations.samples import Chunks
-from vlm4vla.demonstrations.selection import steps_to_draw
 from vlm4vla.simulators import plugin
 from vlm4vla.simulators.toy.world import World
 from vlm4vla.store import Store
@@ -140,7 +140,7 @@ def test_a_killed_recording_goes_on_and_ends_the_same(recorded, tmp_path):
 BEGIN = """
 import resource, signal, sys
 from pathlib import Path
-from vlm4vla.demonstrations.selection import FrameSelection
+from vlm4vla.demonstrations.recorder import FrameSelection
 from vlm4vla.runs.plan import resolve
 from vlm4vla.runs.record import recorder
 from vlm4vla.runs.replay import request_of

@@ -55,7 +55,7 @@ def demos(
 
     The same command continues where it was stopped. Train with: bench train --data OUT
     """
-    from vlm4vla.demonstrations.selection import FrameSelection, camera_requests
+    from vlm4vla.demonstrations.recorder import FrameSelection, camera_requests
     from vlm4vla.runs.plan import resolve
     from vlm4vla.runs.record import recorder
     from vlm4vla.runs.replay import request_of

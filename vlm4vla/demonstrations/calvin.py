@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +20,32 @@ from vlm4vla.core.conventions import CONVENTIONS
 from vlm4vla.core.errors import InvalidFile
 from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.core.specs import ActionSpec
-from vlm4vla.demonstrations.samples import Demonstrations
+from vlm4vla.demonstrations.samples import Demonstrations, Trajectory
 
 CAMERAS = {"static": "rgb_static", "gripper": "rgb_gripper"}
 """Our name -> the file's."""
 _LANGUAGE = Path("lang_annotations") / "auto_lang_ann.npy"
 
 
-class CalvinTrajectory:
+@dataclass(frozen=True, eq=False)
+class CalvinTrajectory(Trajectory):
     """One annotated stretch."""
 
-    def __init__(self, folder: Path, first: int, last: int, text: str) -> None:
-        """Steps `first` to `last`, both included."""
-        self.key = f"{folder} steps {first} to {last}"
-        self.length = last - first + 1
-        self.pictured = range(self.length)
-        self._folder, self._first, self._text = folder, first, text
-
-    def instruction(self, step: int) -> str:
-        """The annotation."""
-        return self._text
+    folder: Path
+    first: int
+    """The number of its first step."""
 
     def actions(self, start: int, stop: int) -> Floats:
         """`rel_actions` of the steps, scaled to [-1, 1] as stored."""
-        return np.stack([self._field(step, "rel_actions") for step in range(start, stop)]).astype(
-            np.float64
-        )
+        stored = [self._field(step, "rel_actions") for step in range(start, stop)]
+        return np.stack(stored).astype(np.float64)
 
     def image(self, step: int, camera: str) -> Frames:
         """The step's picture."""
         return np.asarray(self._field(step, CAMERAS[camera]), np.uint8)
 
     def _field(self, step: int, name: str) -> Any:
-        path = self._folder / f"episode_{self._first + step:07d}.npz"
+        path = self.folder / f"episode_{self.first + step:07d}.npz"
         try:
             with np.load(path, allow_pickle=False) as stored:
                 return stored[name]
@@ -82,7 +76,7 @@ def load(path: Path, named: ActionSpec | None) -> Demonstrations:
         action=named or CONVENTIONS["calvin"],
         cameras=tuple(CAMERAS),
         trajectories=[
-            CalvinTrajectory(folder, first, last, text)
+            CalvinTrajectory(text, last - first + 1, range(last - first + 1), folder, first)
             for (first, last), text in zip(spans, texts, strict=True)
         ],
         tail="repeat",

@@ -8,9 +8,9 @@ Layout: huggingface/lerobot, `lerobot/datasets`. Nothing is fetched and LeRobot 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +23,9 @@ from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.core.specs import ActionSpec
 from vlm4vla.demonstrations.ours import OURS, json_object, origin
 from vlm4vla.demonstrations.pictures import decode, read_frame
-from vlm4vla.demonstrations.samples import Demonstrations
+from vlm4vla.demonstrations.samples import Demonstrations, Trajectory
 
 ACTION, IMAGES, INFO = "action", "observation.images.", "meta/info.json"
-
-
-@dataclass(frozen=True)
-class _Video:
-    path: Path
-    start_s: float
-    """Where the episode begins in the file."""
 
 
 @dataclass(frozen=True)
@@ -42,47 +35,37 @@ class _Piece:
     index: int
     length: int
     table: Path
-    first_row: int | None
-    """Row of its first step in the file; None: the whole file is this episode."""
-    videos: Mapping[str, _Video]
+    first_row: int
+    """Row of its first step in that file."""
+    videos: Mapping[str, tuple[Path, float]]
+    """Camera -> film, and the second at which the episode begins in it."""
 
 
-class LeRobotTrajectory:
+@dataclass(frozen=True, eq=False)
+class LeRobotTrajectory(Trajectory):
     """A stretch of an episode under one instruction; actions in memory, pictures on disk."""
 
-    def __init__(
-        self,
-        folder: Path,
-        piece: _Piece,
-        first: int,
-        actions: NDArray[np.float32],
-        text: str,
-        pictured: Sequence[int],
-        fps: float,
-    ) -> None:
-        """`first`: the episode's step with which the stretch begins. Nothing is opened yet."""
-        self.key = f"{folder} episode {piece.index}" + (f" from step {first}" if first else "")
-        self.length = len(actions)
-        self.pictured = pictured
-        self._piece, self._first, self._fps = piece, first, fps
-        self._actions, self._text = actions, text
-
-    def instruction(self, step: int) -> str:
-        """The stretch's task."""
-        return self._text
+    where: str
+    """For messages."""
+    piece: _Piece
+    first: int
+    """The episode's step with which the stretch begins."""
+    rows: NDArray[np.float32]
+    """(length, A)."""
+    fps: float
 
     def actions(self, start: int, stop: int) -> Floats:
         """Rows `start` to `stop`."""
-        return self._actions[start:stop].astype(np.float64)
+        return self.rows[start:stop].astype(np.float64)
 
     def image(self, step: int, camera: str) -> Frames:
         """From the Parquet file, or the nearest frame of the video."""
-        step += self._first
-        video = self._piece.videos.get(camera)
-        if video is not None:
-            return read_frame(video.path, video.start_s + step / self._fps)
-        row = (self._piece.first_row or 0) + step
-        return decode(_cell(self._piece.table, f"{IMAGES}{camera}", row), self.key)
+        step += self.first
+        if camera in self.piece.videos:
+            film, begins = self.piece.videos[camera]
+            return read_frame(film, begins + step / self.fps)
+        row = self.piece.first_row + step
+        return decode(_cell(self.piece.table, f"{IMAGES}{camera}", row), self.where)
 
 
 def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
@@ -96,8 +79,16 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
         BadInput: it is not such a set, is of another version, or its convention is not known.
     """
     info = json_object(folder / INFO)
-    ours = origin(folder)
-    action = _convention(folder, ours, named)
+    recorded, recipe, action = origin(folder), "", named
+    if recorded is not None:
+        action = conventions.from_json(recorded.get("action"), str(folder / OURS))
+        simulator = recorded.get("comparability", {}).get("simulator")
+        recipe = "calvin" if simulator == "calvin" else "emoji"
+    if action is None:
+        raise BadInput(
+            f"{folder} does not say what its actions mean (frame, units, gripper sign).",
+            "Say it: --convention calvin, libero, bridge or fractal.",
+        )
     version = str(info.get("codebase_version", "?"))
     if not version.startswith(("v2.", "v3.")):
         raise InvalidFile(f"{folder} is LeRobot {version}; v2.0 to v3.0 can be read.")
@@ -110,16 +101,19 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
             "Choose another --convention.",
         )
     filmed = [c for c in cameras if features[f"{IMAGES}{c}"]["dtype"] == "video"]
-    pieces = (_pieces_v2 if version.startswith("v2.") else _pieces_v3)(folder, info, filmed)
-    tasks = _tasks(folder)
-    shown = [c for c in cameras if c not in filmed]
-    fps = float(info["fps"])
+    shown = [f"{IMAGES}{c}" for c in cameras if c not in filmed]
+    tasks, fps = _tasks(folder), float(info["fps"])
+    trajectories: list[LeRobotTrajectory] = []
+    for path, pieces in groupby(_pieces(folder, info, filmed), lambda piece: piece.table):
+        table, pictured = _table(path, shown)
+        for piece in pieces:
+            trajectories += _stretches(folder, piece, table, pictured, tasks, fps)
     return Demonstrations(
         name=str(folder),
         action=action,
         cameras=cameras,
-        trajectories=_read(folder, pieces, tasks, shown, fps),
-        recipe=_recipe(ours),
+        trajectories=trajectories,
+        recipe=recipe,
         robot=str(info.get("robot_type") or ""),
     )
 
@@ -129,55 +123,49 @@ def is_one(folder: Path) -> bool:
     return (folder / INFO).is_file()
 
 
-def _read(
-    folder: Path,
-    pieces: Sequence[_Piece],
-    tasks: Mapping[int, str],
-    shown: Sequence[str],
-    fps: float,
-) -> list[LeRobotTrajectory]:
-    """Everything but the pictures; each Parquet file is read once."""
+def _table(path: Path, shown: Sequence[str]) -> tuple[Any, NDArray[np.bool_]]:
+    """Everything in a Parquet file but the pictures, and which of its rows have one.
+
+    `bench demos` renders only some, the same of all cameras.
+    """
     import pyarrow.parquet as pq
 
-    found, table, loaded = [], None, None
-    for piece in pieces:
-        if piece.table != loaded:
-            try:
-                columns = [ACTION, "task_index"]
-                file = pq.ParquetFile(piece.table)
-                table = file.read(columns=columns)
-                presence = {c: _present(file, f"{IMAGES}{c}") for c in shown[:1]}
-            except (OSError, ValueError, KeyError) as error:
-                raise InvalidFile(f"{piece.table} cannot be read: {error}.") from error
-            loaded = piece.table
-        assert table is not None
-        rows = table.slice(piece.first_row or 0, piece.length)
-        if len(rows) != piece.length:
-            raise InvalidFile(
-                f"{piece.table} holds {len(rows)} steps of episode {piece.index}, "
-                f"the metadata says {piece.length}."
-            )
-        actions = np.stack(rows[ACTION].to_numpy()).astype(np.float32)
-        numbers = rows["task_index"].to_numpy()
-        seen = np.ones(piece.length, bool)
-        for there in presence.values():
-            seen &= there[(piece.first_row or 0) :][: piece.length]
-        # A chunk must not reach into the next instruction, so each begins a trajectory.
-        edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), piece.length]
-        for first, end in pairwise(edges):
-            pictured = [int(step) for step in np.flatnonzero(seen[first:end])]
-            text = tasks[int(numbers[first])]
-            found.append(
-                LeRobotTrajectory(folder, piece, first, actions[first:end], text, pictured, fps)
-            )
-    return found
+    try:
+        file = pq.ParquetFile(path)
+        table = file.read(columns=[ACTION, "task_index"])
+        pictured = np.ones(len(table), bool)
+        for column in shown[:1]:
+            pictured = file.read(columns=[f"{column}.bytes"])[column].is_valid().to_numpy()
+    except (OSError, ValueError, KeyError) as error:
+        raise InvalidFile(f"{path} cannot be read: {error}.") from error
+    return table, pictured
 
 
-def _present(file: Any, column: str) -> Any:
-    """Which rows have a picture: `bench demos` renders only some."""
-    import pyarrow.compute as pc
-
-    return pc.is_valid(file.read(columns=[f"{column}.bytes"])[column]).to_numpy()
+def _stretches(
+    folder: Path,
+    piece: _Piece,
+    table: Any,
+    pictured: NDArray[np.bool_],
+    tasks: Mapping[int, str],
+    fps: float,
+) -> Iterator[LeRobotTrajectory]:
+    """The episode by its instructions: a chunk must not reach into the next one."""
+    rows = table.slice(piece.first_row, piece.length)
+    if len(rows) != piece.length:
+        raise InvalidFile(
+            f"{piece.table} holds {len(rows)} steps of episode {piece.index}, "
+            f"the metadata says {piece.length}."
+        )
+    actions = np.stack(rows[ACTION].to_numpy()).astype(np.float32)
+    numbers = rows["task_index"].to_numpy()
+    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), piece.length]
+    for first, end in pairwise(edges):
+        where = f"{folder} episode {piece.index}" + (f" from step {first}" if first else "")
+        seen = np.flatnonzero(pictured[piece.first_row :][first:end]).tolist()
+        text = tasks[int(numbers[first])]
+        yield LeRobotTrajectory(
+            text, end - first, seen, where, piece, first, actions[first:end], fps
+        )
 
 
 def _cell(path: Path, column: str, row: int) -> bytes:
@@ -196,59 +184,50 @@ def _cell(path: Path, column: str, row: int) -> bytes:
     raise InvalidFile(f"{path} has no row {row}.")
 
 
-def _pieces_v2(folder: Path, info: Mapping[str, Any], filmed: Sequence[str]) -> list[_Piece]:
-    rows = _json_lines(folder / "meta" / "episodes.jsonl")
-    pieces = []
-    for row in rows:
-        index = int(row["episode_index"])
-        names = {"episode_index": index, "episode_chunk": index // int(info["chunks_size"])}
-        videos = {
-            c: _Video(folder / info["video_path"].format(video_key=f"{IMAGES}{c}", **names), 0.0)
-            for c in filmed
-        }
-        table = folder / info["data_path"].format(**names)
-        pieces.append(_Piece(index, int(row["length"]), table, None, videos))
+def _pieces(folder: Path, info: Mapping[str, Any], filmed: Sequence[str]) -> list[_Piece]:
+    """Where each episode lies, in the order in which the metadata lists them."""
+    pieces: list[_Piece] = []
+    begins: dict[Path, int] = {}  # data file -> global index of its first row
+    for row in _episodes(folder, info):
+        table = folder / info["data_path"].format(**_place(info, row, "data"))
+        start = int(row.get("dataset_from_index", 0))
+        first = begins.setdefault(table, start)
+        videos = {}
+        for camera in filmed:
+            key = f"{IMAGES}{camera}"
+            place = _place(info, row, f"videos/{key}")
+            film = folder / info["video_path"].format(video_key=key, **place)
+            videos[camera] = film, float(row.get(f"videos/{key}/from_timestamp", 0.0))
+        index, length = int(row["episode_index"]), int(row["length"])
+        pieces.append(_Piece(index, length, table, start - first, videos))
     return pieces
 
 
-def _pieces_v3(folder: Path, info: Mapping[str, Any], filmed: Sequence[str]) -> list[_Piece]:
+def _episodes(folder: Path, info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row of metadata for each: v2's JSON lines, or v3's Parquet files."""
+    if info["codebase_version"].startswith("v2."):
+        return _json_lines(folder / "meta" / "episodes.jsonl")
     import pyarrow.parquet as pq
 
     files = sorted((folder / "meta" / "episodes").glob("*/*.parquet"))
     if not files:
         raise InvalidFile(f"{folder} has no meta/episodes/*/*.parquet.")
-    pieces: list[_Piece] = []
-    begins: dict[tuple[int, int], int] = {}  # data file -> global index of its first row
-    for file in files:
-        rows = [
-            {k: v for k, v in row.items() if not k.startswith("stats/")}
-            for row in pq.read_table(file).to_pylist()
-        ]
-        for row in rows:
-            place = int(row["data/chunk_index"]), int(row["data/file_index"])
-            start = int(row["dataset_from_index"])
-            first = begins.setdefault(place, start)
-            path = info["data_path"].format(chunk_index=place[0], file_index=place[1])
-            videos = {c: _video_v3(folder, info, row, f"{IMAGES}{c}") for c in filmed}
-            pieces.append(
-                _Piece(
-                    int(row["episode_index"]),
-                    int(row["length"]),
-                    folder / path,
-                    start - first,
-                    videos,
-                )
-            )
-    return pieces
+    tables = [pq.read_table(file) for file in files]
+    return [
+        row
+        for table in tables
+        for row in table.select(
+            [name for name in table.column_names if not name.startswith("stats/")]
+        ).to_pylist()
+    ]
 
 
-def _video_v3(folder: Path, info: Mapping[str, Any], row: Mapping[str, Any], key: str) -> _Video:
-    path = info["video_path"].format(
-        video_key=key,
-        chunk_index=row[f"videos/{key}/chunk_index"],
-        file_index=row[f"videos/{key}/file_index"],
-    )
-    return _Video(folder / path, float(row[f"videos/{key}/from_timestamp"]))
+def _place(info: Mapping[str, Any], row: Mapping[str, Any], key: str) -> dict[str, int]:
+    """What the file of `key` (`data`, `videos/CAMERA`) is numbered by: v2 has one an episode."""
+    if info["codebase_version"].startswith("v2."):
+        index = int(row["episode_index"])
+        return {"episode_index": index, "episode_chunk": index // int(info["chunks_size"])}
+    return {name: int(row[f"{key}/{name}"]) for name in ("chunk_index", "file_index")}
 
 
 def _tasks(folder: Path) -> dict[int, str]:
@@ -265,26 +244,6 @@ def _tasks(folder: Path) -> dict[int, str]:
     return {
         int(row["task_index"]): str(row.get("task", row.get("__index_level_0__"))) for row in rows
     }
-
-
-def _recipe(ours: Mapping[str, Any] | None) -> str:
-    """What `bench demos` recorded tells its simulator; other sets may be of anything."""
-    if ours is None:
-        return ""
-    return "calvin" if ours.get("comparability", {}).get("simulator") == "calvin" else "emoji"
-
-
-def _convention(
-    folder: Path, ours: Mapping[str, Any] | None, named: ActionSpec | None
-) -> ActionSpec:
-    if ours is not None:
-        return conventions.from_json(ours.get("action"), str(folder / OURS))
-    if named is None:
-        raise BadInput(
-            f"{folder} does not say what its actions mean (frame, units, gripper sign).",
-            "Say it: --convention calvin, libero, bridge or fractal.",
-        )
-    return named
 
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:

@@ -10,57 +10,29 @@ Layout: huggingface/lerobot, `lerobot/datasets` at v2.1.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vlm4vla.core import conventions
-from vlm4vla.core.episode import JSON
+from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.files import write_whole
+from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.rotation import SIZES
-from vlm4vla.core.simulator import Floats
 from vlm4vla.core.specs import ActionSpec
 from vlm4vla.demonstrations.lerobot import ACTION, IMAGES, INFO
 from vlm4vla.demonstrations.ours import OURS, written
 
-VERSION = "v2.1"
-CHUNK = 1000
-DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
-
-
-@dataclass(frozen=True)
-class Header:
-    """What holds for every episode of the set."""
-
-    action: ActionSpec
-    cameras: Mapping[str, tuple[int, int]]
-    """Name -> (height, width) in pixels."""
-    fps: float
-    robot: str
-    facts: Mapping[str, JSON]
-    """Settings and provenance, kept as they are in `meta/vlm4vla.json`."""
-
-
-@dataclass(frozen=True)
-class WrittenEpisode:
-    """One episode in memory."""
-
-    key: str
-    start: int
-    """Steps of all episodes before it."""
-    actions: Floats
-    """(T, A) in the header's convention."""
-    instructions: Sequence[tuple[int, str]]
-    """(step, text): the text holds from that step on; the first step is 0."""
-    images: Mapping[str, Mapping[int, bytes]]
-    """Camera -> step -> PNG bytes."""
-    success: bool
+_CHUNK = 1000
+_DATA = "data/chunk-{episode_chunk:03d}/episode_{episode_index:06d}.parquet"
 
 
 @dataclass(frozen=True)
@@ -70,7 +42,7 @@ class Written:
     key: str
     length: int
     pictures: int
-    tasks: tuple[str, ...]
+    tasks: Sequence[str]
     success: bool
     stats: Mapping[str, Sequence[float]]
     """min, max, mean and std of the actions, per axis."""
@@ -106,152 +78,158 @@ class Tasks:
             return self._known[text]
 
 
-def path_of(folder: Path, index: int) -> Path:
-    """The Parquet file of episode `index`."""
-    return folder / DATA.format(episode_chunk=index // CHUNK, episode_index=index)
+@dataclass(frozen=True)
+class LeRobotWriter:
+    """One set, under what holds for all its episodes."""
 
+    folder: Path
+    action: ActionSpec
+    cameras: Mapping[str, tuple[int, int]]
+    """Name -> (height, width) in pixels."""
+    robot: str
+    facts: Mapping[str, JSON]
+    """What decides the pictures, kept as it is in `meta/vlm4vla.json`."""
+    starts: Sequence[int]
+    """Steps of all episodes before each."""
 
-def write_episode(
-    folder: Path, index: int, episode: WrittenEpisode, fps: float, tasks: Tasks, mark: str
-) -> None:
-    """Write the file of episode `index` in one piece: it is there entirely or not at all.
+    @property
+    def fps(self) -> float:
+        """Steps a second."""
+        return self.action.control_hz or 10.0
 
-    `mark` names the settings it was made under; `read_back` returns nothing under another.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    @cached_property
+    def _digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()
 
-    steps = np.arange(len(episode.actions))
-    texts = [_holding(episode.instructions, int(step)) for step in steps]
-    picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    columns: dict[str, Any] = {
-        f"{IMAGES}{camera}": pa.array(
-            [{"bytes": shown[s], "path": None} if s in shown else None for s in steps.tolist()],
-            picture,
+    def _mark(self, index: int) -> str:
+        """What an episode was made under: one with another mark is made anew."""
+        return f"{self._digest} {self.starts[index]}"
+
+    def _path(self, index: int) -> Path:
+        return self.folder / _DATA.format(episode_chunk=index // _CHUNK, episode_index=index)
+
+    def write(
+        self,
+        index: int,
+        played: EpisodeResult,
+        instructions: Sequence[tuple[int, str]],
+        images: Mapping[str, Mapping[int, bytes]],
+        tasks: Tasks,
+    ) -> None:
+        """Write the file of episode `index` in one piece: it is there entirely or not at all.
+
+        Args:
+            index: its place in the set.
+            played: its actions (T, A), in the set's convention.
+            instructions: (step, text): the text holds from that step on; the first step is 0.
+            images: camera -> step -> PNG bytes.
+            tasks: those of the set.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        steps = np.arange(len(played.actions))
+        texts = [[text for since, text in instructions if since <= step][-1] for step in steps]
+        picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        columns: dict[str, Any] = {
+            f"{IMAGES}{camera}": pa.array(
+                [{"bytes": shown[s], "path": None} if s in shown else None for s in steps.tolist()],
+                picture,
+            )
+            for camera, shown in images.items()
+        }
+        columns[ACTION] = pa.FixedSizeListArray.from_arrays(
+            pa.array(played.actions.astype(np.float32).reshape(-1)), played.actions.shape[1]
         )
-        for camera, shown in episode.images.items()
-    }
-    columns[ACTION] = pa.FixedSizeListArray.from_arrays(
-        pa.array(episode.actions.astype(np.float32).reshape(-1)), episode.actions.shape[1]
-    )
-    columns |= {
-        "timestamp": pa.array((steps / fps).astype(np.float32)),
-        "frame_index": pa.array(steps),
-        "episode_index": pa.array(np.full(len(steps), index)),
-        "index": pa.array(steps + episode.start),
-        "task_index": pa.array([tasks.index(text) for text in texts]),
-    }
-    about = {
-        "key": episode.key,
-        "mark": f"{mark} {episode.start}",
-        "tasks": list(dict.fromkeys(texts)),
-        "success": episode.success,
-        "pictures": max((len(shown) for shown in episode.images.values()), default=0),
-        "stats": {
-            name: getattr(np, name)(episode.actions, axis=0).tolist()
-            for name in ("min", "max", "mean", "std")
-        },
-    }
-    table = pa.table(columns).replace_schema_metadata({"vlm4vla": json.dumps(about)})
-    path = path_of(folder, index)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.part")
-    pq.write_table(table, draft)
-    draft.replace(path)
+        columns |= {
+            "timestamp": pa.array((steps / self.fps).astype(np.float32)),
+            "frame_index": pa.array(steps),
+            "episode_index": pa.array(np.full(len(steps), index)),
+            "index": pa.array(steps + self.starts[index]),
+            "task_index": pa.array([tasks.index(text) for text in texts]),
+        }
+        about = {
+            "key": str(played.key),
+            "mark": self._mark(index),
+            "tasks": list(dict.fromkeys(texts)),
+            "success": played.outcome is Outcome.SUCCESS,
+            "pictures": max((len(shown) for shown in images.values()), default=0),
+            "stats": {
+                name: getattr(np, name)(played.actions, axis=0).tolist()
+                for name in ("min", "max", "mean", "std")
+            },
+        }
+        table = pa.table(columns).replace_schema_metadata({"vlm4vla": json.dumps(about)})
+        path = self._path(index)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}.part")
+        pq.write_table(table, draft)
+        draft.replace(path)
 
+    def read_back(self, index: int, key: EpisodeKey) -> Written | None:
+        """The episode if it is on disk, of that key, at that place and under those facts."""
+        import pyarrow.parquet as pq
 
-def read_back(folder: Path, index: int, key: str, start: int, mark: str) -> Written | None:
-    """The episode if it is on disk, of that key, at that place and under those settings."""
-    import pyarrow.parquet as pq
+        if not self._path(index).is_file():
+            return None
+        meta = pq.read_metadata(self._path(index))
+        about = json.loads((meta.metadata or {}).get(b"vlm4vla", b"{}"))
+        if about.get("key") != str(key) or about.pop("mark", None) != self._mark(index):
+            return None
+        return Written(length=meta.num_rows, **about)
 
-    path = path_of(folder, index)
-    if not path.is_file():
-        return None
-    meta = pq.read_metadata(path)
-    about = json.loads((meta.metadata or {}).get(b"vlm4vla", b"{}"))
-    if about.get("key") != key or about.get("mark") != f"{mark} {start}":
-        return None
-    return Written(
-        key, meta.num_rows, about["pictures"], tuple(about["tasks"]), about["success"],
-        about["stats"],
-    )  # fmt: skip
-
-
-def write_metadata(folder: Path, header: Header, episodes: Sequence[Written], tasks: Tasks) -> None:
-    """Everything under `meta/`; `info.json`, by which readers know the set, comes last."""
-    _lines(
-        folder / "meta" / "episodes.jsonl",
-        (
-            {"episode_index": i, "tasks": list(e.tasks), "length": e.length, "key": e.key,
-             "success": e.success}
-            for i, e in enumerate(episodes)
-        ),
-    )  # fmt: skip
-    _lines(
-        folder / "meta" / "episodes_stats.jsonl",
-        (
-            {"episode_index": i, "stats": {ACTION: {**e.stats, "count": [e.length]}}}
-            for i, e in enumerate(episodes)
-        ),
-    )
-    own = {
-        "action": conventions.to_json(header.action),
-        "pictures": sum(e.pictures for e in episodes),
-        **header.facts,
-    }
-    write_whole(folder / OURS, written(own))
-    total = sum(e.length for e in episodes)
-    _whole(
-        folder / INFO,
-        {
-            "codebase_version": VERSION,
-            "robot_type": header.robot,
+    def finish(self, episodes: Sequence[Written], tasks: Tasks, provenance: JSON) -> None:
+        """Everything under `meta/`; `info.json`, by which readers know the set, comes last."""
+        self._lines(
+            "episodes",
+            [
+                {"tasks": e.tasks, "length": e.length, "key": e.key, "success": e.success}
+                for e in episodes
+            ],
+        )
+        self._lines(
+            "episodes_stats",
+            [{"stats": {ACTION: {**e.stats, "count": [e.length]}}} for e in episodes],
+        )
+        own: dict[str, JSON] = {
+            "action": conventions.to_json(self.action),
+            "pictures": sum(e.pictures for e in episodes),
+            **self.facts,
+            "provenance": provenance,
+        }
+        write_whole(self.folder / OURS, written(own))
+        info = {
+            "codebase_version": "v2.1",
+            "robot_type": self.robot,
             "total_episodes": len(episodes),
-            "total_frames": total,
+            "total_frames": sum(e.length for e in episodes),
             "total_tasks": len(tasks),
             "total_videos": 0,
-            "total_chunks": -(-len(episodes) // CHUNK),
-            "chunks_size": CHUNK,
-            "fps": header.fps,
+            "total_chunks": -(-len(episodes) // _CHUNK),
+            "chunks_size": _CHUNK,
+            "fps": self.fps,
             "splits": {"train": f"0:{len(episodes)}"},
-            "data_path": DATA,
+            "data_path": _DATA,
             "video_path": None,
-            "features": _features(header),
-        },
-    )
-
-
-def _features(header: Header) -> JSON:
-    features: dict[str, JSON] = {
-        f"{IMAGES}{camera}": {
-            "dtype": "image",
-            "shape": [height, width, 3],
-            "names": ["height", "width", "channels"],
+            "features": self._features(),
         }
-        for camera, (height, width) in header.cameras.items()
-    }
-    names = ["x", "y", "z", *(f"rotation_{i}" for i in range(SIZES[header.action.rotation]))]
-    names += ["gripper"] if header.action.gripper else []
-    features[ACTION] = {"dtype": "float32", "shape": [header.action.size], "names": names}
-    for name, kind in (
-        ("timestamp", "float32"),
-        ("frame_index", "int64"),
-        ("episode_index", "int64"),
-        ("index", "int64"),
-        ("task_index", "int64"),
-    ):
-        features[name] = {"dtype": kind, "shape": [1], "names": None}
-    return features
+        write_whole(self.folder / INFO, json.dumps(info, indent=1) + "\n")
 
+    def _lines(self, name: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """A line for each episode."""
+        lines = (json.dumps({"episode_index": i, **row}) + "\n" for i, row in enumerate(rows))
+        write_whole(self.folder / "meta" / f"{name}.jsonl", "".join(lines))
 
-def _holding(instructions: Sequence[tuple[int, str]], step: int) -> str:
-    """The instruction in force at `step`."""
-    return [text for since, text in instructions if since <= step][-1]
-
-
-def _lines(path: Path, rows: Iterable[JSON]) -> None:
-    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
-
-
-def _whole(path: Path, value: JSON) -> None:
-    write_whole(path, json.dumps(value, indent=1) + "\n")
+    def _features(self) -> JSON:
+        rotation = [f"rotation_{i}" for i in range(SIZES[self.action.rotation])]
+        axes = ["x", "y", "z", *rotation, *(["gripper"] if self.action.gripper else [])]
+        sides = ["height", "width", "channels"]
+        features: dict[str, JSON] = {
+            f"{IMAGES}{camera}": {"dtype": "image", "shape": [*size, 3], "names": sides}
+            for camera, size in self.cameras.items()
+        }
+        features[ACTION] = {"dtype": "float32", "shape": [self.action.size], "names": axes}
+        features["timestamp"] = {"dtype": "float32", "shape": [1], "names": None}
+        for name in ("frame_index", "episode_index", "index", "task_index"):
+            features[name] = {"dtype": "int64", "shape": [1], "names": None}
+        return features

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +19,28 @@ from vlm4vla.core.conventions import CONVENTIONS
 from vlm4vla.core.errors import InvalidFile, MissingDependency
 from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.core.specs import ActionSpec
-from vlm4vla.demonstrations.samples import Demonstrations
+from vlm4vla.demonstrations.samples import Demonstrations, Trajectory
 
 CAMERAS = {"agentview": "agentview_rgb", "eye_in_hand": "eye_in_hand_rgb"}
 """Our name -> the file's."""
 
 
-class LiberoTrajectory:
+@dataclass(frozen=True, eq=False)
+class LiberoTrajectory(Trajectory):
     """One demonstration in its file."""
 
-    def __init__(self, path: Path, demo: str, length: int, text: str) -> None:
-        """Nothing is opened yet."""
-        self.key, self.length, self.pictured = f"{path} {demo}", length, range(length)
-        self._path, self._demo, self._text = path, demo, text
-
-    def instruction(self, step: int) -> str:
-        """The task's words."""
-        return self._text
+    path: Path
+    demo: str
 
     def actions(self, start: int, stop: int) -> Floats:
         """Rows `start` to `stop`."""
-        with _open(self._path) as file:
-            return np.asarray(file[f"data/{self._demo}/actions"][start:stop], np.float64)
+        with _open(self.path) as file:
+            return np.asarray(file[f"data/{self.demo}/actions"][start:stop], np.float64)
 
     def image(self, step: int, camera: str) -> Frames:
         """The stored frame, turned upright."""
-        with _open(self._path) as file:
-            stored = file[f"data/{self._demo}/obs/{CAMERAS[camera]}"][step]
+        with _open(self.path) as file:
+            stored = file[f"data/{self.demo}/obs/{CAMERAS[camera]}"][step]
         return np.ascontiguousarray(np.asarray(stored, np.uint8)[::-1])
 
 
@@ -84,8 +80,10 @@ def _demos(path: Path) -> tuple[list[LiberoTrajectory], set[str]]:
             data = file["data"]
             text = str(json.loads(data.attrs["problem_info"])["language_instruction"])
             names = sorted(data, key=lambda name: int(name.rpartition("_")[2]))
+            lengths = [len(data[name]["actions"]) for name in names]
             found = [
-                LiberoTrajectory(path, name, len(data[name]["actions"]), text) for name in names
+                LiberoTrajectory(text, length, range(length), path, name)
+                for name, length in zip(names, lengths, strict=True)
             ]
             stored = set.intersection(*(set(data[name]["obs"]) for name in names))
     except (KeyError, ValueError, TypeError) as error:

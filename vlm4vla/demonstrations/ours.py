@@ -28,18 +28,18 @@ def written(content: Mapping[str, JSON]) -> str:
     return json.dumps(FORMAT.numbered(content), indent=1) + "\n"
 
 
-def origin(folder: Path) -> Mapping[str, JSON] | None:
+def origin(folder: Path) -> Mapping[str, Any] | None:
     """What the set says of itself, in today's format; None if it is another program's.
 
     Raises:
         InvalidFile: of a format, or with a field, that is not known.
     """
-    return _read(folder / OURS, _FIELDS) if (folder / OURS).is_file() else None
+    return _read(folder / OURS, _FIELDS)
 
 
-def settings(folder: Path) -> Mapping[str, JSON] | None:
+def settings(folder: Path) -> Mapping[str, Any] | None:
     """What the set has been begun under; None if it has not. Raises InvalidFile."""
-    return _read(folder / SETTINGS, ORIGIN) if (folder / SETTINGS).is_file() else None
+    return _read(folder / SETTINGS, ORIGIN)
 
 
 def json_object(path: Path) -> dict[str, Any]:
@@ -53,7 +53,9 @@ def json_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def _read(path: Path, known: tuple[str, ...]) -> Mapping[str, JSON]:
+def _read(path: Path, known: tuple[str, ...]) -> Mapping[str, Any] | None:
+    if not path.is_file():
+        return None
     content = FORMAT.upgraded(json_object(path), path)
     refuse_unknown(content, known, path)
     return content

@@ -9,26 +9,24 @@ continue where they were killed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
 
 from vlm4vla.core.episode import JSON, Episode
-from vlm4vla.core.errors import BadInput
+from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.files import write_whole
-from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.core.simulator import Floats
-from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
-from vlm4vla.demonstrations import lerobot_write as lerobot
+from vlm4vla.core.result import EpisodeResult
+from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec, SimulatorSpec
 from vlm4vla.demonstrations import ours
-from vlm4vla.demonstrations.selection import FrameSelection, camera_requests, steps_to_draw
+from vlm4vla.demonstrations.lerobot_write import LeRobotWriter, Tasks, Written
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
 from vlm4vla.rollout.hosts.host import Assignment, HostConfig
@@ -36,6 +34,20 @@ from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
 from vlm4vla.rollout.recording import INSTRUCTIONS, Recording
 
 _ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class FrameSelection:
+    """What of each episode is rendered."""
+
+    frames: int | None = 16
+    """Steps of each episode, drawn by lot; None: every step."""
+    cameras: tuple[str, ...] = ()
+    """The simulator's first camera if empty."""
+    size: int | None = None
+    """Height and width in pixels; the camera's own if None."""
+    failures: bool = False
+    """Keep episodes without success too."""
 
 
 @dataclass(frozen=True)
@@ -59,106 +71,115 @@ class DataSetSummary:
     problems: tuple[Drawn, ...]
 
 
-@dataclass(frozen=True)
-class Take:
-    """An episode as it was played blind."""
+@dataclass
+class Recorder:
+    """Draws episodes that were played blind into a data set."""
 
-    episode: Episode
-    outcome: Outcome
-    instruction: str
-    steps: int
-    measures: Mapping[str, float | None]
-    actions: Floats
-
-
-@dataclass(frozen=True)
-class Playback:
-    """Where takes are played again, and what is written beside them."""
-
-    simulator: SimulatorSpec
+    played: Sequence[tuple[Episode, EpisodeResult]]
+    """Each as it was, with its actions."""
     host: HostConfig
+    """The run's: its simulator plays them again."""
     limits: Limits
-    facts: Mapping[str, JSON]
-    """What decides the pictures; another set of them is another data set."""
+    folder: Path
+    selection: FrameSelection
+    origin: Mapping[str, JSON]
+    """What decides the pictures beside the selection; another origin is another data set."""
     provenance: Mapping[str, JSON]
     robot: str
+    left_out: int
+    """Failed episodes that are not among the played."""
+    _writer: LeRobotWriter = field(init=False)
 
-
-class Recorder:
-    """Draws takes into a data set."""
-
-    def __init__(
-        self,
-        takes: Sequence[Take],
-        playback: Playback,
-        folder: Path,
-        selection: FrameSelection,
-        left_out: int = 0,
-    ) -> None:
-        """`left_out` failed episodes are not among the takes.
-
-        Raises BadInput where the simulator cannot draw what is asked for.
-        """
-        self._takes, self._playback, self._folder = takes, playback, folder
-        self._selection, self._left_out = selection, left_out
-        self._cameras = camera_requests(playback.simulator, selection)
-        starts = np.cumsum([0, *(take.steps for take in takes)])
-        self._starts = [int(start) for start in starts]
-        self._facts: Mapping[str, JSON] = {
-            **playback.facts,
+    def __post_init__(self) -> None:
+        """Raises BadInput where the simulator cannot draw what is asked for."""
+        simulator, selection = self.host.loop.simulator, self.selection
+        requests = camera_requests(simulator, selection)
+        sizes = {}
+        for request in requests:
+            camera = simulator.observation.camera(request.name)
+            assert camera is not None
+            sizes[camera.name] = (request.height or camera.height, request.width or camera.width)
+        facts: Mapping[str, JSON] = {
+            **self.origin,
             "frames": selection.frames,
-            "cameras": [c.name for c in self._cameras],
+            "cameras": list(sizes),
             "size": selection.size,
             "failures": selection.failures,
         }
-        self._mark = hashlib.sha256(json.dumps(self._facts, sort_keys=True).encode()).hexdigest()
+        starts = list(accumulate((result.steps for _, result in self.played), initial=0))
+        self._writer = LeRobotWriter(
+            self.folder, simulator.action, sizes, self.robot, facts, starts
+        )
+        # In the policy's place stands a blind player that asks for pictures.
+        player = PolicySpec(simulator.action, ObservationRequest(requests))
+        loop = LoopConfig(simulator, player, Execution.parse("chunk"), self.host.loop.success)
+        self.host = replace(self.host, loop=loop)
 
     def __len__(self) -> int:
         """Episodes to draw."""
-        return len(self._takes)
+        return len(self.played)
 
     def run(self, slots: int, tell: Callable[[Drawn], None]) -> DataSetSummary:
         """Draw what is not on disk yet, `slots` simulators side by side; then write the metadata.
 
         The metadata is left out as long as an episode has a problem.
         """
-        self._check_folder()
-        tasks = lerobot.Tasks(self._folder, (take.instruction for take in self._takes))
-        self._tasks = tasks
-        done: dict[int, lerobot.Written] = {}
-        missing = []
-        for index in range(len(self)):
-            written = self._read_back(index)
-            if written is None:
-                missing.append(index)
-            else:
-                done[index] = written
-                tell(Drawn(written.key, written.pictures, already=True))
+        self._begin()
+        tasks = Tasks(self.folder, (result.instruction for _, result in self.played))
+        there = self._on_disk(range(len(self)))
+        for written in there.values():
+            tell(Drawn(written.key, written.pictures, already=True))
+        missing = [index for index in range(len(self)) if index not in there]
         problems = []
-        for drawn in self._draw(missing, slots):
+        for drawn in self._draw(missing, slots, tasks):
             tell(drawn)
             if drawn.problem:
                 problems.append(drawn)
-        for index in missing:
-            written = self._read_back(index)
-            if written is not None:
-                done[index] = written
+        there |= self._on_disk(missing)
         if not problems:
-            written_in_order = [done[index] for index in range(len(self))]
-            lerobot.write_metadata(self._folder, self._header(), written_in_order, tasks)
-        pictures = sum(written.pictures for written in done.values())
-        return DataSetSummary(len(done), pictures, self._left_out, tuple(problems))
+            episodes = [there[index] for index in range(len(self))]
+            self._writer.finish(episodes, tasks, dict(self.provenance))
+        pictures = sum(written.pictures for written in there.values())
+        return DataSetSummary(len(there), pictures, self.left_out, tuple(problems))
 
-    def _draw(self, indices: Sequence[int], slots: int) -> Iterator[Drawn]:
+    def _begin(self) -> None:
+        """Write down what is recorded, not over another data set. Raises BadInput."""
+        there = ours.settings(self.folder)
+        for name, value in self._writer.facts.items():
+            if there is not None and there.get(name) != value:
+                raise BadInput(
+                    f"{self.folder} holds demonstrations with {name} {there.get(name)}, "
+                    f"not {value}.",
+                    "Choose another --out folder, or delete this one.",
+                )
+        path = self.folder / ours.SETTINGS
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, ours.written(self._writer.facts))
+
+    def _on_disk(self, indices: Sequence[int]) -> dict[int, Written]:
+        """Those of the episodes that are there already."""
+        keys = {index: self.played[index][0].key for index in indices}
+        found = {index: self._writer.read_back(index, key) for index, key in keys.items()}
+        return {index: written for index, written in found.items() if written is not None}
+
+    def _draw(self, indices: Sequence[int], slots: int, tasks: Tasks) -> Iterator[Drawn]:
         """Each thread supervises one simulator host and keeps it from episode to episode."""
         own, stopped = threading.local(), threading.Event()
         hosts: list[HostProcess] = []
 
         def work(index: int) -> Drawn:
             if not hasattr(own, "host"):
-                own.host = HostProcess(self._host, self._playback.limits)
+                own.host = HostProcess(self.host, self.limits)
                 hosts.append(own.host)
-            return self._draw_one(own.host, index, stopped)
+            problem = ""
+            for attempt in range(1, _ATTEMPTS + 1):
+                if stopped.is_set():  # its host was killed; a retry would only hold the command up
+                    break
+                with tempfile.TemporaryDirectory(prefix="vlm4vla-") as frames:
+                    problem = self._play(own.host, index, attempt, frames)
+                    if not problem:
+                        return self._keep(index, Path(frames), tasks)
+            return Drawn(str(self.played[index][0].key), 0, problem)
 
         pool = ThreadPoolExecutor(max(1, min(slots, len(indices))))
         try:
@@ -170,106 +191,67 @@ class Recorder:
             for host in hosts:
                 host.kill()
 
-    def _draw_one(self, host: HostProcess, index: int, stopped: threading.Event) -> Drawn:
-        take = self._takes[index]
-        problem = ""
-        for attempt in range(1, _ATTEMPTS + 1):
-            if stopped.is_set():  # its host was killed; a retry would only hold the command up
-                break
-            with tempfile.TemporaryDirectory(prefix="vlm4vla-") as frames:
-                recording = Recording(
-                    take.actions,
-                    steps_to_draw(take.steps, self._selection.frames, take.episode),
-                    frames,
-                )
-                result = host.run(Assignment(take.episode, attempt, recording=recording))
-                problem = _difference(take, result)
-                if not problem:
-                    episode = self._collect(index, Path(frames))
-                    lerobot.write_episode(
-                        self._folder, index, episode, self._fps, self._tasks, self._mark
-                    )
-                    pictures = max(len(shown) for shown in episode.images.values())
-                    return Drawn(str(take.episode.key), pictures)
-        return Drawn(str(take.episode.key), 0, problem)
+    def _play(self, host: HostProcess, index: int, attempt: int, frames: str) -> str:
+        """Play the episode again and render it into `frames`.
 
-    def _collect(self, index: int, frames: Path) -> lerobot.WrittenEpisode:
-        take = self._takes[index]
+        Returns why the second playing is not the first one again; empty if it is.
+        """
+        episode, first = self.played[index]
+        steps = steps_to_draw(first.steps, self.selection.frames, episode)
+        recording = Recording(first.actions, steps, frames)
+        again = host.run(Assignment(episode, attempt, recording=recording))
+        if again.error is not None:
+            return f"{again.error.value} error: {again.error_text}"
+        for name, before, now in (
+            ("outcome", first.outcome.value, again.outcome.value),
+            ("steps", first.steps, again.steps),
+            ("measures", dict(first.measures), dict(again.measures)),
+        ):
+            if before != now:
+                return f"played again, its {name} became {now} in place of {before}"
+        return ""
+
+    def _keep(self, index: int, frames: Path, tasks: Tasks) -> Drawn:
+        """Put what was rendered into the set."""
+        _, result = self.played[index]
         lines = (frames / INSTRUCTIONS).read_text().splitlines()
-        return lerobot.WrittenEpisode(
-            key=str(take.episode.key),
-            start=self._starts[index],
-            actions=take.actions,
-            instructions=[(int(step), str(text)) for step, text in map(json.loads, lines)],
-            images={
-                camera.name: {
-                    int(path.stem): path.read_bytes()
-                    for path in sorted((frames / camera.name).glob("*.png"))
-                }
-                for camera in self._cameras
-            },
-            success=take.outcome is Outcome.SUCCESS,
-        )
-
-    @property
-    def _fps(self) -> float:
-        return self._playback.simulator.action.control_hz or 10.0
-
-    @property
-    def _host(self) -> HostConfig:
-        """The run's host, with a blind player in the policy's place that asks for pictures."""
-        spec = self._playback.simulator
-        loop = LoopConfig(
-            simulator=spec,
-            policy=PolicySpec(spec.action, ObservationRequest(self._cameras)),
-            execution=Execution.parse("chunk"),
-            success=self._playback.host.loop.success,
-        )
-        return replace(self._playback.host, loop=loop)
-
-    def _read_back(self, index: int) -> lerobot.Written | None:
-        key = str(self._takes[index].episode.key)
-        return lerobot.read_back(self._folder, index, key, self._starts[index], self._mark)
-
-    def _check_folder(self) -> None:
-        """Refuse to write over another data set. Raises BadInput."""
-        there = ours.settings(self._folder)
-        for name, value in self._facts.items():
-            if there is not None and there.get(name) != value:
-                raise BadInput(
-                    f"{self._folder} holds demonstrations with {name} {there.get(name)}, "
-                    f"not {value}.",
-                    "Choose another --out folder, or delete this one.",
-                )
-        path = self._folder / ours.SETTINGS
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, ours.written(self._facts))
-
-    def _header(self) -> lerobot.Header:
-        spec = self._playback.simulator
-        sizes = {}
-        for request in self._cameras:
-            camera = spec.observation.camera(request.name)
-            assert camera is not None
-            sizes[camera.name] = (request.height or camera.height, request.width or camera.width)
-        return lerobot.Header(
-            action=spec.action,
-            cameras=sizes,
-            fps=self._fps,
-            robot=self._playback.robot,
-            facts={**self._facts, "provenance": dict(self._playback.provenance)},
-        )
+        instructions = [(int(step), str(text)) for step, text in map(json.loads, lines)]
+        images = {
+            name: {int(p.stem): p.read_bytes() for p in sorted((frames / name).glob("*.png"))}
+            for name in self._writer.cameras
+        }
+        self._writer.write(index, result, instructions, images, tasks)
+        return Drawn(str(result.key), max(len(shown) for shown in images.values()))
 
 
-def _difference(take: Take, result: EpisodeResult) -> str:
-    """Why the second playing is not the first one again; empty if it is."""
-    if result.error is not None:
-        return f"{result.error.value} error: {result.error_text}"
-    for name, before, now in (
-        ("outcome", take.outcome.value, result.outcome.value),
-        ("steps", take.steps, result.steps),
-        ("measures", dict(take.measures), dict(result.measures)),
-    ):
-        if before != now:
-            return f"played again, its {name} became {now} in place of {before}"
-    return ""
+def steps_to_draw(length: int, count: int | None, episode: Episode) -> tuple[int, ...]:
+    """The steps of an episode of `length` actions that are rendered, ascending from 0.
+
+    One step is drawn from each of `count` equal stretches, so that no phase of the motion is left
+    out; the first is step 0, where every evaluation begins. The lot depends on the episode alone.
+    """
+    if count is None or count >= length:
+        return tuple(range(length))
+    rng = np.random.default_rng((*episode.key.entropy, count))
+    edges = np.arange(count + 1) * length // count
+    drawn = [int(rng.integers(low, high)) for low, high in pairwise(edges[1:])]
+    return (0, *drawn)
+
+
+def camera_requests(
+    simulator: SimulatorSpec, selection: FrameSelection
+) -> tuple[CameraRequest, ...]:
+    """The cameras to render. Raises BadInput for one that is not there, or not of that size."""
+    offered = {camera.name: camera for camera in simulator.observation.cameras}
+    if not offered:
+        raise BadInput(f"Simulator '{simulator.simulator}' has no camera.")
+    names = selection.cameras or tuple(offered)[:1]
+    for name in names:
+        if name not in offered:
+            raise UnknownName(f"camera of '{simulator.simulator}'", name, offered)
+        camera = offered[name]
+        if not camera.resizable and selection.size not in (None, camera.height):
+            raise OutOfRange(
+                f"Camera '{name}' is fixed at {camera.height}x{camera.width}.", "Leave --size out."
+            )
+    return tuple(CameraRequest(name, selection.size, selection.size) for name in names)

@@ -6,6 +6,7 @@ share the rules here, so a convention or an end of an episode cannot mean two th
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -21,27 +22,25 @@ from vlm4vla.core.specs import ActionSpec, CameraRequest, Flip
 Tail = Literal["zeros", "repeat"]
 
 
-class Trajectory(Protocol):
-    """One recorded episode, read when asked."""
+@dataclass(frozen=True, eq=False)
+class Trajectory(ABC):
+    """A recorded episode, or a stretch of one under one instruction; read when asked."""
 
-    @property
-    def key(self) -> str:
-        """Where it came from, for messages."""
-
-    @property
-    def length(self) -> int:
-        """Actions in it."""
-
-    @property
-    def pictured(self) -> Sequence[int]:
-        """Steps that have pictures, ascending."""
+    text: str
+    length: int
+    """Actions in it."""
+    pictured: Sequence[int]
+    """Steps that have pictures, ascending."""
 
     def instruction(self, step: int) -> str:
         """The words in force at `step`."""
+        return self.text
 
+    @abstractmethod
     def actions(self, start: int, stop: int) -> Floats:
         """(stop - start, A) as stored; 0 <= start < stop <= length."""
 
+    @abstractmethod
     def image(self, step: int, camera: str) -> Frames:
         """(H, W, 3) uint8 RGB, upright, of a pictured step."""
 
@@ -147,7 +146,7 @@ class Chunks:
             self._sources += [
                 _Source(t, convert, tail or each.tail, self._steps(t)) for t in each.trajectories
             ]
-        self._ends = np.cumsum([len(source.steps) for source in self._sources])
+        self._begins = np.cumsum([0, *(len(source.steps) for source in self._sources)])
         if not len(self):
             raise BadInput(
                 f"{', '.join(each.name for each in sets)}: no step has pictures at "
@@ -167,17 +166,16 @@ class Chunks:
 
     def __len__(self) -> int:
         """How many samples there are."""
-        return int(self._ends[-1]) if len(self._ends) else 0
+        return int(self._begins[-1])
 
     def __getitem__(self, index: int) -> Sample:
         """Sample number `index`."""
         if not 0 <= index < len(self):
             raise IndexError(index)
-        place = int(np.searchsorted(self._ends, index, "right"))
+        place = int(np.searchsorted(self._begins, index, "right")) - 1
         source = self._sources[place]
         trajectory = source.trajectory
-        before = int(self._ends[place - 1]) if place else 0
-        step = source.steps[index - before]
+        step = source.steps[index - int(self._begins[place])]
         stop = min(step + self._chunk, trajectory.length)
         actions = source.convert(trajectory.actions(step, stop))
         missing = self._chunk - len(actions)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from vlm4vla.core.errors import OutOfRange
-from vlm4vla.core.result import Outcome
-from vlm4vla.demonstrations.recorder import Playback, Recorder, Take
-from vlm4vla.demonstrations.selection import FrameSelection
+from vlm4vla.core.result import EpisodeResult, Outcome
+from vlm4vla.demonstrations.recorder import FrameSelection, Recorder
 from vlm4vla.runs.plan import RunPlan
 from vlm4vla.store import Store
 
@@ -28,15 +27,26 @@ def recorder(
             f"Run {run} has no successful episode to learn from.",
             "Look at it with `bench show`, or keep the failures too: --failures",
         )
-    takes = [
-        Take(e, r.outcome, r.instruction, r.steps, r.measures, store.actions(run, e.key))
-        for e, r in kept
-    ]
-    playback = Playback(
-        simulator=plan.simulator_spec,
+    return Recorder(
+        played=[
+            (
+                episode,
+                EpisodeResult(
+                    row.key,
+                    row.outcome,
+                    row.instruction,
+                    measures=row.measures,
+                    steps=row.steps,
+                    actions=store.actions(run, row.key),
+                ),
+            )
+            for episode, row in kept
+        ],
         host=plan.host,
         limits=plan.limits,
-        facts={
+        folder=folder,
+        selection=selection,
+        origin={
             "suite": plan.suite.name,
             "policy": plan.request.policy,
             "options": dict(plan.suite.options),
@@ -45,5 +55,5 @@ def recorder(
         },
         provenance=plan.record.provenance,
         robot=str(plan.suite.options.get("robot", plan.simulator_spec.simulator)),
+        left_out=len(played) - len(kept),
     )
-    return Recorder(takes, playback, folder, selection, len(played) - len(kept))
