@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Boolean,
     Column,
@@ -17,18 +19,31 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeEngine
 
 VERSION = "0003"
 """Alembic's name for these tables."""
 
 metadata = MetaData()
 
-meta = Table(
-    "meta",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-)
+
+def filled(kind: type[TypeEngine[Any]], *names: str) -> list[Column[Any]]:
+    """Columns of one kind that always hold something."""
+    return [Column(name, kind, nullable=False) for name in names]
+
+
+def part_of(table: str, name: str) -> Column[str]:
+    """What a row belongs to: with that, it goes too."""
+    return Column(name, Text, ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False)
+
+
+def _key() -> list[Column[Any]]:
+    """Of which episode of which run a row tells, and since when."""
+    names, numbers = filled(Text, "suite", "task"), filled(Integer, "init", "seed")
+    return [part_of("runs", "run"), *names, *numbers, *filled(Text, "ended")]
+
+
+meta = Table("meta", metadata, Column("name", Text, primary_key=True), *filled(Text, "value"))
 """`harness`: the vlm4vla that made the tables, or brought them up to date."""
 
 alembic_version = Table(
@@ -39,80 +54,34 @@ alembic_version = Table(
 )
 """One row, the VERSION. Made as Alembic makes it, which is not loaded for a new store."""
 
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _integer(name: str) -> Column[int]:
-    return Column(name, Integer, nullable=False)
-
-
-def _real(name: str) -> Column[float]:
-    return Column(name, Float, nullable=False)
-
-
-def _flag(name: str) -> Column[bool]:
-    return Column(name, Boolean, nullable=False)
-
-
-def _run() -> Column[str]:
-    return Column("run", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False)
-
-
 runs = Table(
     "runs",
     metadata,
     Column("id", Text, primary_key=True),
-    _text("created"),
-    _text("status"),
-    _text("policy"),
-    _text("policy_options"),
-    _text("checkpoint"),
-    _text("training_split"),
-    _flag("privileged"),
-    _text("suite"),
-    _text("simulator"),
-    _text("protocol"),
-    _text("options"),
-    _text("execution"),
-    _integer("seed"),
-    _text("metrics"),
-    _text("success_rule"),
-    _text("comparability"),
-    _text("provenance"),
-    _text("continued"),
-    Column("plan", LargeBinary, nullable=False),
+    *filled(Text, "created", "status"),
+    *filled(Text, "policy", "policy_options", "checkpoint", "training_split"),
+    *filled(Boolean, "privileged"),
+    *filled(Text, "suite", "simulator", "protocol", "options", "execution"),
+    *filled(Integer, "seed"),
+    *filled(Text, "metrics", "success_rule", "comparability", "provenance", "continued"),
+    *filled(LargeBinary, "plan"),
 )
 
 episodes = Table(
     "episodes",
     metadata,
     Column("id", Integer, primary_key=True),
-    _run(),
-    _text("suite"),
-    _text("task"),
-    _integer("init"),
-    _integer("seed"),
-    _text("ended"),
-    _text("outcome"),
-    _text("instruction"),
-    _flag("success_any"),
-    _flag("success_last"),
-    _text("stages"),
-    _text("measures"),
-    _integer("steps"),
-    _integer("queries"),
-    _integer("renders"),
-    _real("reset_s"),
-    _real("simulate_s"),
-    _real("render_s"),
-    _real("policy_s"),
+    *_key(),
+    *filled(Text, "outcome", "instruction"),
+    *filled(Boolean, "success_any", "success_last"),
+    *filled(Text, "stages", "measures"),
+    *filled(Integer, "steps", "queries", "renders"),
+    *filled(Float, "reset_s", "simulate_s", "render_s", "policy_s"),
     Column("error", Text),
-    _text("error_text"),
-    _integer("attempt"),
-    _text("video"),
-    _real("memory_mb"),
+    *filled(Text, "error_text"),
+    *filled(Integer, "attempt"),
+    *filled(Text, "video"),
+    *filled(Float, "memory_mb"),
     UniqueConstraint("run", "suite", "task", "init", "seed", name="one_row_per_episode"),
 )
 """`video` as seen from the store's artifacts, if it lies among them."""
@@ -121,10 +90,8 @@ traces = Table(
     "traces",
     metadata,
     Column("episode", ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
-    _integer("steps"),
-    _integer("width"),
-    Column("actions", LargeBinary, nullable=False),
-    Column("query_steps", LargeBinary, nullable=False),
+    *filled(Integer, "steps", "width"),
+    *filled(LargeBinary, "actions", "query_steps"),
 )
 """Apart from `episodes`, so that reading outcomes does not read megabytes of actions."""
 
@@ -132,53 +99,40 @@ faults = Table(
     "faults",
     metadata,
     Column("id", Integer, primary_key=True),
-    _run(),
-    _text("suite"),
-    _text("task"),
-    _integer("init"),
-    _integer("seed"),
-    _text("ended"),
-    _integer("attempt"),
-    _text("kind"),
-    _text("text"),
+    *_key(),
+    *filled(Integer, "attempt"),
+    *filled(Text, "kind", "text"),
     Index("faults_of_run", "run"),
 )
-
-
-def _source() -> Column[str]:
-    return Column("source", Text, ForeignKey("sources.id", ondelete="CASCADE"), nullable=False)
-
 
 sources = Table(
     "sources",
     metadata,
     Column("id", Text, primary_key=True),
-    *map(_text, ("created", "kind", "format", "file", "sha256", "note", "provenance")),
+    *filled(Text, "created", "kind", "format", "file", "sha256", "note", "provenance"),
 )
 
 imported_results = Table(
     "imported_results",
     metadata,
     Column("id", Integer, primary_key=True),
-    _source(),
-    *map(_text, ("policy", "suite", "task", "metric", "kind")),
-    _real("value"),
-    Column("n", Integer),
-    Column("k", Integer),
-    _integer("errors"),
-    *map(_text, ("protocol", "note")),
+    part_of("sources", "source"),
+    *filled(Text, "policy", "suite", "task", "metric", "kind"),
+    *filled(Float, "value"),
+    *(Column(count, Integer) for count in ("n", "k")),
+    *filled(Integer, "errors"),
+    *filled(Text, "protocol", "note"),
 )
 
 vqa_scores = Table(
     "vqa_scores",
     metadata,
     Column("id", Integer, primary_key=True),
-    _source(),
-    *map(_text, ("model", "backbone", "benchmark", "metric")),
-    _real("value"),
-    _text("unit"),
-    Column("n", Integer),
-    Column("k", Integer),
+    part_of("sources", "source"),
+    *filled(Text, "model", "backbone", "benchmark", "metric"),
+    *filled(Float, "value"),
+    *filled(Text, "unit"),
+    *(Column(count, Integer) for count in ("n", "k")),
     Column("chance", Float),
-    _text("note"),
+    *filled(Text, "note"),
 )

@@ -7,18 +7,12 @@ import made; a video was named by its absolute path, and lost when the store mov
 from pathlib import Path
 
 from alembic import op
-from sqlalchemy import Column, Float, ForeignKey, Integer, Text, inspect, text
+from sqlalchemy import Column, Float, Integer, Text, inspect, text
+
+from vlm4vla.store.schema import filled, part_of
 
 revision = "0003"
 down_revision = "0002"
-
-
-def _texts(*names: str) -> list[Column[str]]:
-    return [Column(name, Text, nullable=False) for name in names]
-
-
-def _source() -> Column[str]:
-    return Column("source", Text, ForeignKey("sources.id", ondelete="CASCADE"), nullable=False)
 
 
 def upgrade() -> None:
@@ -38,31 +32,30 @@ def upgrade() -> None:
 
 
 def _create_tables_of_imports() -> None:
+    """Written out, for a later version's tables may have others than these columns."""
     op.create_table(
         "sources",
         Column("id", Text, primary_key=True),
-        *_texts("created", "kind", "format", "file", "sha256", "note", "provenance"),
+        *filled(Text, "created", "kind", "format", "file", "sha256", "note", "provenance"),
     )
     op.create_table(
         "imported_results",
         Column("id", Integer, primary_key=True),
-        _source(),
-        *_texts("policy", "suite", "task", "metric", "kind"),
-        Column("value", Float, nullable=False),
-        Column("n", Integer),
-        Column("k", Integer),
-        Column("errors", Integer, nullable=False),
-        *_texts("protocol", "note"),
+        part_of("sources", "source"),
+        *filled(Text, "policy", "suite", "task", "metric", "kind"),
+        *filled(Float, "value"),
+        *(Column(count, Integer) for count in ("n", "k")),
+        *filled(Integer, "errors"),
+        *filled(Text, "protocol", "note"),
     )
     op.create_table(
         "vqa_scores",
         Column("id", Integer, primary_key=True),
-        _source(),
-        *_texts("model", "backbone", "benchmark", "metric"),
-        Column("value", Float, nullable=False),
-        *_texts("unit"),
-        Column("n", Integer),
-        Column("k", Integer),
+        part_of("sources", "source"),
+        *filled(Text, "model", "backbone", "benchmark", "metric"),
+        *filled(Float, "value"),
+        *filled(Text, "unit"),
+        *(Column(count, Integer) for count in ("n", "k")),
         Column("chance", Float),
-        *_texts("note"),
+        *filled(Text, "note"),
     )
