@@ -5,7 +5,7 @@ import pytest
 from tests.store.conftest import make_run
 from vlm4vla.core.errors import StoreError
 from vlm4vla.store import Store, reading, reading_if_any
-from vlm4vla.store.address import file_of
+from vlm4vla.store.files import file_of
 
 
 @pytest.mark.parametrize(

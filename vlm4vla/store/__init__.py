@@ -1,6 +1,6 @@
 """The results store: one row per episode, one row per run."""
 
-from vlm4vla.store.address import beside
+from vlm4vla.store.files import beside
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace
 from vlm4vla.store.store import Store, Where, reading, reading_if_any
 

@@ -161,26 +161,20 @@ def _sentence(path: Path, code: str, said: str) -> StoreError:
 
 
 def _engine(path: Path, create: bool) -> Engine:
-    where = quote(os.fsencode(path.absolute()))
-    if create:
-        uri = f"file:{where}?mode=rwc"
-    elif writable(path):
-        uri = f"file:{where}?mode=rw"
-    elif Path(f"{path}-wal").exists():
-        uri = f"file:{where}?mode=ro"
-    else:
+    mode = "rwc" if create else "rw" if writable(path) else "ro"
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?mode={mode}"
+    if mode == "ro" and not Path(f"{path}-wal").exists():
         # Without this, a store in WAL mode cannot be read where SQLite may not make its -shm.
-        uri = f"file:{where}?mode=ro&immutable=1"
-    # SQLite survives the death of the process with any setting but OFF. FULL also survives that of
-    # the machine, at one fsync an episode.
-    pragmas = ("foreign_keys=ON", "synchronous=FULL")
+        uri += "&immutable=1"
 
     def open_file() -> sqlite3.Connection:
         connection = sqlite3.connect(
             uri, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
         )
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("PRAGMA foreign_keys=ON")
+        # SQLite survives the death of the process with any setting but OFF. FULL also survives
+        # that of the machine, at one fsync an episode.
+        connection.execute("PRAGMA synchronous=FULL")
         return connection
 
     engine = create_engine("sqlite://", creator=open_file, poolclass=QueuePool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
-from sqlalchemy import Boolean, Column, Float, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Float, Integer, Select, Table, Text
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind, StoreError
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome, Timing
-from vlm4vla.store.connect import Columns
-from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace, now
+from vlm4vla.store.connect import Columns, Database
+from vlm4vla.store.records import EpisodeRow, RunRecord, RunStatus, Trace, now
 from vlm4vla.store.schema import (
     episodes,
     faults,
@@ -36,7 +36,8 @@ VIDEOS = "videos"
 IDENTITY = ("id", "created", "status", "provenance", "continued")
 """Columns of a run that may differ when the same run is begun again."""
 
-_TIMES = tuple(Timing.__dataclass_fields__)
+_KEY = tuple(one.name for one in fields(EpisodeKey))
+_TIMES = tuple(one.name for one in fields(Timing))
 _ILLEGIBLE = (ValueError, TypeError, AttributeError, KeyError, RecursionError, zlib.error)
 
 
@@ -55,11 +56,6 @@ def run_columns(run: RunRecord) -> Columns:
     return encoded(runs, {name: getattr(run, name) for name in runs.columns.keys()})
 
 
-def run_record(row: Columns, file: Path) -> RunRecord:
-    """A row of `runs` as a record; the plan comes back sorted. Raises StoreError."""
-    return RunRecord(**decoded(runs, row, file))
-
-
 def differences(old: Columns, new: Columns) -> list[tuple[str, str, str]]:
     """(field, old, new) for each part of the configuration in which two runs differ."""
     found: list[tuple[str, str, str]] = []
@@ -75,42 +71,28 @@ def differences(old: Columns, new: Columns) -> list[tuple[str, str, str]]:
 
 def key_columns(run: str, key: EpisodeKey) -> Columns:
     """What identifies an episode within a run."""
-    return {
-        "run": run,
-        "suite": key.suite,
-        "task": key.task,
-        "init": key.init,
-        "seed": key.seed,
-    }
+    return {"run": run, **asdict(key)}
 
 
 def episode_columns(run: str, result: EpisodeResult, artifacts: Path) -> Columns:
     """A result as a row of `episodes`, ended now."""
     beside = Path(result.video).is_relative_to(artifacts / VIDEOS)
     own = {
+        **key_columns(run, result.key),
+        **{f"{name}_s": seconds for name, seconds in asdict(result.timing).items()},
         "ended": now(),
         "video": str(Path(result.video).relative_to(artifacts)) if beside else result.video,
-        **{f"{name}_s": getattr(result.timing, name) for name in _TIMES},
     }
-    key = key_columns(run, result.key)
-    rest = (c for c in episodes.columns.keys() if c not in {"id", *own, *key})
-    return encoded(episodes, key | own | {name: getattr(result, name) for name in rest})
+    rest = (name for name in episodes.columns.keys() if name not in {"id", *own})
+    return encoded(episodes, own | {name: getattr(result, name) for name in rest})
 
 
-def episode_row(row: Columns, file: Path, artifacts: Path) -> EpisodeRow:
-    """A row of `episodes` as a record, the video by its path today. Raises StoreError."""
-    found = decoded(episodes, row, file)
-    del found["id"]
+def episode_row(found: dict[str, Any], artifacts: Path) -> EpisodeRow:
+    """What was `found` of a row of `episodes` as a record, the video by its path today."""
     if found["video"].startswith(f"{VIDEOS}/"):
         found["video"] = str(artifacts / found["video"])
     timing = Timing(*(found.pop(f"{name}_s") for name in _TIMES))
-    return EpisodeRow(key=_key(found), timing=timing, **found)
-
-
-def ending(row: Columns, file: Path) -> tuple[EpisodeKey, Outcome]:
-    """What the columns of a row of `episodes` say of the end. Raises StoreError."""
-    found = decoded(episodes, row, file)
-    return _key(found), found["outcome"]
+    return EpisodeRow(timing=timing, **found)
 
 
 def fault_columns(run: str, result: EpisodeResult) -> Columns:
@@ -118,13 +100,6 @@ def fault_columns(run: str, result: EpisodeResult) -> Columns:
     own = {"ended": now(), "attempt": result.attempt, "text": result.error_text}
     kind = {"kind": result.error or ErrorKind.HARNESS}
     return encoded(faults, key_columns(run, result.key) | own | kind)
-
-
-def fault_record(row: Columns, file: Path) -> Fault:
-    """A row of `faults` as a record. Raises StoreError."""
-    found = decoded(faults, row, file)
-    del found["id"]
-    return Fault(key=_key(found), **found)
 
 
 def trace_columns(episode: int, result: EpisodeResult) -> Columns:
@@ -152,15 +127,31 @@ def encoded(table: Table, values: Mapping[str, Any]) -> Columns:
     return {name: codecs[name].write(value) for name, value in values.items()}
 
 
+def records(database: Database, table: Table, query: Select[Any]) -> list[dict[str, Any]]:
+    """What `decoded` gives of each row that the query finds in the table. Raises StoreError."""
+    return [decoded(table, row, database.file) for row in database.read(query)]
+
+
 def decoded(table: Table, row: Columns, file: Path) -> dict[str, Any]:
-    """The values of the columns in `row`. Raises StoreError, naming the row and the column."""
-    codecs, found, name = _CODECS[table.name], {}, ""
+    """The fields of a record that the columns in `row` give.
+
+    An episode's key is one field; the number of a row is none.
+
+    Raises:
+        StoreError: naming the row and the column that cannot be read.
+    """
+    codecs, name = _CODECS[table.name], ""
+    found: dict[str, Any] = {}
     try:
         for name, stored in row.items():
             _, read, plain = codecs[name]
             found[name] = stored if type(stored) is plain else read(stored)
     except _ILLEGIBLE as error:
         raise _damaged(table, name, row, file, error) from error
+    if table not in (runs, sources):
+        found.pop("id", None)
+    if table in (episodes, faults):
+        found["key"] = EpisodeKey(*(found.pop(name) for name in _KEY))
     return found
 
 
@@ -246,10 +237,7 @@ _ENCODED = {
     runs.c.success_rule: _Codec(storable, lambda stored: {"last": "last", "any": "any"}[stored]),
     runs.c.plan: _Codec(_write_plan, _read_plan),
     episodes.c.outcome: _enum(Outcome),
-    episodes.c.error: _Codec(
-        lambda kind: kind.value if kind else None,
-        lambda stored: None if stored is None else ErrorKind(stored),
-    ),
+    episodes.c.error: _enum(ErrorKind),
     episodes.c.stages: _json(
         lambda stages: dumps({name: bool(value) for name, value in stages.items()}), dict, bool
     ),
@@ -265,9 +253,8 @@ _ENCODED = {
 
 
 def _codec(column: Column[Any]) -> _Codec:
-    if column in _ENCODED:
-        return _ENCODED[column]
-    write, read, plain = next(_PLAIN[kind] for kind in _PLAIN if isinstance(column.type, kind))
+    kinds = (_PLAIN[kind] for kind in _PLAIN if isinstance(column.type, kind))
+    write, read, plain = _ENCODED[column] if column in _ENCODED else next(kinds)
     if not column.nullable:
         return _Codec(write, read, plain)
     return _Codec(
@@ -295,10 +282,6 @@ def _damaged(table: Table, column: str, row: Columns, file: Path, error: Excepti
         f'episode again): sqlite3 {file} "PRAGMA foreign_keys=ON; DELETE FROM {table.name} '
         f"WHERE {key} = '{name}'\"",
     )
-
-
-def _key(found: dict[str, Any]) -> EpisodeKey:
-    return EpisodeKey(*(found.pop(name) for name in ("suite", "task", "init", "seed")))
 
 
 def _plan_difference(old: bytes, new: bytes) -> tuple[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 
 import pandas as pd
@@ -50,47 +52,32 @@ def frame(store: Store, runs: Iterable[RunRecord]) -> pd.DataFrame:
 
 
 def _episode(row: EpisodeRow) -> dict[str, object]:
-    return {
-        "run": row.run,
-        "suite": row.key.suite,
-        "task": row.key.task,
-        "init": row.key.init,
-        "seed": row.key.seed,
-        "instruction": row.instruction,
-        "outcome": row.outcome.value,
-        "success_any": row.success_any,
-        "success_last": row.success_last,
-        **{f"stage.{name}": value for name, value in row.stages.items()},
-        **{f"measure.{name}": value for name, value in row.measures.items()},
-        "steps": row.steps,
-        "queries": row.queries,
-        "renders": row.renders,
-        "reset_s": row.timing.reset,
-        "simulate_s": row.timing.simulate,
-        "render_s": row.timing.render,
-        "policy_s": row.timing.policy,
-        "attempt": row.attempt,
-        "error": row.error.value if row.error else None,
-        "error_text": row.error_text,
-        "video": row.video,
-        "memory_mb": row.memory_mb,
-        "ended": row.ended,
-    }
+    return (
+        {"run": row.run, **asdict(row.key)}
+        | _cells(row, "instruction", "outcome", "success_any", "success_last")
+        | {f"stage.{name}": value for name, value in row.stages.items()}
+        | {f"measure.{name}": value for name, value in row.measures.items()}
+        | _cells(row, "steps", "queries", "renders")
+        | {f"{name}_s": seconds for name, seconds in asdict(row.timing).items()}
+        | _cells(row, "attempt", "error", "error_text", "video", "memory_mb", "ended")
+    )
 
 
 def _run(run: RunRecord) -> dict[str, object]:
-    return {
-        "policy": run.policy,
-        "policy_options": json.dumps(run.policy_options),
-        "checkpoint": run.checkpoint,
-        "training_split": run.training_split,
-        "privileged": run.privileged,
-        "simulator": run.simulator,
-        "protocol": run.protocol,
-        "options": json.dumps(run.options),
-        "execution": run.execution,
-        "success_rule": run.success_rule,
-        "planned": len(run.plan),
-        "comparability": json.dumps(run.comparability),
-        "provenance": json.dumps(run.provenance),
-    }
+    return (
+        _cells(run, "policy", "policy_options", "checkpoint", "training_split", "privileged")
+        | _cells(run, "simulator", "protocol", "options", "execution", "success_rule")
+        | {"planned": len(run.plan)}
+        | _cells(run, "comparability", "provenance")
+    )
+
+
+def _cells(record: EpisodeRow | RunRecord, *names: str) -> dict[str, object]:
+    """Fields of a record as a table takes them."""
+    values = {name: getattr(record, name) for name in names}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            values[name] = json.dumps(value)
+        elif isinstance(value, Enum):
+            values[name] = value.value
+    return values

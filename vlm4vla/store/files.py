@@ -1,14 +1,24 @@
-"""Where the store lies, and what its folder allows."""
+"""Where a store lies, what its folder allows, and who writes there."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
+import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from vlm4vla.core.errors import StoreError
-from vlm4vla.store.address import VARIABLE, file_of
+from vlm4vla.core.errors import RunConflict, StoreError
+
+VARIABLE = "VLM4VLA_STORE"
+DEFAULT = Path("results/bench.db")
+"""Under the working directory."""
+
+_URL = re.compile(r"([a-z][a-z0-9+]*)://(.*)", re.DOTALL)
 
 LEAST_FREE_BYTES = 8 * 2**20
 """A run is not begun with less room than this: some hundred episodes with their actions."""
@@ -24,6 +34,38 @@ _NETWORK = {
     "9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs2", "glusterfs", "gpfs", "lustre",
     "ncpfs", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb3", "smbfs", "virtiofs", "wekafs",
 }  # fmt: skip
+
+
+def file_of(where: str | Path | None = None) -> Path:
+    """The file of the store at `where`, by default at `VLM4VLA_STORE` or `DEFAULT`.
+
+    Args:
+        where: a path, or `sqlite:///relative/path`, `sqlite:////absolute/path`.
+
+    Raises:
+        StoreError: a URL of another kind.
+    """
+    if where is None:
+        where = os.environ.get(VARIABLE) or DEFAULT
+    url = _URL.fullmatch(str(where)) if isinstance(where, str) else None
+    if url is None:
+        return Path(where)
+    kind, rest = url[1].partition("+")[0], url[2]
+    if kind in ("postgresql", "postgres"):
+        problem = "A store in PostgreSQL is not supported yet."
+    elif kind != "sqlite":
+        problem = f"There is no store of the kind {kind}://."
+    elif "?" in rest or not re.fullmatch(r"/[^:].*", rest, re.DOTALL):
+        problem = f"{where} does not name a file."
+    else:
+        return Path(rest[1:])
+    # The rest is not repeated: a URL may hold a password.
+    raise StoreError(problem, f"Name a file: --store {DEFAULT}, or sqlite:///{DEFAULT}")
+
+
+def beside(folder: Path, name: str) -> Path:
+    """The file of a store of that name in a folder that holds other things too."""
+    return folder / f"{name}{DEFAULT.suffix}"
 
 
 def mount_type(path: Path, mounts: str | None = None) -> str:
@@ -111,3 +153,39 @@ def disk_full(path: Path) -> StoreError:
         f"The disk that holds the store {path} is full.",
         "Free some space and repeat the command (what was finished is kept), " + ELSEWHERE,
     )
+
+
+@contextmanager
+def run_lock(store: Path, run: str) -> Iterator[None]:
+    """Hold `locks/<store>-<run>.lock` beside the store.
+
+    The kernel frees it when the process dies, however it dies; children started with exec do not
+    inherit it. The file stays: removing it would let two processes lock two files of one name.
+
+    Raises:
+        RunConflict: another process writes this run.
+    """
+    folder = store.parent / "locks"
+    path = folder / f"{store.stem}-{re.sub(r'[^A-Za-z0-9_.-]', '_', run)}.lock"
+    try:
+        folder.mkdir(exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise StoreError(
+            f"The lock {path} cannot be written: {error.strerror}.",
+            "Give yourself write permission for the store's folder.",
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            raise RunConflict(
+                f"Run {run} is being written by {holder}.",
+                "Wait for it, end it, or start another run with --new.",
+            ) from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield

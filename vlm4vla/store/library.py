@@ -15,7 +15,7 @@ from sqlalchemy import Column, Table, delete, insert, select
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.store.connect import Database
-from vlm4vla.store.encode import decoded, encoded
+from vlm4vla.store.encode import encoded, records
 from vlm4vla.store.records import now
 from vlm4vla.store.schema import imported_results, sources, vqa_scores
 
@@ -54,6 +54,13 @@ class ImportedResult:
     protocol: str = ""
     note: str = ""
     source: str = ""
+
+    @classmethod
+    def rate(
+        cls, policy: str, suite: str, task: str, metric: str, k: int, n: int, note: str = ""
+    ) -> ImportedResult:
+        """A counted rate."""
+        return cls(policy, suite, task, metric, "rate", k / n, n, k, note=note)
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,8 @@ class Library:
             if connection.execute(known).first() is not None:
                 return False
             connection.execute(insert(sources).values(encoded(sources, asdict(source))))
-            for table, records in ((imported_results, results), (vqa_scores, scores)):
-                rows = [asdict(record) | {"source": source.id} for record in records]
+            for table, numbers in ((imported_results, results), (vqa_scores, scores)):
+                rows = [asdict(number) | {"source": source.id} for number in numbers]
                 if rows:
                     connection.execute(insert(table), rows)
         return True
@@ -116,18 +123,14 @@ class Library:
 
     def results(self) -> list[ImportedResult]:
         """Every imported result, in the order of entry."""
-        return [ImportedResult(**_unnumbered(row)) for row in self._rows(imported_results)]
+        return [ImportedResult(**row) for row in self._rows(imported_results)]
 
     def scores(self) -> list[Score]:
         """Every score, in the order of entry."""
-        return [Score(**_unnumbered(row)) for row in self._rows(vqa_scores)]
+        return [Score(**row) for row in self._rows(vqa_scores)]
 
     def _rows(self, table: Table, order: Column[Any] | None = None) -> list[dict[str, Any]]:
         if not self._db.has(table):
             return []  # before version 3 the first import made the tables
         query = select(table).order_by(table.c.id if order is None else order)
-        return [decoded(table, row, self._db.file) for row in self._db.read(query)]
-
-
-def _unnumbered(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "id"}
+        return records(self._db, table, query)

@@ -5,25 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from sqlalchemy import Connection, Select, and_, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.errors import ErrorKind, RunConflict, UnknownName
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.simulator import Floats
 from vlm4vla.store import encode
-from vlm4vla.store.address import file_of
 from vlm4vla.store.connect import Columns, Database, connect
+from vlm4vla.store.files import file_of, run_lock
 from vlm4vla.store.library import Library
-from vlm4vla.store.lock import run_lock
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace
 from vlm4vla.store.schema import episodes, faults, runs, traces
+
+_KEY = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
 
 
 class Store:
@@ -73,12 +74,7 @@ class Store:
         """The store itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close."""
         self.close()
 
@@ -97,7 +93,7 @@ class Store:
             if old is None:
                 connection.execute(insert(runs).values(new))
             else:
-                encode.run_record(dict(old), self._db.file)  # a damaged one is not compared
+                encode.decoded(runs, dict(old), self._db.file)  # a damaged one is not compared
                 differing = encode.differences(dict(old), new)
                 if differing:
                     raise _conflict(run.id, differing)
@@ -112,8 +108,7 @@ class Store:
         Returns:
             Whether it was stored: False if the episode already had an outcome.
         """
-        with self._db.write() as connection:
-            _require(connection, run)
+        with self._writing(run) as connection:
             old = connection.execute(_episode(run, result.key)).mappings().first()
             if old is not None and old["outcome"] != Outcome.ERROR.value:
                 return False
@@ -132,25 +127,22 @@ class Store:
 
     def fault(self, run: str, result: EpisodeResult) -> None:
         """Commit an attempt that failed and will be tried again."""
-        with self._db.write() as connection:
-            _require(connection, run)
+        with self._writing(run) as connection:
             connection.execute(insert(faults).values(encode.fault_columns(run, result)))
 
     def set_status(self, run: str, status: RunStatus) -> None:
         """Note what became of the run."""
-        with self._db.write() as connection:
-            _require(connection, run)
+        with self._writing(run) as connection:
             connection.execute(update(runs).where(runs.c.id == run).values(status=status.value))
 
     def decide(self, run: str, decision: Mapping[str, JSON]) -> None:
         """Note that a sequential comparison stopped the run, and what it found by which rule."""
-        with self._db.write() as connection:
-            _require(connection, run)
+        with self._writing(run) as connection:
             row = connection.execute(select(runs).where(runs.c.id == run)).mappings().one()
-            old = encode.run_record(dict(row), self._db.file)
+            old = encode.decoded(runs, dict(row), self._db.file)
             changes = {
                 "status": RunStatus.DECIDED.value,
-                "continued": encode.dumps([*old.continued, {"decided": dict(decision)}]),
+                "continued": encode.dumps([*old["continued"], {"decided": dict(decision)}]),
             }
             connection.execute(update(runs).where(runs.c.id == run).values(changes))
 
@@ -160,10 +152,9 @@ class Store:
 
     def finished(self, run: str) -> dict[EpisodeKey, Outcome]:
         """What needs no further attempt, errors (quarantined episodes) included."""
-        key = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
-        columns = (episodes.c.id, episodes.c.run, *key, episodes.c.outcome)
-        rows = self._db.read(select(*columns).where(episodes.c.run == run))
-        return dict(encode.ending(row, self._db.file) for row in rows)
+        query = select(episodes.c.id, episodes.c.run, *_KEY, episodes.c.outcome)
+        rows = encode.records(self._db, episodes, query.where(episodes.c.run == run))
+        return {row["key"]: row["outcome"] for row in rows}
 
     def counts(self) -> dict[str, int]:
         """How many episodes of each run have a final row; runs without one are absent."""
@@ -172,8 +163,8 @@ class Store:
 
     def runs(self) -> list[RunRecord]:
         """Every run, the oldest first."""
-        rows = self._db.read(select(runs).order_by(runs.c.created))
-        return [encode.run_record(row, self._db.file) for row in rows]
+        rows = encode.records(self._db, runs, select(runs).order_by(runs.c.created))
+        return [RunRecord(**row) for row in rows]
 
     def run(self, name: str) -> RunRecord:
         """The run of that id, or the only one whose id begins so, or ends so.
@@ -186,19 +177,19 @@ class Store:
         if len(matches) != 1:
             several = f"{len(matches)} ids match: {', '.join(matches[:6])}." if matches else ""
             raise UnknownName("run", name, ids, several or "`bench list runs` shows all.")
-        row = self._db.read(select(runs).where(runs.c.id == matches[0]))[0]
-        return encode.run_record(row, self._db.file)
+        query = select(runs).where(runs.c.id == matches[0])
+        return RunRecord(**encode.records(self._db, runs, query)[0])
 
     def episodes(self, run: str) -> list[EpisodeRow]:
         """The rows of a run, sorted by episode key."""
-        order = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
-        rows = self._db.read(select(episodes).where(episodes.c.run == run).order_by(*order))
-        return [encode.episode_row(row, self._db.file, self.artifacts) for row in rows]
+        query = select(episodes).where(episodes.c.run == run).order_by(*_KEY)
+        rows = encode.records(self._db, episodes, query)
+        return [encode.episode_row(row, self.artifacts) for row in rows]
 
     def faults(self, run: str) -> list[Fault]:
         """The failed attempts of a run, the oldest first."""
-        rows = self._db.read(select(faults).where(faults.c.run == run).order_by(faults.c.id))
-        return [encode.fault_record(row, self._db.file) for row in rows]
+        query = select(faults).where(faults.c.run == run).order_by(faults.c.id)
+        return [Fault(**row) for row in encode.records(self._db, faults, query)]
 
     def actions(self, run: str, key: EpisodeKey) -> Floats:
         """The actions (steps, A) of an episode as the simulator received them.
@@ -215,6 +206,15 @@ class Store:
             raise UnknownName(f"episode in run {run}", str(key), map(str, self.finished(run)))
         found = self._db.read(select(traces).where(traces.c.episode == row[0]["id"]))
         return encode.trace(found[0], self._db.file) if found else Trace(np.zeros((0, 0)), ())
+
+    @contextmanager
+    def _writing(self, run: str) -> Iterator[Connection]:
+        """`Database.write` for a run that has begun."""
+        with self._db.write() as connection:
+            if connection.execute(select(runs.c.id).where(runs.c.id == run)).first() is None:
+                known = connection.execute(select(runs.c.id)).scalars()
+                raise UnknownName("run", run, known, "Store.begin enters it.")
+            yield connection
 
 
 Where = Store | str | Path | None
@@ -249,14 +249,7 @@ def _matching(name: str, ids: Sequence[str]) -> list[str]:
 
 
 def _episode(run: str, key: EpisodeKey) -> Select[Any]:
-    columns = encode.key_columns(run, key).items()
-    return select(episodes).where(and_(*(episodes.c[name] == value for name, value in columns)))
-
-
-def _require(connection: Connection, run: str) -> None:
-    if connection.execute(select(runs.c.id).where(runs.c.id == run)).first() is None:
-        known = connection.execute(select(runs.c.id)).scalars()
-        raise UnknownName("run", run, known, "Store.begin enters it.")
+    return select(episodes).filter_by(run=run, **asdict(key))
 
 
 def _as_fault(row: Any) -> Columns:

@@ -78,8 +78,7 @@ def readable(engine: Engine, path: Path, version: str) -> Engine:
     if version in _READABLE:
         return engine
     copy = sqlite3.connect("", isolation_level=None, check_same_thread=False)  # a nameless file
-    with closing(engine.raw_connection()) as source:
-        source.driver_connection.backup(copy)  # type: ignore[union-attr]
+    _copy(engine, copy)
     engine.dispose()
     # The file is this one connection's: threads take turns.
     upgraded = create_engine(
@@ -95,11 +94,8 @@ def _keep(engine: Engine, path: Path, version: str) -> Path:
     draft = path.with_name(f"{path.name}.part")
     draft.unlink(missing_ok=True)  # a killed upgrade's
     try:
-        with (
-            closing(engine.raw_connection()) as source,
-            closing(sqlite3.connect(draft)) as copy,
-        ):
-            source.driver_connection.backup(copy)  # type: ignore[union-attr]
+        with closing(sqlite3.connect(draft)) as copy:
+            _copy(engine, copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, wherever it is taken
         stem = f"{path.stem}-v{_shown(version)}"
         names = (f"{stem}-{n}" if n > 1 else stem for n in itertools.count(1))
@@ -109,6 +105,11 @@ def _keep(engine: Engine, path: Path, version: str) -> Path:
         return kept if kept.exists() else draft.rename(kept)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _copy(engine: Engine, to: sqlite3.Connection) -> None:
+    with closing(engine.raw_connection()) as source:
+        source.driver_connection.backup(to)  # type: ignore[union-attr]
 
 
 def _migrate(connection: Connection, path: Path, version: str, kept: str) -> None:
