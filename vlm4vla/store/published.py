@@ -7,29 +7,51 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic_core import PydanticKnownError, ValidationError
 
 from vlm4vla.core.errors import InvalidFile, MissingAsset
 from vlm4vla.core.files import shipped
 
-_SCALE = {"percent": 100.0, "fraction": 1.0, "score of 1000": 1000.0}
+SCALE = {"percent": 100.0, "fraction": 1.0, "score of 1000": 1000.0}
 """Units of rates: what divides a printed value into a fraction of 1."""
+
+EMPTY = BeforeValidator(lambda text: None if text == "" else text)
+"""An empty cell is None."""
+
+
+def _number(text: str) -> str:
+    if text:
+        float(text)
+    return text
+
+
+def _parts(text: object) -> tuple[str, ...]:
+    if not isinstance(text, str):
+        raise PydanticKnownError("string_type")  # the line is too short
+    return tuple(part for part in text.split(";") if part)
+
+
+_Printed = Annotated[str, AfterValidator(_number), Field(alias="value")]
+_Parts = Annotated[tuple[str, ...], BeforeValidator(_parts)]
+_Flags = Annotated[_Parts, Field(alias="flag")]
 
 
 @dataclass(frozen=True)
 class ListedBackbone:
     """A vision-language model under all its names."""
 
-    key: str
+    key: Annotated[str, Field(alias="backbone")]
     family: str
-    params_b: float | None
+    params_b: Annotated[float | None, EMPTY]
     """Billions of parameters."""
-    names: tuple[str, ...]
+    names: _Parts
 
 
 @dataclass(frozen=True)
@@ -40,30 +62,30 @@ class PublishedRow:
     table: str
     model: str
     backbone: str
-    params_b: float | None
+    params_b: Annotated[float | None, EMPTY]
     variant: str
     suite: str
     training_split: str
     task: str
     metric: str
-    printed: str
+    printed: _Printed
     """As printed, in `unit`; empty for a dash."""
     unit: str
-    n: int | None
+    n: Annotated[int | None, EMPTY]
     """Trials behind it; None where not stated."""
-    selection: str
-    flags: tuple[str, ...]
+    selection: Literal["", "best", "last", "unstated"]
+    flags: _Flags
     note: str
 
     @property
     def rate(self) -> bool:
         """Whether `value` is a fraction of 1."""
-        return self.unit in _SCALE
+        return self.unit in SCALE
 
     @property
     def value(self) -> float | None:
         """As this package counts: rates as fractions of 1; None for a dash."""
-        return _value(self.printed, self.unit)
+        return scaled(float(self.printed), self.unit) if self.printed else None
 
 
 @dataclass(frozen=True)
@@ -74,18 +96,24 @@ class VqaScore:
     backbone: str
     benchmark: str
     metric: str
-    printed: str
+    printed: _Printed
     unit: str
-    n: int | None
+    n: Annotated[int | None, EMPTY, Field(default=None)]
     source: str
     obtained: str
-    flags: tuple[str, ...] = ()
+    flags: _Flags = ()
     note: str = ""
 
     @property
     def value(self) -> float | None:
         """Percent and scores of 1000 as fractions of 1, others as printed; None if missing."""
-        return _value(self.printed, self.unit)
+        return scaled(float(self.printed), self.unit) if self.printed else None
+
+
+def scaled(value: float, unit: str) -> float:
+    """A printed value as this package counts: rates as fractions of 1."""
+    # 46.8 / 100 is 0.46799999999999997; no printed number has twelve digits.
+    return round(value / SCALE.get(unit, 1.0), 12)
 
 
 @cache
@@ -107,11 +135,7 @@ def vqa_scores() -> tuple[VqaScore, ...]:
 @cache
 def backbones() -> tuple[ListedBackbone, ...]:
     """Every backbone that the tables name. Raises InvalidFile."""
-    rows = _read(shipped("results") / "backbones.csv", _BackboneLine)
-    return tuple(
-        ListedBackbone(row.backbone, row.family, row.params_b, tuple(row.names.split(";")))
-        for row in rows
-    )
+    return _read(shipped("results") / "backbones.csv", tuple[ListedBackbone, ...])
 
 
 @cache
@@ -140,112 +164,42 @@ def paper_name(source: str) -> str:
 
 def read_published(path: Path) -> tuple[PublishedRow, ...]:
     """Rows of a file in the schema of published.csv. Raises MissingAsset, InvalidFile."""
-    return tuple(
-        PublishedRow(
-            **row.model_dump(exclude={"value", "flag"}),
-            printed=row.value,
-            flags=_flags(row.flag),
-        )
-        for row in _read(path, _PublishedLine)
-    )
+    return _read(path, tuple[PublishedRow, ...])
 
 
 def read_vqa(path: Path) -> tuple[VqaScore, ...]:
     """Rows of a file in the schema of vqa_scores.csv. Raises MissingAsset, InvalidFile."""
-    return tuple(
-        VqaScore(
-            **row.model_dump(exclude={"value", "flag"}), printed=row.value, flags=_flags(row.flag)
-        )
-        for row in _read(path, _VqaLine)
-    )
+    return _read(path, tuple[VqaScore, ...])
 
 
-def _number(text: str) -> str:
-    if text:
-        float(text)
-    return text
+Rows = TypeVar("Rows")
 
 
-def _none_if_empty(text: object) -> object:
-    return None if text == "" else text
+def read_rows(path: Path, kind: type[Rows], invalid: Callable[[str], InvalidFile]) -> Rows:
+    """The lines of a CSV file with a header, as a tuple of records of the kind.
 
-
-_Printed = Annotated[str, AfterValidator(_number)]
-_Count = Annotated[int | None, BeforeValidator(_none_if_empty)]
-_Real = Annotated[float | None, BeforeValidator(_none_if_empty)]
-
-
-class _Line(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _PublishedLine(_Line):
-    source: str
-    table: str
-    model: str
-    backbone: str
-    params_b: _Real
-    variant: str
-    suite: str
-    training_split: str
-    task: str
-    metric: str
-    value: _Printed
-    unit: str
-    n: _Count
-    selection: Literal["", "best", "last", "unstated"]
-    flag: str
-    note: str
-
-
-class _VqaLine(_Line):
-    model: str
-    backbone: str
-    benchmark: str
-    metric: str
-    value: _Printed
-    unit: str
-    n: _Count = None
-    source: str
-    obtained: str
-    flag: str = ""
-    note: str = ""
-
-
-class _BackboneLine(_Line):
-    backbone: str
-    family: str
-    params_b: _Real
-    names: str
-
-
-L = TypeVar("L", bound=_Line)
-
-
-def _value(printed: str, unit: str) -> float | None:
-    # 46.8 / 100 is 0.46799999999999997; no printed number has twelve digits.
-    return round(float(printed) / _SCALE.get(unit, 1.0), 12) if printed else None
-
-
-def _flags(text: str) -> tuple[str, ...]:
-    return tuple(part for part in text.split(";") if part)
-
-
-def _read(path: Path, line: type[L]) -> list[L]:
+    Raises:
+        InvalidFile: what `invalid` makes of the first line and column that are wrong.
+        OSError: it cannot be read.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            found = []
-            for number, row in enumerate(csv.DictReader(file), start=2):
-                try:
-                    found.append(line.model_validate(row))
-                except ValidationError as error:
-                    first = error.errors()[0]
-                    where = ".".join(map(str, first["loc"]))
-                    raise InvalidFile(
-                        f"{path}, line {number}: {where}: {first['msg']}.",
-                        "results/README.md describes the columns.",
-                    ) from error
-            return found
+        return TypeAdapter(kind, config=ConfigDict(extra="forbid")).validate_python(lines)
+    except ValidationError as error:
+        first = error.errors()[0]
+        number, *column = first["loc"]
+        # Of a column that is unknown, pydantic speaks as of an argument where records are filled.
+        unknown = first["type"] == "unexpected_keyword_argument"
+        said = "Extra inputs are not permitted" if unknown else first["msg"]
+        where = ".".join(map(str, column))
+        raise invalid(f"line {int(number) + 2}: {where}: {said}") from error
+
+
+def _read(path: Path, kind: type[Rows]) -> Rows:
+    fix = "results/README.md describes the columns."
+    try:
+        return read_rows(path, kind, lambda what: InvalidFile(f"{path}, {what}.", fix))
     except OSError as error:
         raise MissingAsset(
             f"{path} cannot be read: {error.strerror}.", "Install the package again."

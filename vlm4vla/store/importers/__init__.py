@@ -10,7 +10,7 @@ from pathlib import Path
 from vlm4vla.core import __version__
 from vlm4vla.core.errors import InvalidFile, UnknownName
 from vlm4vla.store.importers import plain_csv, vla_eval, vlm4vla_files, vlmevalkit
-from vlm4vla.store.importers.found import RESULTS_README, Asked, Found
+from vlm4vla.store.importers.found import RESULTS_README, Asked, Found, ResultFile
 from vlm4vla.store.library import Library, Source
 
 __all__ = ["FORMATS", "Asked", "Found", "enter", "read"]
@@ -18,7 +18,7 @@ __all__ = ["FORMATS", "Asked", "Found", "enter", "read"]
 FORMATS = ("vla-eval", "vlm4vla", "vlmevalkit", "csv")
 """Names for `--format`."""
 
-_Reader = tuple[str, str, Callable[[Path], bool], Callable[[Path, Asked], Found]]
+_Reader = tuple[str, str, Callable[[ResultFile], bool], Callable[[ResultFile], Found]]
 _READERS: tuple[_Reader, ...] = (
     ("vla-eval", ".db .sqlite .sqlite3", vla_eval.is_recording, vla_eval.read_recording),
     ("vla-eval", ".json", vla_eval.is_report, vla_eval.read_report),
@@ -46,11 +46,12 @@ def read(path: Path, asked: Asked | None = None, format: str | None = None) -> F
         raise UnknownName("format", format, FORMATS)
     if not path.is_file():
         raise InvalidFile(f"There is no file {path}.", "Check the path.")
+    file = ResultFile(path, asked or Asked())
     for name, endings, fits, reader in _READERS:
         if path.suffix.lower() in endings.split() and format in (None, name):
             try:
-                if fits(path):
-                    return reader(path, asked or Asked())
+                if fits(file):
+                    return reader(file)
             except (OSError, UnicodeDecodeError) as error:
                 raise InvalidFile(f"{path} cannot be read: {error}.", RESULTS_README) from error
     kind = f" as {format}" if format else ""

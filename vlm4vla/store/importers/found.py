@@ -1,9 +1,11 @@
-"""What a reader found in a file, before it is entered."""
+"""What a reader finds in a file of others, before it is entered."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from vlm4vla.core.episode import JSON
@@ -23,6 +25,41 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class ResultFile:
+    """A file that readers look into, each as far as it must."""
+
+    path: Path
+    asked: Asked
+
+    @cached_property
+    def text(self) -> str:
+        """All of it, with a sign in place of what is not UTF-8."""
+        return self.path.read_text(encoding="utf-8", errors="replace")
+
+    @cached_property
+    def object(self) -> dict[str, object]:
+        """The JSON object it holds; empty if it holds none."""
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+        except (ValueError, OSError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def invalid(self, what: str) -> InvalidFile:
+        """The error for a file that is not what its reader reads."""
+        return InvalidFile(f"{self.path}: {what}.", RESULTS_README)
+
+    def needed(self, value: str, flag: str) -> str:
+        """A name that the file does not hold and the user must give. Raises InvalidFile."""
+        if not value:
+            raise InvalidFile(
+                f"{self.path} does not say whose result it is.",
+                f"Say it: bench import FILE {flag} NAME",
+            )
+        return value
+
+
+@dataclass(frozen=True)
 class Found:
     """The content of one file."""
 
@@ -32,24 +69,3 @@ class Found:
     provenance: Mapping[str, JSON] = field(default_factory=dict)
     """What the file says of how it was made."""
     note: str = ""
-
-
-def rate(
-    policy: str, suite: str, task: str, metric: str, k: int, n: int, **more: object
-) -> ImportedResult:
-    """A counted success rate."""
-    return ImportedResult(policy, suite, task, metric, "rate", k / n, n, k, **more)  # type: ignore[arg-type]
-
-
-def invalid(path: Path, what: str) -> InvalidFile:
-    """The error for a file that is not what its reader reads."""
-    return InvalidFile(f"{path}: {what}.", RESULTS_README)
-
-
-def needed(value: str, path: Path, flag: str) -> str:
-    """A name that the file does not hold and the user must give. Raises InvalidFile."""
-    if not value:
-        raise InvalidFile(
-            f"{path} does not say whose result it is.", f"Say it: bench import FILE {flag} NAME"
-        )
-    return value

@@ -16,10 +16,8 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vlm4vla.core.episode import JSON
-from vlm4vla.store.importers.found import Asked, Found, invalid, rate
+from vlm4vla.store.importers.found import Found, ResultFile
 from vlm4vla.store.library import ImportedResult
-
-_UNITS = (int, float, bool)
 
 
 class _Episode(BaseModel):
@@ -49,47 +47,44 @@ class _Report(BaseModel):
     partial: bool = False
 
 
-def is_report(path: Path) -> bool:
+def is_report(file: ResultFile) -> bool:
     """Whether the JSON file is one of vla-eval's."""
-    try:
-        text = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError):
-        return False
-    return isinstance(text, dict) and {"benchmark", "tasks", "harness_version"} <= set(text)
+    return {"benchmark", "tasks", "harness_version"} <= set(file.object)
 
 
-def is_recording(path: Path) -> bool:
+def is_recording(file: ResultFile) -> bool:
     """Whether the file is a vla-eval recording."""
-    with path.open("rb") as file:
-        if file.read(16) != b"SQLite format 3\0":
+    with file.path.open("rb") as opened:
+        if opened.read(16) != b"SQLite format 3\0":
             return False
     try:
-        with closing(_open(path)) as connection:
+        with closing(_open(file.path)) as connection:
             return {"episode_results", "eval_metadata"} <= _tables(connection)
     except sqlite3.Error:
         return False
 
 
-def read_report(path: Path, asked: Asked) -> Found:
+def read_report(file: ResultFile) -> Found:
     """One aggregate JSON. Raises InvalidFile."""
     try:
-        report = _Report.model_validate_json(path.read_bytes())
+        report = _Report.model_validate_json(file.path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        raise invalid(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    return _found([report], path, asked)
+        where = ".".join(map(str, first["loc"]))
+        raise file.invalid(f"{where}: {first['msg']}") from error
+    return _found([report], file)
 
 
-def read_recording(path: Path, asked: Asked) -> Found:
+def read_recording(file: ResultFile) -> Found:
     """Every evaluation in a recording database. Raises InvalidFile."""
     try:
-        with closing(_open(path)) as connection:
+        with closing(_open(file.path)) as connection:
             reports = list(_reports(connection))
     except (sqlite3.Error, ValidationError, ValueError) as error:
-        raise invalid(path, f"not a recording of vla-eval 0.8 ({error})") from error
+        raise file.invalid(f"not a recording of vla-eval 0.8 ({error})") from error
     if not reports:
-        raise invalid(path, "no evaluation has been recorded in it yet")
-    return _found(reports, path, asked)
+        raise file.invalid("no evaluation has been recorded in it yet")
+    return _found(reports, file)
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -104,7 +99,8 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
 
 def _reports(connection: sqlite3.Connection) -> Iterator[_Report]:
     queued = "work_queue" in _tables(connection)
-    for row in connection.execute("SELECT eval_id, metadata FROM eval_metadata ORDER BY eval_id"):
+    evaluations = connection.execute("SELECT eval_id, metadata FROM eval_metadata ORDER BY eval_id")
+    for evaluation, metadata in evaluations:
         # A repeated work item replaces its earlier attempt, as in vla-eval's own export; rows
         # of single-process runs carry no task index and stand for themselves.
         episodes = connection.execute(
@@ -112,37 +108,31 @@ def _reports(connection: sqlite3.Connection) -> Iterator[_Report]:
             " SELECT MAX(rowid) FROM episode_results WHERE eval_id = ?"
             " GROUP BY task_name, episode_id, json_extract(context, '$.task_idx'),"
             " CASE WHEN json_extract(context, '$.task_idx') IS NULL THEN rowid END)",
-            (row["eval_id"],),
-        ).fetchall()
+            (evaluation,),
+        )
         tasks: dict[str, list[dict[str, object]]] = {}
-        for one in episodes:
-            tasks.setdefault(str(one["task_name"]), []).append(
-                {
-                    "metrics": json.loads(one["metrics"] or "{}"),
-                    "failure_reason": one["failure_reason"],
-                }
-            )
+        for task, metrics, reason in episodes:
+            one = {"metrics": json.loads(metrics or "{}"), "failure_reason": reason}
+            tasks.setdefault(str(task), []).append(one)
         unfinished = queued and connection.execute(
-            "SELECT COUNT(*) FROM work_queue WHERE eval_id = ? AND done = 0", (row["eval_id"],)
+            "SELECT COUNT(*) FROM work_queue WHERE eval_id = ? AND done = 0", (evaluation,)
         ).fetchone()[0]  # fmt: skip
-        metadata = json.loads(row["metadata"])
         yield _Report.model_validate(
             {
-                **metadata,
+                **json.loads(metadata),
                 "tasks": [{"task": name, "episodes": rows} for name, rows in tasks.items()],
                 "partial": bool(unfinished),
             }
         )
 
 
-def _found(reports: Sequence[_Report], path: Path, asked: Asked) -> Found:
+def _found(reports: Sequence[_Report], file: ResultFile) -> Found:
     results: list[ImportedResult] = []
     for report in reports:
-        policy = asked.policy or _policy(report.server_info) or path.stem
-        suite = asked.suite or report.benchmark
-        results += _results(report, policy, suite)
+        policy = file.asked.policy or _policy(report.server_info) or file.path.stem
+        results += _results(report, policy, file.asked.suite or report.benchmark)
     if not results:
-        raise invalid(path, "no finished episode in it")
+        raise file.invalid("no finished episode in it")
     partial = [report.benchmark for report in reports if report.partial]
     return Found(
         "vla-eval",
@@ -178,29 +168,26 @@ def _results(report: _Report, policy: str, suite: str) -> list[ImportedResult]:
     groups = {"all": everything} | {task.task: task.episodes for task in report.tasks}
     if len(report.tasks) > 60:  # CALVIN has a task per chain: a thousand lines that say nothing
         groups = {"all": everything}
-    protocol = f"vla-eval {report.harness_version}, {report.mode or 'sync'}"
-    note = "the file says not all episodes were finished" if report.partial else ""
+    more = {
+        "protocol": f"vla-eval {report.harness_version}, {report.mode or 'sync'}",
+        "note": "the file says not all episodes were finished" if report.partial else "",
+    }
     found = []
     for task, episodes in groups.items():
         done = [episode for episode in episodes if not episode.failure_reason]
         errors = len(episodes) - len(done)
         for key in report.metric_keys:
-            values = [e.metrics[key] for e in done if isinstance(e.metrics.get(key), _UNITS)]
-            numbers = [float(value) for value in values if isinstance(value, _UNITS)]
+            values = [episode.metrics.get(key) for episode in done]
+            numbers = [float(value) for value in values if isinstance(value, int | float)]
             if not numbers:
                 continue
             chains = key == "completed_subtasks" and "calvin" in report.benchmark.casefold()
-            name = "length" if chains else key
-            more = {"errors": errors, "protocol": protocol, "note": note}
-            if set(numbers) <= {0.0, 1.0} and key == "success":
-                k = int(sum(numbers))
-                found.append(rate(policy, suite, task, name, k, len(numbers), **more))
-            else:
-                mean = sum(numbers) / len(numbers)
-                found.append(
-                    ImportedResult(
-                        policy, suite, task, name, "mean", mean, len(numbers), None,
-                        errors, protocol, note,
-                    )
-                )  # fmt: skip
+            rate = key == "success" and set(numbers) <= {0.0, 1.0}
+            n, total = len(numbers), sum(numbers)
+            found.append(
+                ImportedResult(
+                    policy, suite, task, "length" if chains else key, "rate" if rate else "mean",
+                    total / n, n, int(total) if rate else None, errors, **more,
+                )
+            )  # fmt: skip
     return found

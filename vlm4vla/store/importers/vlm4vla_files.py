@@ -12,13 +12,11 @@ Four kinds (CladernyJorn/VLM4VLA@20fedc9, `eval/`):
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vlm4vla.store.importers.found import Asked, Found, invalid, needed, rate
+from vlm4vla.store.importers.found import Found, ResultFile
 from vlm4vla.store.library import ImportedResult
 
 _LINE = re.compile(r"^(\d+)/(\d+): ((?:[01]\.\d+ \| ?){5})\s*$")
@@ -50,90 +48,83 @@ class _Chains(BaseModel):
     task_info: dict[str, _Subtask] = {}
 
 
-def is_rate(path: Path) -> bool:
+def is_rate(file: ResultFile) -> bool:
     """Whether the JSON file holds one success rate."""
-    return set(_object(path)) == {"success_rate", "test_num", "success_num"}
+    return set(file.object) == {"success_rate", "test_num", "success_num"}
 
 
-def is_chains(path: Path) -> bool:
+def is_chains(file: ResultFile) -> bool:
     """Whether the JSON file holds CALVIN's chains by epoch."""
-    values = _object(path).values()
+    values = file.object.values()
     return bool(values) and all(isinstance(v, dict) and "chain_sr" in v for v in values)
 
 
-def is_text(path: Path) -> bool:
+def is_text(file: ResultFile) -> bool:
     """Whether the text is a log of running rates, or a printed summary."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return bool(_LENGTH.search(text) or _LINE.match(text.lstrip().split("\n", 1)[0]))
+    first = file.text.lstrip().split("\n", 1)[0]
+    return bool(_LENGTH.search(file.text) or _LINE.match(first))
 
 
-def read_rate(path: Path, asked: Asked) -> Found:
+def read_rate(file: ResultFile) -> Found:
     """One rate of LIBERO or SimplerEnv. Raises InvalidFile."""
     try:
-        found = _Rate.model_validate_json(path.read_bytes())
+        found = _Rate.model_validate_json(file.path.read_bytes())
     except ValidationError as error:
-        raise invalid(path, error.errors()[0]["msg"]) from error
-    name = _NAMED.match(path.stem)
-    suite, task = _place(name["name"] if name else "", asked.suite)
+        raise file.invalid(error.errors()[0]["msg"]) from error
     k, n = found.success_num, found.test_num
     if not 0 <= k <= n or not n or abs(100 * k / n - found.success_rate) > 0.01:
-        raise invalid(path, f"{k} of {n} is not {found.success_rate} %")
-    policy = needed(asked.policy, path, "--policy")
-    result = rate(policy, needed(suite, path, "--suite"), task, "success", k, n)
-    return Found("vlm4vla", (result,))
+        raise file.invalid(f"{k} of {n} is not {found.success_rate} %")
+    named = _NAMED.match(file.path.stem)
+    suite, task = _place(named["name"] if named else "", file.asked.suite)
+    policy, suite = file.needed(file.asked.policy, "--policy"), file.needed(suite, "--suite")
+    return Found("vlm4vla", (ImportedResult.rate(policy, suite, task, "success", k, n),))
 
 
-def read_chains(path: Path, asked: Asked) -> Found:
+def read_chains(file: ResultFile) -> Found:
     """CALVIN's chains, a policy per epoch where the file holds several. Raises InvalidFile."""
-    policy = needed(asked.policy, path, "--policy")
-    epochs = _object(path)
+    policy = file.needed(file.asked.policy, "--policy")
+    suite = file.asked.suite or _CALVIN
     results: list[ImportedResult] = []
-    for epoch, content in epochs.items():
+    for epoch, content in file.object.items():
         try:
             found = _Chains.model_validate(content)
         except ValidationError as error:
-            raise invalid(path, f"{epoch}: {error.errors()[0]['msg']}") from error
-        name = policy if len(epochs) == 1 else f"{policy} epoch {epoch}"
+            raise file.invalid(f"{epoch}: {error.errors()[0]['msg']}") from error
+        name = policy if len(file.object) == 1 else f"{policy} epoch {epoch}"
         attempts = sum(one.total for one in found.task_info.values())
         rates = [found.chain_sr.get(i, 0.0) for i in range(1, 6)]
         # Every chain attempts its first subtask, and each later one if the one before was solved.
         n = round(attempts / (1 + sum(rates[:4]))) if attempts else None
-        suite = asked.suite or _CALVIN
         results += _chains(name, suite, rates, found.avg_seq_len, n)
+        note = "of the attempts on this subtask"
         results += [
-            rate(name, suite, task, "success", one.success, one.total,
-                 note="of the attempts on this subtask")
+            ImportedResult.rate(name, suite, task, "success", one.success, one.total, note)
             for task, one in found.task_info.items()
             if one.total
-        ]  # fmt: skip
-    rank = re.search(r"_rand-(\d+)$", path.stem)
+        ]
+    rank = re.search(r"_rand-(\d+)$", file.path.stem)
     note = f"the chains of process {rank[1]} alone" if rank and rank[1] != "0" else ""
     return Found("vlm4vla", tuple(results), note=note)
 
 
-def read_text(path: Path, asked: Asked) -> Found:
+def read_text(file: ResultFile) -> Found:
     """A log of running rates, or a printed summary. Raises InvalidFile."""
-    policy, suite = needed(asked.policy, path, "--policy"), asked.suite or _CALVIN
-    text = path.read_text(encoding="utf-8", errors="replace")
-    lines = [match for line in text.splitlines() if (match := _LINE.match(line.strip()))]
+    policy, suite = file.needed(file.asked.policy, "--policy"), file.asked.suite or _CALVIN
+    lines = [match for line in file.text.splitlines() if (match := _LINE.match(line.strip()))]
     if lines:
-        numbers = [int(match[1]) for match in lines]
-        if numbers != list(range(len(numbers))):
-            raise invalid(
-                path,
-                "several processes wrote their running rates into it, which cannot be told apart; "
-                "import their results_*.json instead",
-            )
         n, planned = len(lines), int(lines[-1][2])
-        rates = [float(part) for part in lines[-1][3].split("|")[:5]]
-        counts = [round(rate_ * n) for rate_ in rates]
-        exact = [count / n for count in counts]
+        if [int(match[1]) for match in lines] != list(range(n)):
+            raise file.invalid(
+                "several processes wrote their running rates into it, which cannot be told apart; "
+                "import their results_*.json instead"
+            )
+        rates = [round(float(part) * n) / n for part in lines[-1][3].split("|")[:5]]
         note = "" if n == planned else f"{n} of {planned} chains"
-        return Found("vlm4vla", tuple(_chains(policy, suite, exact, sum(exact), n)), note=note)
-    length = _LENGTH.search(text)
-    shown = {int(i): float(value) / 100 for i, value in _RATE.findall(text)}
+        return Found("vlm4vla", tuple(_chains(policy, suite, rates, sum(rates), n)), note=note)
+    length = _LENGTH.search(file.text)
+    shown = {int(i): float(value) / 100 for i, value in _RATE.findall(file.text)}
     if length is None or set(shown) != {1, 2, 3, 4, 5}:
-        raise invalid(path, "neither running rates nor a summary of five chain rates in it")
+        raise file.invalid("neither running rates nor a summary of five chain rates in it")
     rates = [shown[i] for i in range(1, 6)]
     return Found("vlm4vla", tuple(_chains(policy, suite, rates, float(length[1]), None)))
 
@@ -153,11 +144,3 @@ def _place(name: str, suite: str) -> tuple[str, str]:
     if environment in _BRIDGE:
         return suite or "simpler_bridge", _BRIDGE[environment]
     return (suite or name, "all") if name.startswith("libero") else (suite, name or "all")
-
-
-def _object(path: Path) -> dict[str, object]:
-    try:
-        text = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError):
-        return {}
-    return text if isinstance(text, dict) else {}
