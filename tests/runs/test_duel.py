@@ -10,7 +10,7 @@ from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
 from vlm4vla.reports.scores import counted, rows_of
 from vlm4vla.rollout.events import Finished
-from vlm4vla.runs.duel import duel
+from vlm4vla.runs.duel import Duel
 from vlm4vla.runs.execute import execute
 from vlm4vla.runs.plan import resolve
 from vlm4vla.runs.request import RunRequest
@@ -57,7 +57,7 @@ def contest(store, rule, first=EXPERT, second=RANDOM, watch=None):
     plans = resolve(first), resolve(second)
     metric = plans[0].suite.metrics[0]
     score = lambda row: counted(metric, row)  # noqa: E731
-    return duel(plans, store, rule, metric.name, score, watch or Watcher())
+    return Duel(plans, store, rule, metric.name, score, watch or Watcher()).run()
 
 
 def lots(store, run):
@@ -131,8 +131,10 @@ def test_what_cannot_be_paired_is_refused_before_anything_runs(store):
     with pytest.raises(BadInput, match="other episodes"):
         contest(store, After(1), EXPERT, replace(RANDOM, episodes=2))
     one, other = resolve(EXPERT), resolve(RANDOM)
-    other = replace(other, comparability={**other.comparability, "engine": "another"})
-    one = replace(one, comparability={**one.comparability, "engine": "this"})
+    other, one = (
+        replace(p, record=replace(p.record, comparability={**p.record.comparability, "engine": e}))
+        for p, e in ((other, "another"), (one, "this"))
+    )
     with pytest.raises(BadInput, match=r"differ in engine \(another / this\)"):
-        duel((one, other), store, After(1), "success", lambda row: 1.0, Watcher())
+        Duel((one, other), store, After(1), "success", lambda row: 1.0, Watcher()).run()
     assert store.runs() == []

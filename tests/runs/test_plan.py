@@ -90,9 +90,9 @@ def test_robots_labels_and_looking_make_other_runs():
 
 
 def test_a_film_needs_the_renderer_but_states_no_fact_of_it():
-    assert "renderer" not in resolve(replace(PLAIN, video="all")).comparability
+    assert "renderer" not in resolve(replace(PLAIN, video="all")).record.comparability
     seeing = RunRequest(f"{PROBES}:SeeingExpert", "toy")
-    assert resolve(seeing).comparability["renderer"] == "numpy"
+    assert resolve(seeing).record.comparability["renderer"] == "numpy"
 
 
 def test_the_record_says_what_was_asked():

@@ -38,9 +38,9 @@ TRAINED = replace(PLAIN, policy=f"{__name__}:Trained")
 
 
 def test_the_suite_names_the_execution_and_the_user_has_the_last_word():
-    assert resolve(PLAIN).execution == "10"
-    assert resolve(replace(PLAIN, execute="first")).execution == "first"
-    assert resolve(replace(PLAIN, suite="toy")).execution == "chunk"
+    assert resolve(PLAIN).record.execution == "10"
+    assert resolve(replace(PLAIN, execute="first")).record.execution == "first"
+    assert resolve(replace(PLAIN, suite="toy")).record.execution == "chunk"
 
 
 def test_a_run_carries_the_split_its_policy_was_trained_on():
@@ -57,7 +57,7 @@ def test_the_preset_decides_which_cameras_there_are():
 
 
 def test_the_renderer_and_the_sentences_are_part_of_comparability(tmp_path):
-    blind, seeing = resolve(PLAIN).comparability, resolve(TRAINED).comparability
+    blind, seeing = resolve(PLAIN).record.comparability, resolve(TRAINED).record.comparability
     assert "renderer" not in blind
     assert "iny" in str(seeing["renderer"]) or "egl" in str(seeing["renderer"]).lower()
     mine = tmp_path / "mine.yaml"

@@ -12,7 +12,7 @@ from rich.text import Text
 from vlm4vla.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from vlm4vla.runs.campaign import CampaignCell, CellResult
+    from vlm4vla.runs.campaign import CampaignCell
     from vlm4vla.runs.execute import RunSummary
     from vlm4vla.runs.plan import RunPlan
     from vlm4vla.runs.request import RunRequest
@@ -60,13 +60,13 @@ def run_campaign(
     _conclude(results, len(found), campaign.name, console)
 
 
-def _conclude(results: list[CellResult], planned: int, name: str, console: Console) -> None:
+def _conclude(results: list[CampaignCell], planned: int, name: str, console: Console) -> None:
     """A line for every cell; end with the exit code."""
     complete = sum(result.complete for result in results)
     console.print(f"{complete} of {planned} runs complete")
     for result in results:
         if not result.complete:
-            console.print(Text(f"  {_name(result.cell)}: {_lack(result)}"), soft_wrap=True)
+            console.print(Text(f"  {_name(result)}: {_lack(result)}"), soft_wrap=True)
             if result.fix:
                 console.print(Text(f"    {result.fix}", style="dim"), soft_wrap=True)
     console.print(f"bench leaderboard --campaign {name}")
@@ -77,7 +77,7 @@ def _conclude(results: list[CellResult], planned: int, name: str, console: Conso
         sys.exit(1)
 
 
-def _lack(result: CellResult) -> str:
+def _lack(result: CampaignCell) -> str:
     summary = result.summary
     if summary is None:
         return result.problem

@@ -41,7 +41,7 @@ def run_contest(
 
     from vlm4vla.reports.compare.comparison import comparison
     from vlm4vla.reports.scores import counted
-    from vlm4vla.runs.duel import check, duel
+    from vlm4vla.runs.duel import Duel, check
     from vlm4vla.store import Store
 
     if terms.unpaired or terms.allow_different:
@@ -58,14 +58,8 @@ def run_contest(
     console = Console(highlight=False, stderr=quiet)
     news = _News(contest, rule, console)
     with Store.open(where, create=True) as store:
-        ended = duel(
-            (first, second),
-            store,
-            rule,
-            metric.name,
-            lambda row: counted(metric, row),
-            news.observe,
-        )
+        score = lambda row: counted(metric, row)  # noqa: E731
+        ended = Duel((first, second), store, rule, metric.name, score, news.observe).run()
         news.tell()
         if ended.interrupted:
             console.print("Interrupted. What had ended is stored; the same command continues.")

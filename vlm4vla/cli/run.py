@@ -70,7 +70,7 @@ def _describe(plan: RunPlan, console: Console) -> None:
     """What would run."""
     suite, record = plan.suite, plan.record
     console.print(f"run        {record.id}")
-    console.print(f"policy     {plan.policy}  execute {plan.execution}")
+    console.print(f"policy     {plan.policy}  execute {record.execution}")
     console.print(f"suite      {suite.name} ({suite.protocol}): {suite.summary}", soft_wrap=True)
     for task in suite.tasks:
         inits = [episode.key.init for episode in suite.episodes if episode.key.task == task]
@@ -78,7 +78,7 @@ def _describe(plan: RunPlan, console: Console) -> None:
     if plan.interpreter is not None:
         console.print(f"python     {plan.interpreter.python}", soft_wrap=True)
     console.print(f"slots      {plan.slots}")
-    for key, value in plan.comparability.items():
+    for key, value in record.comparability.items():
         console.print(f"  {key:24} {value}", soft_wrap=True)
 
 

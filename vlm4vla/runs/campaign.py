@@ -19,7 +19,7 @@ _CHECKPOINT = "vla.json"
 
 @dataclass(frozen=True)
 class CampaignCell:
-    """One policy on one suite."""
+    """One policy on one suite, before and after it was run."""
 
     row: CampaignRow
     suite: CampaignSuite
@@ -27,17 +27,8 @@ class CampaignCell:
     problem: str = ""
     """Why it cannot be run; empty if it can."""
     fix: str = ""
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """How a cell ended."""
-
-    cell: CampaignCell
     summary: RunSummary | None = None
     """None where it was not run."""
-    problem: str = ""
-    fix: str = ""
 
     @property
     def complete(self) -> bool:
@@ -72,7 +63,7 @@ def cells(
             if name not in known:
                 raise UnknownName(f"{what} in campaign '{campaign.name}'", name, known)
     return [
-        _cell(campaign, row, suite, checkpoints, template)
+        _cell(row, suite, checkpoints / campaign.checkpoint(row, suite), template)
         for row in campaign.rows
         for suite in campaign.suites
         if (not policies or row.policy in policies) and (not suites or suite.suite in suites)
@@ -84,8 +75,8 @@ def carry_out(
     announce: Callable[[int, CampaignCell, RunPlan | None], None],
     run: Callable[[RunPlan], RunSummary],
     ray_address: str | None = None,
-) -> list[CellResult]:
-    """Run every cell that can be run, in one Ray; the results in the cells' order.
+) -> list[CampaignCell]:
+    """Run every cell that can be run, in one Ray; the cells as they ended, in their order.
 
     `announce` is told each cell before it is run, with its plan, or None where it cannot be; `run`
     executes a plan.
@@ -93,46 +84,37 @@ def carry_out(
     A cell whose check fails now (a damaged checkpoint, a missing asset) is reported like one whose
     checkpoint is missing. An interrupt ends the campaign with the cells so far.
     """
-    results: list[CellResult] = []
+    ended: list[CampaignCell] = []
     with ExitStack() as stack:
         started = False
         for number, cell in enumerate(matrix):
             plan = None
-            problem, fix = cell.problem, cell.fix
-            if not problem:
+            if not cell.problem:
                 try:
                     plan = resolve(cell.request)
                 except BadInput as error:
-                    problem, fix = error.message, error.fix
+                    cell = replace(cell, problem=error.message, fix=error.fix)
             announce(number, cell, plan)
-            if plan is None:
-                results.append(CellResult(cell, problem=problem, fix=fix))
-                continue
-            if not started:
-                from vlm4vla.rollout.cluster import cluster
+            if plan is not None:
+                if not started:
+                    from vlm4vla.rollout.cluster import cluster
 
-                stack.enter_context(cluster(ray_address))
-                started = True
-            try:
-                summary = run(plan)
-            except BenchError as error:  # e.g. the run is being written by another process
-                results.append(CellResult(cell, problem=error.message, fix=error.fix))
-                continue
-            results.append(CellResult(cell, summary))
-            if summary.interrupted:
+                    stack.enter_context(cluster(ray_address))
+                    started = True
+                try:
+                    cell = replace(cell, summary=run(plan))
+                except BenchError as error:  # e.g. the run is being written by another process
+                    cell = replace(cell, problem=error.message, fix=error.fix)
+            ended.append(cell)
+            if cell.summary is not None and cell.summary.interrupted:
                 break
-    return results
+    return ended
 
 
 def _cell(
-    campaign: CampaignFile,
-    row: CampaignRow,
-    suite: CampaignSuite,
-    checkpoints: Path,
-    template: RunRequest,
+    row: CampaignRow, suite: CampaignSuite, folder: Path, template: RunRequest
 ) -> CampaignCell:
     options = {**template.policy_options, **row.options}
-    folder = checkpoints / campaign.checkpoint(row, suite)
     if row.checkpoint:
         options["checkpoint"] = str(folder.expanduser().resolve())
     request = replace(
@@ -143,16 +125,13 @@ def _cell(
         execute=template.execute or suite.execute,
         policy_options=options,
     )
+    problem = fix = ""
     if not suite.suite.endswith((".yaml", ".yml")) and suite.suite not in suite_names():
-        return CampaignCell(row, suite, request, f"This version has no suite '{suite.suite}' yet.")
-    if row.checkpoint and not (folder / _CHECKPOINT).is_file():
+        problem = f"This version has no suite '{suite.suite}' yet."
+    elif row.checkpoint and not (folder / _CHECKPOINT).is_file():
         recipe = f" --recipe {suite.recipe}" if suite.recipe else ""
-        return CampaignCell(
-            row,
-            suite,
-            request,
-            f"There is no checkpoint at {folder}.",
-            f"bench train --backbone {row.policy}{recipe} --preset paper --data DATA "
-            f"--out {folder}",
+        problem = f"There is no checkpoint at {folder}."
+        fix = (
+            f"bench train --backbone {row.policy}{recipe} --preset paper --data DATA --out {folder}"
         )
-    return CampaignCell(row, suite, request)
+    return CampaignCell(row, suite, request, problem, fix)

@@ -17,9 +17,9 @@ from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.rollout.events import Event, Finished, Retried
+from vlm4vla.rollout.events import Event, Finished
 from vlm4vla.rollout.schedule import Ordered
-from vlm4vla.runs.execute import job_of, stopping_on_signals
+from vlm4vla.runs.execute import commit, job_of, stopping_on_signals
 from vlm4vla.runs.plan import RunPlan
 from vlm4vla.store import EpisodeRow, RunStatus, Store
 
@@ -73,102 +73,80 @@ def check(plans: tuple[RunPlan, RunPlan]) -> None:
         )
     if set(first.record.plan) != set(second.record.plan):
         raise BadInput("The two policies would be run on other episodes.")
-    differing = conflicts([first.comparability, second.comparability])
+    differing = conflicts([first.record.comparability, second.record.comparability])
     if differing:
         facts = ", ".join(f"{name} ({' / '.join(values)})" for name, values in differing.items())
         raise BadInput(f"The two policies cannot be compared: they differ in {facts}.")
 
 
-def duel(
-    plans: tuple[RunPlan, RunPlan],
-    store: Store,
-    rule: StoppingRule,
-    metric: str,
-    score: Score,
-    watch: Watcher,
-) -> DuelSummary:
-    """Run both plans until the rule has decided, or to their end. What ends is committed.
+@dataclass
+class Duel:
+    """Both plans run until the rule has decided, or to their end."""
 
-    Args:
-        plans: two plans of the same episodes; see `check`.
-        store: where both runs go.
-        rule: when to stop.
-        metric: the name of what is compared, for the store.
-        score: what an episode counts for.
-        watch: told of every event.
-    """
-    check(plans)
-    with ExitStack() as stack:
-        for plan in sorted(plans, key=lambda plan: plan.record.id):
-            stack.enter_context(store.lock(plan.record.id))
-        for plan in plans:
-            store.begin(plan.record)
-        state = _Duel(plans, store, rule, metric, score, watch)
-        state.look(None)
-        interrupted = False if state.over else state.run()
-        state.conclude()
-    return DuelSummary(
-        runs=(plans[0].record.id, plans[1].record.id),
-        pairs=tuple(state.pairs),
-        decided=state.decided,
-        interrupted=interrupted,
-        errors=state.errors,
-    )
+    plans: tuple[RunPlan, RunPlan]
+    """Two plans of the same episodes; see `check`."""
+    store: Store
+    """Where both runs go."""
+    rule: StoppingRule
+    metric: str
+    """The name of what is compared, for the store."""
+    score: Score
+    watch: Watcher
+    """Told of every event."""
 
-
-class _Duel:
-    def __init__(
-        self,
-        plans: tuple[RunPlan, RunPlan],
-        store: Store,
-        rule: StoppingRule,
-        metric: str,
-        score: Score,
-        watch: Watcher,
-    ) -> None:
-        self._plans, self._store, self._rule = plans, store, rule
-        self._metric, self._score, self._watch = metric, score, watch
-        keys = {episode.key for episode in plans[0].suite.episodes}
+    def __post_init__(self) -> None:
+        """Put the episodes into their order. Raises BadInput where the plans cannot be paired."""
+        check(self.plans)
+        keys = {episode.key for episode in self.plans[0].suite.episodes}
         self._order = sorted(keys, key=lambda key: key.lot)
-        self._rows: tuple[dict[EpisodeKey, Finite], ...] = tuple(
-            {row.key: row for row in store.episodes(plan.record.id)} for plan in plans
-        )
+        self._rows: list[dict[EpisodeKey, Finite]] = []
         self._seen = 0
-        self.pairs: list[tuple[float, float]] = []
-        self.decided = False
+        self._pairs: list[tuple[float, float]] = []
+        self._decided = False
+
+    def run(self) -> DuelSummary:
+        """Run what the store lacks. What ends is committed."""
+        with ExitStack() as stack:
+            for plan in sorted(self.plans, key=lambda plan: plan.record.id):
+                stack.enter_context(self.store.lock(plan.record.id))
+            for plan in self.plans:
+                record = self.store.begin(plan.record)
+                self._rows.append({row.key: row for row in self.store.episodes(record.id)})
+            self._look(None)
+            interrupted = False if self._over else self._roll_out()
+            self._conclude()
+        first, second = (plan.record.id for plan in self.plans)
+        errors = sum(map(_errors, self._rows))
+        return DuelSummary((first, second), self._pairs, self._decided, interrupted, errors)
 
     @property
-    def over(self) -> bool:
-        return self.decided or self._seen == len(self._order)
+    def _over(self) -> bool:
+        return self._decided or self._seen == len(self._order)
 
-    @property
-    def errors(self) -> int:
-        return sum(row.outcome is Outcome.ERROR for rows in self._rows for row in rows.values())
-
-    def look(self, event: Event | None) -> None:
+    def _look(self, event: Event | None) -> None:
         """Show the rule what has become visible: pair by pair, up to its decision."""
-        while not self.over and all(self._order[self._seen] in rows for rows in self._rows):
+        while not self._over and all(self._order[self._seen] in rows for rows in self._rows):
             key = self._order[self._seen]
             self._seen += 1
-            one, other = (self._score(rows[key]) for rows in self._rows)
+            one, other = (self.score(rows[key]) for rows in self._rows)
             if one is not None and other is not None:
-                self.pairs.append((one, other))
-                self.decided = self._rule.decided(self.pairs)
-        self._watch(Standing(self.pairs, len(self._order), self.decided), event)
+                self._pairs.append((one, other))
+                self._decided = self.rule.decided(self._pairs)
+        self.watch(Standing(self._pairs, len(self._order), self._decided), event)
 
-    def run(self) -> bool:
-        """Roll both out; whether it was interrupted."""
+    def _roll_out(self) -> bool:
+        """Whether it was interrupted."""
         from vlm4vla.rollout.cluster import cluster
         from vlm4vla.rollout.engine import Engine
 
         places = {key: place for place, key in enumerate(self._order)}
-        with cluster(self._plans[0].request.ray_address) as ray:
+        slots = max(1, self.plans[0].slots // 2)
+        with cluster(self.plans[0].request.ray_address) as ray:
             engines, schedules = [], []
-            slots = max(1, self._plans[0].slots // 2)
-            for plan, rows in zip(self._plans, self._rows, strict=True):
+            for plan, rows in zip(self.plans, self._rows, strict=True):
                 missing = [e for e in plan.suite.episodes if e.key not in rows]
                 schedule = Ordered((places[e.key], e) for e in missing)
-                job = job_of(plan, plan.record.id, missing, self._store, slots)
+                job = job_of(plan, plan.record.id, missing, self.store, slots)
                 schedules.append(schedule)
                 engines.append(Engine(job, ray, schedule))
             self._reach(schedules, slots)
@@ -180,40 +158,36 @@ class _Duel:
                         self._reach(schedules, slots)
             return any(engine.stop_requested for engine in engines)
 
-    def conclude(self) -> None:
-        """Note what became of either run."""
-        for number, plan in enumerate(self._plans):
-            rows, other = self._rows[number], self._plans[1 - number].record.id
-            errors = any(row.outcome is Outcome.ERROR for row in rows.values())
-            if len(rows) == len(self._order) and not errors:
-                self._store.set_status(plan.record.id, RunStatus.COMPLETE)
-            elif self.decided:
-                seen: dict[str, JSON] = {
-                    "metric": self._metric,
-                    "pairs": len(self.pairs),
-                    "against": other,
-                }
-                self._store.decide(plan.record.id, {**self._rule.facts(), **seen})
-            else:
-                self._store.set_status(plan.record.id, RunStatus.INCOMPLETE)
-
     def _step(self, side: int, streams: dict[int, Iterator[Event]]) -> None:
         event = next(streams[side], None)
         if event is None:
             del streams[side]
             return
-        run = self._plans[side].record.id
+        commit(event, self.store, self.plans[side].record.id)
         if isinstance(event, Finished):
-            self._store.record(run, event.result)
             self._rows[side][event.result.key] = event.result
-        elif isinstance(event, Retried):
-            self._store.fault(run, event.result)
-        self.look(event)
+        self._look(event)
 
     def _reach(self, schedules: Sequence[Ordered], slots: int) -> None:
         """Let both go on, the quicker one no further ahead than keeps its slots busy."""
         for schedule in schedules:
-            if self.decided:
+            if self._decided:
                 schedule.close()
             else:
                 schedule.horizon = self._seen + 2 * slots
+
+    def _conclude(self) -> None:
+        """Note what became of either run."""
+        seen = {**self.rule.facts(), "metric": self.metric, "pairs": len(self._pairs)}
+        ids = [plan.record.id for plan in self.plans]
+        for run, other, rows in zip(ids, reversed(ids), self._rows, strict=True):
+            if len(rows) == len(self._order) and not _errors(rows):
+                self.store.set_status(run, RunStatus.COMPLETE)
+            elif self._decided:
+                self.store.decide(run, {**seen, "against": other})
+            else:
+                self.store.set_status(run, RunStatus.INCOMPLETE)
+
+
+def _errors(rows: Mapping[EpisodeKey, Finite]) -> int:
+    return sum(row.outcome is Outcome.ERROR for row in rows.values())

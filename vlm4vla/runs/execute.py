@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -66,8 +67,8 @@ def execute(plan: RunPlan, store: Store, observer: Observer) -> RunSummary:
         statistics, interrupted = QueryCounts(), False
         if episodes:
             statistics, interrupted = _roll_out(plan, record.id, episodes, store, observer)
-        outcomes = store.finished(record.id)
-        errors = sum(outcome is Outcome.ERROR for outcome in outcomes.values())
+        outcomes = list(store.finished(record.id).values())
+        errors = outcomes.count(Outcome.ERROR)
         summary = RunSummary(
             record.id, len(record.plan), len(outcomes), errors, interrupted, statistics
         )
@@ -89,12 +90,17 @@ def _roll_out(
         engine = Engine(job_of(plan, run, episodes, store, slots), ray)
         with stopping_on_signals(engine):
             for event in engine.run():
-                if isinstance(event, Finished):
-                    store.record(run, event.result)
-                elif isinstance(event, Retried):
-                    store.fault(run, event.result)
+                commit(event, store, run)
                 observer(event)
         return engine.statistics, engine.stop_requested
+
+
+def commit(event: Event, store: Store, run: str) -> None:
+    """Keep what an event brings for the run."""
+    if isinstance(event, Finished):
+        store.record(run, event.result)
+    elif isinstance(event, Retried):
+        store.fault(run, event.result)
 
 
 def job_of(plan: RunPlan, run: str, episodes: Sequence[Episode], store: Store, slots: int) -> Job:
@@ -118,22 +124,14 @@ def job_of(plan: RunPlan, run: str, episodes: Sequence[Episode], store: Store, s
 
 def _remaining(plan: RunPlan, finished: dict[EpisodeKey, Outcome]) -> list[Episode]:
     """Episodes without a final row; quarantined ones again only if asked for."""
-
-    def wanted(episode: Episode) -> bool:
-        outcome = finished.get(episode.key)
-        return outcome is None or (plan.request.retry_errors and outcome is Outcome.ERROR)
-
-    return [episode for episode in plan.suite.episodes if wanted(episode)]
+    wanted = {None, Outcome.ERROR} if plan.request.retry_errors else {None}
+    return [episode for episode in plan.suite.episodes if finished.get(episode.key) in wanted]
 
 
 def _unused_id(store: Store, base: str) -> str:
     taken = {run.id for run in store.runs()}
-    number = 2
-    if base not in taken:
-        return base
-    while f"{base}-{number}" in taken:
-        number += 1
-    return f"{base}-{number}"
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if name not in taken)
 
 
 @contextmanager

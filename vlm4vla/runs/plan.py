@@ -9,12 +9,13 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from vlm4vla.core import convert, options
-from vlm4vla.core.episode import JSON, Episode
+from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import (
     BadInput,
     BenchError,
@@ -56,8 +57,6 @@ class RunPlan:
     policy: str
     """`module:Class`."""
     policy_spec: PolicySpec
-    execution: str
-    comparability: Mapping[str, JSON]
     record: RunRecord
     slots: int
 
@@ -79,7 +78,7 @@ class RunPlan:
             loop=LoopConfig(
                 self.simulator_spec,
                 self.policy_spec,
-                Execution.parse(self.execution),
+                Execution.parse(self.record.execution),
                 self.suite.success,
                 self.request.video,
             ),
@@ -114,20 +113,13 @@ def resolve(request: RunRequest) -> RunPlan:
     facts = _facts(suite, bool(policy_spec.request.cameras), interpreter)
     if request.video != "none":
         _facts(suite, True, interpreter)  # a film changes no outcome: no new fact
-    comparability = {
-        "simulator": suite.simulator,
-        "protocol": suite.protocol,
-        "success": suite.success,
-        **facts,
-    }
-    record = _record(request, suite, policy_class, policy_spec, execution, comparability)
+    provenance: dict[str, JSON] = {}
     if interpreter is not None:
-        foreign: JSON = {
+        provenance["simulator_python"] = {
             "command": interpreter.python,
             "brought": request.python is not None,
             **relevant(versions),
         }
-        record = replace(record, provenance={**record.provenance, "simulator_python": foreign})
     return RunPlan(
         request=request,
         suite=suite,
@@ -136,9 +128,7 @@ def resolve(request: RunRequest) -> RunPlan:
         interpreter=interpreter,
         policy=reference,
         policy_spec=policy_spec,
-        execution=execution,
-        comparability=comparability,
-        record=record,
+        record=_record(request, suite, policy_class, policy_spec, execution, facts, provenance),
         slots=request.slots or choose_slots(simulator.slot_memory_mb, len(suite.episodes)),
     )
 
@@ -151,11 +141,13 @@ def choose_slots(memory_mb: float, episodes: int) -> int:
 
 
 def _check_numbers(request: RunRequest) -> None:
-    for flag, value in (("--slots", request.slots), ("--max-batch", request.max_batch)):
+    for flag, value in (
+        ("--slots", request.slots),
+        ("--max-batch", request.max_batch),
+        ("--selected-from", request.selected_from),
+    ):
         if value is not None and value < 1:
             raise OutOfRange(f"{flag} {value} must be at least 1.")
-    if request.selected_from < 1:
-        raise OutOfRange(f"--selected-from {request.selected_from} must be at least 1.")
     if request.retries < 0:
         raise OutOfRange(f"--retries {request.retries} must not be negative.")
     if request.timeout_s is not None and not request.timeout_s > 0:  # nan is neither
@@ -225,45 +217,48 @@ def _record(
     cls: type[Policy],
     spec: PolicySpec,
     execution: str,
-    comparability: Mapping[str, JSON],
+    facts: Mapping[str, JSON],
+    provenance: Mapping[str, JSON],
 ) -> RunRecord:
-    identity: Mapping[str, JSON] = {
+    code = _source_hash(cls)
+    configuration: dict[str, Any] = {
         "policy": request.policy,
         "policy_options": dict(request.policy_options),
-        "checkpoint": spec.checkpoint,
-        "code": _source_hash(cls),
         "suite": suite.name,
         "options": dict(suite.options),
-        "episodes": [_as_json(episode) for episode in suite.episodes],
         "execution": execution,
-        "comparability": dict(comparability),
+        "comparability": {
+            "simulator": suite.simulator,
+            "protocol": suite.protocol,
+            "success": suite.success,
+            **facts,
+        },
     }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    episodes = [{**asdict(episode), "setup": dict(episode.setup)} for episode in suite.episodes]
+    apart = {"checkpoint": spec.checkpoint, "code": code, "episodes": episodes}
+    identity = json.dumps(configuration | apart, sort_keys=True)
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     label = re.sub(r"[^\w.-]+", "-", request.policy.rpartition(":")[2])
     return RunRecord(
         id=request.run_id or f"{suite.name}-{label}-{digest}",
-        policy=request.policy,
-        suite=suite.name,
         simulator=suite.simulator,
         plan=tuple(episode.key for episode in suite.episodes),
         metrics=suite.metrics,
         success_rule=suite.success,
-        policy_options=dict(request.policy_options),
-        checkpoint=spec.checkpoint or f"code {_source_hash(cls)}",
+        checkpoint=spec.checkpoint or f"code {code}",
         training_split=spec.training_split,
         privileged=spec.privileged,
         protocol=suite.protocol,
-        options=dict(suite.options),
-        execution=execution,
         seed=request.seed,
-        comparability=dict(comparability),
         provenance={
             **collect(command_line()),
             "suite_file": request.suite,
             "batch_invariant": spec.batch_invariant,
             **({"arithmetic": dict(spec.arithmetic)} if spec.arithmetic else {}),
             **({"selected_from": request.selected_from} if request.selected_from > 1 else {}),
+            **provenance,
         },
+        **configuration,
     )
 
 
@@ -276,10 +271,6 @@ def _facts(suite: Suite, rendering: bool, interpreter: Interpreter | None) -> Ma
     return inquire(Inquiry(target(suite.simulator), suite.options, subject, paths, interpreter))
 
 
-def _as_json(episode: Episode) -> JSON:
-    return {**asdict(episode), "setup": dict(episode.setup)}
-
-
 def _source_hash(cls: type[Policy]) -> str:
     """A policy whose code changed must not continue its old run."""
     file = inspect.getsourcefile(cls)
@@ -289,13 +280,10 @@ def _source_hash(cls: type[Policy]) -> str:
 def _available_mb() -> float:
     """MemAvailable, but no more than the control group allows."""
     lines = Path("/proc/meminfo").read_text().splitlines()
-    available = _first_number(line for line in lines if line.startswith("MemAvailable")) / 1024
+    line = next(line for line in lines if line.startswith("MemAvailable"))
+    available = float(line.split()[1]) / 1024
     limit = Path("/sys/fs/cgroup/memory.max")
     if limit.is_file() and (text := limit.read_text().strip()) != "max":
         used = int(Path("/sys/fs/cgroup/memory.current").read_text())
         available = min(available, (int(text) - used) / 2**20)
     return available
-
-
-def _first_number(lines: Iterable[str]) -> float:
-    return float(next(iter(lines)).split()[1])

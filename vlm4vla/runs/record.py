@@ -51,7 +51,7 @@ def recorder(
             "policy": plan.request.policy,
             "options": dict(plan.suite.options),
             "seed": plan.request.seed,
-            "comparability": {**plan.comparability, **facts},
+            "comparability": {**plan.record.comparability, **facts},
         },
         provenance=plan.record.provenance,
         robot=str(plan.suite.options.get("robot", plan.simulator_spec.simulator)),

@@ -102,7 +102,7 @@ def replay_stored(
     trace = store.trace(record.id, row.key)
     changed = tuple(
         f"{name}: {' / '.join(values)}"
-        for name, values in conflicts([record.comparability, plan.comparability]).items()
+        for name, values in conflicts([record.comparability, plan.record.comparability]).items()
     )
     return Replay(_replay(plan, trace, pictures), row, changed)
 
