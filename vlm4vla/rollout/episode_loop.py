@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
@@ -35,7 +36,6 @@ from vlm4vla.rollout.video import VideoWriter
 VideoMode = Literal["none", "queries", "all"]
 Beat = Callable[[Literal["simulate", "policy"]], None]
 _Seen = TypeVar("_Seen", Frames, Floats)
-_Past = list[tuple[int, _Seen]]
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,6 @@ class LoopConfig:
     video: VideoMode = "none"
 
 
-@dataclass
-class _Clock:
-    """Wall time by what it was spent on."""
-
-    reset: float = 0.0
-    simulate: float = 0.0
-    render: float = 0.0
-    policy: float = 0.0
-
-
-@dataclass
-class _Tally:
-    """What has happened so far in the episode."""
-
-    progress: Progress = field(default_factory=Progress)
-    success_any: bool = False
-    actions: list[Floats] = field(default_factory=list)
-    query_steps: list[int] = field(default_factory=list)
-    renders: int = 0
-
-
 def run_episode(
     simulator: Simulator,
     episode: Episode,
@@ -79,56 +58,60 @@ def run_episode(
     video_path: Path | None = None,
 ) -> EpisodeResult:
     """Run one episode; whatever goes wrong in it becomes an error result, never an exception."""
-    clock, tally = _Clock(), _Tally()
-    error: tuple[ErrorKind, str] | None = None
-    video = (
-        VideoWriter(video_path, config.simulator.action.control_hz or 10) if video_path else None
-    )
+    fps = config.simulator.action.control_hz or 10
+    video = VideoWriter(video_path, fps) if video_path else None
+    rollout = _Rollout(simulator, episode, policy, config, beat, video)
+    error: ErrorKind | None = None
+    text = ""
     try:
-        _Rollout(simulator, episode, policy, config, beat, clock, tally, video).run()
+        rollout.run()
     except EpisodeError as caught:
-        error = caught.kind, str(caught)
+        error, text = caught.kind, str(caught)
     except Exception:
         # Simulators are other people's code and may raise anything; the run must go on.
-        error = ErrorKind.SIMULATOR, traceback.format_exc()
+        error, text = ErrorKind.SIMULATOR, traceback.format_exc()
     finally:
         if video is not None:
             video.close()
-    success = tally.success_any if config.success == "any" else tally.progress.success
-    outcome = Outcome.ERROR if error else Outcome.SUCCESS if success else Outcome.FAILURE
+    progress, actions = rollout.progress, rollout.actions
+    success = rollout.success_any if config.success == "any" else progress.success
     return EpisodeResult(
         key=episode.key,
-        outcome=outcome,
+        outcome=Outcome.ERROR if error else Outcome.SUCCESS if success else Outcome.FAILURE,
         instruction=episode.instruction,
         # Simulators compute with numpy, whose scalars neither compare nor print as Python's do.
-        success_any=bool(tally.success_any),
-        success_last=bool(tally.progress.success),
-        stages={name: bool(reached) for name, reached in tally.progress.stages.items()},
-        measures={
-            name: None if value is None else float(value)
-            for name, value in tally.progress.measures.items()
-        },
-        steps=len(tally.actions),
-        query_steps=tuple(tally.query_steps),
-        renders=tally.renders,
-        timing=Timing(clock.reset, clock.simulate, clock.render, clock.policy),
-        error=error[0] if error else None,
-        error_text=error[1] if error else "",
-        actions=np.array(tally.actions).reshape(len(tally.actions), config.simulator.action.size),
+        success_any=bool(rollout.success_any),
+        success_last=bool(progress.success),
+        stages={name: bool(reached) for name, reached in progress.stages.items()},
+        measures={n: None if v is None else float(v) for n, v in progress.measures.items()},
+        steps=len(actions),
+        query_steps=tuple(rollout.query_steps),
+        renders=rollout.renders,
+        timing=Timing(**rollout.spent),
+        error=error,
+        error_text=text,
+        actions=np.array(actions).reshape(len(actions), config.simulator.action.size),
         video=str(video_path) if video_path else "",
     )
 
 
 @dataclass
 class _Rollout:
+    """One episode: who takes part in it, and what has happened so far."""
+
     simulator: Simulator
     episode: Episode
     policy: PolicyConnection
     config: LoopConfig
     beat: Beat
-    clock: _Clock
-    tally: _Tally
     video: VideoWriter | None
+    progress: Progress = field(default_factory=Progress)
+    success_any: bool = False
+    actions: list[Floats] = field(default_factory=list)
+    query_steps: list[int] = field(default_factory=list)
+    renders: int = 0
+    spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """Wall time by what it was spent on, as `Timing` names it."""
 
     def run(self) -> None:
         spec = self.config.simulator.action
@@ -137,139 +120,124 @@ class _Rollout:
         self._history = _History(self.config.policy.request, self.config.simulator.observation)
         started = time.perf_counter()
         self.simulator.reset(self.episode)
-        self.clock.reset = time.perf_counter() - started
+        self.spent["reset"] = time.perf_counter() - started
         self.policy.reset(self.episode.key, True)
-        progress, step = Progress(), 0
-        while not progress.done and not self._executor.finished:
+        while not self.progress.done and not self._executor.finished:
             if self._executor.remaining == 0:
-                self._query(step)
+                self._query(len(self.actions))
             else:
-                self._look(step)
+                self._look(len(self.actions))
             action = self._executor.next()
             self.beat("simulate")
             started = time.perf_counter()
             progress = self.simulator.advance(action)
-            self.clock.simulate += time.perf_counter() - started
-            step += 1
-            self.tally.actions.append(action)
-            self.tally.progress = progress
-            self.tally.success_any |= progress.success
+            self.spent["simulate"] += time.perf_counter() - started
+            self.actions.append(action)
+            self.progress = progress
+            self.success_any |= progress.success
             if progress.instruction_changed and not progress.done:
                 self._executor.reset()
                 self.policy.reset(self.episode.key, False)
-        if self.video is not None and self.config.video == "all":
-            self._film(self._observe(_video_request(self.config)))
+        self._film()
 
     def _query(self, step: int) -> None:
         """Observe, ask the policy, load its chunk."""
         observation = self._observe(self._history.query)
         self._history.add(step, observation)
-        self.tally.query_steps.append(step)
-        if self.video is not None:
-            self._film_query(observation)
+        self.query_steps.append(step)
+        self._film(observation)
         started = time.perf_counter()
         self.beat("policy")
         chunk = self.policy.act(self._history.complete(step, observation))
-        self.clock.policy += time.perf_counter() - started
+        self.spent["policy"] += time.perf_counter() - started
         self._executor.load(ActionChunk(self._convert(chunk.actions), chunk.terminate_after))
 
     def _look(self, step: int) -> None:
         """Observe between queries only what a later query or the video will show."""
-        wanted = self._history.wanted(step - (step + self._executor.remaining))
+        wanted = self._history.wanted(-self._executor.remaining)
         if wanted is not None:
             self._history.add(step, self._observe(wanted))
-        if self.video is not None and self.config.video == "all":
-            self._film(self._observe(_video_request(self.config)))
+        self._film()
 
     def _observe(self, request: ObservationRequest) -> Observation:
         started = time.perf_counter()
         observation = self.simulator.observe(request)
-        self.clock.render += time.perf_counter() - started
-        self.tally.renders += len(request.cameras)
+        self.spent["render"] += time.perf_counter() - started
+        self.renders += len(request.cameras)
         return observation
 
-    def _film_query(self, observation: Observation) -> None:
-        """Reuse the policy's own frame where its camera is the video's."""
-        request = _video_request(self.config)
-        name = request.cameras[0].name
-        shown = next((c for c in self._history.query.cameras if c.name == name), None)
-        same = shown is not None and shown.height is None and shown.width is None
-        self._film(observation if same else self._observe(request))
+    def _film(self, seen: Observation | None = None) -> None:
+        """Add the simulator's first camera to the video: of a query, or of every step.
 
-    def _film(self, observation: Observation) -> None:
-        assert self.video is not None
-        shown = self.config.simulator.observation.cameras[0].name
-        self.video.add(observation.images[shown][-1])
+        A query's own picture (`seen`) will do where it was taken as the camera is.
+        """
+        if self.video is None or (seen is None and self.config.video != "all"):
+            return
+        camera = CameraRequest(self.config.simulator.observation.cameras[0].name)
+        asked = [(c.name, c.height, c.width) for c in self._history.query.cameras]
+        if seen is None or (camera.name, None, None) not in asked:
+            seen = self._observe(ObservationRequest((camera,)))
+        self.video.add(seen.images[camera.name][-1])
 
 
 class _History:
     """What a policy wants to see of now and earlier, as it declared it."""
 
     def __init__(self, request: ObservationRequest, offered: ObservationSpec) -> None:
-        self._cameras = [(c, _own_name(offered, c), request.offsets_of(c)) for c in request.cameras]
-        self._proprio = proprio_converter(offered.proprio, request.proprio)
-        self._proprio_offsets = request.proprio_offsets if request.proprio else ()
-        self.query = replace(
-            request, cameras=tuple(replace(c, name=own) for c, own, _ in self._cameras)
-        )
+        cameras = [(c, _own(offered, c), request.offsets_of(c)) for c in request.cameras]
+        self.query = replace(request, cameras=tuple(own for _, own, _ in cameras))
         """The request in the simulator's own names."""
-        self._frames: dict[str, _Past[Frames]] = {c.name: [] for c in request.cameras}
-        self._states: _Past[Floats] = []
+        self._cameras = [(asked, own, _Past[Frames](steps)) for asked, own, steps in cameras]
+        self._proprio = proprio_converter(offered.proprio, request.proprio)
+        self._states = _Past[Floats](request.proprio_offsets if request.proprio else ())
 
     def wanted(self, offset: int) -> ObservationRequest | None:
         """What a query sees of the step that lies at `offset` from it; None if nothing."""
-        cameras = tuple(
-            camera
-            for camera, (_, _, offsets) in zip(self.query.cameras, self._cameras, strict=True)
-            if offset in offsets
-        )
-        proprio = self.query.proprio if offset in self._proprio_offsets else ()
+        cameras = tuple(own for _, own, past in self._cameras if offset in past.offsets)
+        proprio = self.query.proprio if offset in self._states.offsets else ()
         return ObservationRequest(cameras, proprio) if cameras or proprio else None
 
     def add(self, step: int, observation: Observation) -> None:
-        for camera, own, offsets in self._cameras:
-            if own in observation.images:
-                frame = orient(observation.images[own][-1], camera)
-                _remember(self._frames[camera.name], step, frame, offsets[0])
-        if observation.proprio is not None and self._proprio_offsets:
-            state = self._proprio(observation.proprio)
-            _remember(self._states, step, state, self._proprio_offsets[0])
+        for asked, own, past in self._cameras:
+            if own.name in observation.images:
+                past.add(step, orient(observation.images[own.name][-1], asked))
+        if observation.proprio is not None and self._states.offsets:
+            self._states.add(step, self._proprio(observation.proprio))
 
     def complete(self, step: int, observation: Observation) -> Observation:
         """The observation at its offsets; a missing one is the nearest earlier kept."""
-        images = {
-            camera.name: _stacked([_at(self._frames[camera.name], step + o) for o in offsets])
-            for camera, _, offsets in self._cameras
-        }
-        states = [_at(self._states, step + o) for o in self._proprio_offsets]
+        images = {}
+        for asked, _, past in self._cameras:
+            frames = past.of(step)  # a single one, the common case, is not copied
+            images[asked.name] = frames[0][None] if len(frames) == 1 else np.stack(frames)
+        states = self._states.of(step)
         proprio = None if not states else states[0] if len(states) == 1 else np.stack(states)
         return Observation(observation.instruction, step, images, proprio, observation.privileged)
 
 
-def _own_name(offered: ObservationSpec, request: CameraRequest) -> str:
+def _own(offered: ObservationSpec, request: CameraRequest) -> CameraRequest:
+    """The request in the simulator's own name for the camera."""
     camera = offered.camera(request.name)
     assert camera is not None  # convert.check has passed
-    return camera.name
+    return replace(request, name=camera.name)
 
 
-def _remember(past: _Past[_Seen], step: int, seen: _Seen, oldest: int) -> None:
-    """Keep it, and forget what no later query can want."""
-    past.append((step, seen))
-    while past[0][0] < step + oldest and len(past) > 1:
-        past.pop(0)
+class _Past(Generic[_Seen]):
+    """What one camera or the proprioception showed, as far back as a query can want it."""
 
+    def __init__(self, offsets: Sequence[int]) -> None:
+        self.offsets = offsets
+        self._kept: list[tuple[int, _Seen]] = []
 
-def _stacked(frames: list[Frames]) -> Frames:
-    """(T, H, W, 3); a single frame, the common case, is not copied."""
-    return frames[0][None] if len(frames) == 1 else np.stack(frames)
+    def add(self, step: int, seen: _Seen) -> None:
+        self._kept.append((step, seen))
+        while self._kept[0][0] < step + self.offsets[0] and len(self._kept) > 1:
+            self._kept.pop(0)
 
-
-def _at(past: _Past[_Seen], step: int) -> _Seen:
-    """The newest not after `step`, or the oldest there is (before the first step)."""
-    earlier = [seen for taken, seen in past if taken <= step]
-    return earlier[-1] if earlier else past[0][1]
-
-
-def _video_request(config: LoopConfig) -> ObservationRequest:
-    """The simulator's first camera, as it is."""
-    return ObservationRequest((CameraRequest(config.simulator.observation.cameras[0].name),))
+    def of(self, step: int) -> list[_Seen]:
+        """At each offset from `step` the newest not after it, or the oldest there is."""
+        found = []
+        for offset in self.offsets:
+            earlier = [seen for taken, seen in self._kept if taken <= step + offset]
+            found.append(earlier[-1] if earlier else self._kept[0][1])
+        return found

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import MissingDependency
 from vlm4vla.core.simulator import Frames
@@ -41,25 +40,12 @@ class VideoWriter:
             self._container.mux(packet)
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file: a failed episode's video is worth seeing too."""
         if self._container is not None and self._stream is not None:
             for packet in self._stream.encode():
                 self._container.mux(packet)
             self._container.close()
             self._container = self._stream = None
-
-    def __enter__(self) -> Self:
-        """Use as a context manager."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close, whatever happened: a failed episode's video is worth seeing too."""
-        self.close()
 
 
 def require_av() -> None:
