@@ -28,7 +28,8 @@ from vlm4vla.environments.checkup import environment_findings, simulator_finding
 from vlm4vla.environments.interpreter import choose
 from vlm4vla.environments.python_packages import read_pins
 from vlm4vla.rollout.hosts.child import Interpreter
-from vlm4vla.rollout.hosts.inquiry import Inquiry, inquire
+from vlm4vla.rollout.hosts.host import Inquiry
+from vlm4vla.rollout.hosts.host_process import inquire
 from vlm4vla.runs.execute import execute
 from vlm4vla.runs.plan import resolve
 from vlm4vla.runs.request import RunRequest

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlm4vla import simulators
-from vlm4vla.core.environment import environment_names, load_environment
+from vlm4vla.core.environment import environment_names, installed, load_environment
 from vlm4vla.core.errors import BadInput
 from vlm4vla.environments import python_packages, state
 from vlm4vla.environments.interpreter import choose
-from vlm4vla.environments.throwaway import ask
+from vlm4vla.environments.processes import ask
 from vlm4vla.rollout.hosts.child import Interpreter
-from vlm4vla.rollout.hosts.inquiry import DEVICE, Inquiry, inquire
+from vlm4vla.rollout.hosts.host import DEVICE, Inquiry
+from vlm4vla.rollout.hosts.host_process import inquire
 
 Level = Literal["ok", "note", "wrong"]
 
@@ -29,19 +30,19 @@ LEAST_MEMORY_GB = 2.0
 
 _RAY = """
 import ray
-from vlm4vla.environments.throwaway import tell
+from vlm4vla.environments.processes import tell
 # A memory store of the smallest size: the engine carries no frames through Ray.
 ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False,
          object_store_memory=80_000_000)
-answer = ray.get(ray.remote(lambda: 41 + 1).remote(), timeout=60)
-tell({"version": ray.__version__, "answer": str(answer)})
+ray.get(ray.remote(lambda: 41 + 1).remote(), timeout=60)
+tell({"found": f"{ray.__version__} starts and runs a task"})
 ray.shutdown()
 """
 _TORCH = """
 import torch
-from vlm4vla.environments.throwaway import tell
+from vlm4vla.environments.processes import tell
 devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-tell({"version": torch.__version__, "devices": ", ".join(devices) or "CPU only"})
+tell({"found": f"{torch.__version__}, {', '.join(devices) or 'CPU only'}"})
 """
 
 
@@ -94,7 +95,7 @@ def _packages() -> Iterator[Finding]:
     other = [
         f"{name} {found}, pinned {pin}"
         for name, pin in pins.items()
-        if (found := python_packages.installed(name)) and found.split("+")[0] != pin.split("+")[0]
+        if (found := installed(name)) and found.split("+")[0] != pin.split("+")[0]
     ]
     if other:
         detail = f"{len(other)} differ from constraints.txt: " + "; ".join(other[:5])
@@ -126,9 +127,7 @@ def _gpu() -> Finding:
     if command is None:
         return Finding("gpu", "note", "no NVIDIA driver: everything runs on the CPU")
     try:
-        run = subprocess.run(
-            [command, "-L"], capture_output=True, text=True, timeout=30, check=False
-        )
+        run = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=30)
     except subprocess.TimeoutExpired:
         return Finding("gpu", "wrong", "nvidia-smi did not answer in 30 s", "sudo nvidia-smi -r")
     if run.returncode or not run.stdout.strip():
@@ -138,33 +137,30 @@ def _gpu() -> Finding:
 
 
 def _torch() -> Finding:
-    if python_packages.installed("torch") is None:
+    if installed("torch") is None:
         return Finding("torch", "note", "not installed: needed by SAPIEN and by networks")
-    answer = ask(["-c", _TORCH], SIMULATOR_LIMIT_S)
-    if answer.problem:
-        return Finding("torch", "wrong", answer.problem, "bench env install grinningface")
-    return Finding("torch", "ok", f"{answer.facts['version']}, {answer.facts['devices']}")
+    return _tried("torch", _TORCH, SIMULATOR_LIMIT_S, "", "bench env install grinningface")
 
 
 def _ray() -> Finding:
-    answer = ask(["-c", _RAY], RAY_LIMIT_S)
+    fix = "ray stop --force; then try again with nothing else running"
+    return _tried("ray", _RAY, RAY_LIMIT_S, "Ray does not start: ", fix)
+
+
+def _tried(what: str, code: str, limit_s: float, failure: str, fix: str) -> Finding:
+    """What the code found, where it may take the process down."""
+    answer = ask(["-c", code], limit_s)
     if answer.problem:
-        fix = "ray stop --force; then try again with nothing else running"
-        return Finding("ray", "wrong", f"Ray does not start: {answer.problem}", fix)
-    return Finding("ray", "ok", f"{answer.facts['version']} starts and runs a task")
+        return Finding(what, "wrong", failure + answer.problem, fix)
+    return Finding(what, "ok", answer.facts["found"])
 
 
 def environment_findings(name: str) -> Iterator[Finding]:
     """What of an environment is there."""
     for part in state.inspect(load_environment(name)):
-        what = f"{name}: {part.kind} {part.name}"
-        if part.ready:
-            yield Finding(what, "ok", part.detail)
-        elif part.only_for:
-            detail = f"{part.detail} (needed only for {part.only_for})"
-            yield Finding(what, "note", detail, part.fix)
-        else:
-            yield Finding(what, "wrong", part.detail, part.fix)
+        level: Level = "ok" if part.ready else "note" if part.only_for else "wrong"
+        needed = f" (needed only for {part.only_for})" if level == "note" else ""
+        yield Finding(f"{name}: {part.kind} {part.name}", level, part.detail + needed, part.fix)
 
 
 def simulator_findings(name: str, incomplete: bool) -> Iterator[Finding]:

@@ -15,7 +15,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from vlm4vla.rollout.actors import PolicyActor, Slot
 from vlm4vla.rollout.guard import Guard
 
-_OBJECT_STORE = 100 * 2**20  # results are small; frames never pass through Ray
+_LOCAL = {
+    "address": "local",
+    "include_dashboard": False,
+    "object_store_memory": 100 * 2**20,  # results are small; frames never pass through Ray
+}
 
 
 @dataclass(frozen=True)
@@ -48,22 +52,22 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
         yield _present()
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault(
-        "RAY_worker_niceness", "0"
-    )  # Ray's 15 lets anything else on the machine win
-    settings: dict[str, Any] = {"address": address} if address else _local_settings()
+    # Ray's 15 lets anything else on the machine win.
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    settings: dict[str, Any] = {"address": address} if address else _LOCAL
+    logger = logging.getLogger("ray")
+    level = logger.level
     guard = Guard()
     try:
-        with _quiet():
-            ray.init(
-                log_to_driver=False,
-                configure_logging=False,
-                logging_level=logging.ERROR,
-                **settings,
-            )
+        logger.setLevel(logging.ERROR)  # no greeting on the terminal; its errors still raise
+        ray.init(
+            log_to_driver=False, configure_logging=False, logging_level=logging.ERROR, **settings
+        )
+        logger.setLevel(level)
         guard.tell()
         yield _present()
     finally:
+        logger.setLevel(level)
         ray.shutdown()
         guard.close()
 
@@ -74,23 +78,3 @@ def _present() -> Cluster:
         nodes=sum(node["Alive"] for node in ray.nodes()),
         cpus=int(ray.cluster_resources().get("CPU", 1)),
     )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Ray's greeting off the terminal; an error of its start still raises."""
-    logger = logging.getLogger("ray")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _local_settings() -> dict[str, Any]:
-    return {
-        "address": "local",
-        "include_dashboard": False,
-        "object_store_memory": _OBJECT_STORE,
-    }

@@ -66,6 +66,10 @@ class _Place:
     since: float = 0.0
     """When the first of `given` was begun."""
 
+    def running(self, now: float) -> tuple[EpisodeKey, float] | None:
+        """The episode that its actor is at, and for how many seconds."""
+        return (self.given[0].assignment.episode.key, now - self.since) if self.given else None
+
 
 @dataclass(frozen=True, eq=False)
 class _Given:
@@ -73,8 +77,7 @@ class _Given:
 
     place: _Place
     actor: ActorHandle
-    episode: Episode
-    attempt: int
+    assignment: Assignment
 
 
 class Engine:
@@ -87,8 +90,8 @@ class Engine:
         """
         self._job, self._cluster = job, cluster
         self._schedule = LongestFirst.of(job.episodes) if schedule is None else schedule
-        self._faults: Counter[EpisodeKey] = Counter()
-        self._losses: Counter[EpisodeKey] = Counter()
+        self._failures: Counter[tuple[EpisodeKey, bool]] = Counter()
+        """Episode, and whether the harness was to blame -> failed attempts."""
         self._places = [_Place() for _ in range(min(job.slots, max(1, len(job.episodes))))]
         self._running: dict[ray.ObjectRef[EpisodeResult], _Given] = {}
         self._policy: ActorHandle | None = None
@@ -109,7 +112,7 @@ class Engine:
                 if all(result.error is None for _, result in ended):
                     self._fill()  # before the events: whoever takes them may take their time
                 yield from (self._judge(*pair) for pair in ended)
-                yield self._tick()
+                yield Tick([place.running(time.monotonic()) for place in self._places])
             yield from (self._judge(*pair) for pair in self._collect(0))
         finally:
             self._stop()
@@ -157,10 +160,12 @@ class Engine:
             place.actor = self._cluster.slot().remote(self._job.host, self._job.limits)
         if not place.given:
             place.since = time.monotonic()
-        place.loaded = episode.key.task
-        attempt = 1 + self._faults[episode.key] + self._losses[episode.key]
-        assignment = Assignment(episode, attempt, self._address, video=self._video(episode.key))
-        given = _Given(place, place.actor, episode, attempt)
+        key, folder = episode.key, self._job.video_folder
+        place.loaded = key.task
+        attempt = 1 + self._failures[key, True] + self._failures[key, False]
+        video = str(folder / f"{key.task}-{key.init}-{key.seed}.mp4") if folder else ""
+        assignment = Assignment(episode, attempt, self._address, video=video)
+        given = _Given(place, place.actor, assignment)
         place.given.append(given)
         self._running[place.actor.run.remote(assignment)] = given
 
@@ -175,7 +180,7 @@ class Engine:
         arrived = set(ready)
         for reference in [r for r in self._running if r in arrived]:  # as they were given
             given = self._running.pop(reference)
-            place, episode = given.place, given.episode
+            place, episode = given.place, given.assignment.episode
             begun = place.given[0] is given and place.actor is given.actor
             place.given.remove(given)
             try:
@@ -187,7 +192,7 @@ class Engine:
                         continue
                     place.actor = place.loaded = None
                 text = f"The slot's worker process failed: {error}"
-                result = replace(failed(episode, ErrorKind.HARNESS, text), attempt=given.attempt)
+                result = failed(given.assignment, ErrorKind.HARNESS, text)
             now = time.monotonic()
             place.brisk = result.error is None and now - place.since < _BRISK_S
             place.since = now
@@ -197,15 +202,13 @@ class Engine:
     def _judge(self, episode: Episode, result: EpisodeResult) -> Event:
         if result.error is None or result.error is ErrorKind.POLICY:
             return Finished(result)
-        if result.error is ErrorKind.HARNESS:
+        ours = result.error is ErrorKind.HARNESS
+        if ours:
             self._revive_policy()
-            self._losses[episode.key] += 1
-            if self._losses[episode.key] > _HARNESS_RETRIES:
-                return Finished(result)
-        else:
-            self._faults[episode.key] += 1
-            if self._faults[episode.key] > self._job.retries:
-                return Finished(result)
+        self._failures[episode.key, ours] += 1
+        allowed = _HARNESS_RETRIES if ours else self._job.retries
+        if self._failures[episode.key, ours] > allowed:
+            return Finished(result)
         self._schedule.put_back(episode)
         return Retried(result)
 
@@ -220,20 +223,6 @@ class Engine:
         with contextlib.suppress(RayError):
             ray.kill(self._policy)
         self._start_policy()
-
-    def _tick(self) -> Tick:
-        now = time.monotonic()
-        return Tick(
-            [
-                (place.given[0].episode.key, now - place.since) if place.given else None
-                for place in self._places
-            ]
-        )
-
-    def _video(self, key: EpisodeKey) -> str:
-        if self._job.video_folder is None:
-            return ""
-        return str(self._job.video_folder / f"{key.task}-{key.init}-{key.seed}.mp4")
 
     def _stop(self) -> None:
         """End every process of this job. Bounded: a stuck actor is killed."""

@@ -32,9 +32,8 @@ from vlm4vla.policies import registry
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
 from vlm4vla.rollout.hosts.child import Interpreter
-from vlm4vla.rollout.hosts.host import HostConfig
-from vlm4vla.rollout.hosts.host_process import Limits
-from vlm4vla.rollout.hosts.inquiry import Inquiry, Subject, inquire
+from vlm4vla.rollout.hosts.host import HostConfig, Inquiry, Subject
+from vlm4vla.rollout.hosts.host_process import Limits, inquire
 from vlm4vla.rollout.video import require_av
 from vlm4vla.runs.provenance import collect, command_line, relevant
 from vlm4vla.runs.request import RunRequest

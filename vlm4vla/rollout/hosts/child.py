@@ -1,9 +1,14 @@
-"""The process of a simulator host, as its supervisor holds it: one life, from start to kill."""
+"""The process of a simulator host, as its supervisor holds it: one life, from start to kill.
+
+The line between the two carries pickled messages, whatever the two numpys are.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -13,12 +18,17 @@ import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vlm4vla.core.errors import MissingEnvironment
 from vlm4vla.core.source import copied_source
 
 _TAIL = 4000  # characters of the host's stderr that go into an error text
 _LINGER_S = 5.0  # how long a host may take to end once its line is closed
+_PICKLE = 4  # what every Python that simulators run in can read
 _MAIN = "from vlm4vla.rollout.hosts.host import main; main()"  # not -m: classes must keep a name
 
 
@@ -61,16 +71,12 @@ class Child:
         )
         theirs.close()
         self.control = Connection(ours.detach())
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+        self.pid = self._process.pid
 
     def kill(self) -> None:
         """End it at once, with whatever it started: that outlives a host that crashed."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         self.control.close()
 
@@ -107,3 +113,23 @@ def foreign(variables: dict[str, str]) -> dict[str, str]:
     """An environment for another Python: without what tells ours where its modules are."""
     own = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV"}
     return {name: value for name, value in variables.items() if name not in own}
+
+
+def send(control: Connection, message: object) -> None:
+    """Send what `control.recv()` gives at the other end. Raises OSError where it is gone."""
+    buffer = io.BytesIO()
+    _Pickler(buffer, _PICKLE).dump(message)
+    control.send_bytes(buffer.getbuffer())
+
+
+class _Pickler(pickle.Pickler):
+    """Arrays travel as bytes: how numpy pickles them itself changed from version 1 to 2."""
+
+    def reducer_override(self, value: object) -> Any:
+        if type(value) is np.ndarray and not value.dtype.hasobject:
+            return _array, (value.dtype.str, value.shape, value.tobytes())
+        return NotImplemented
+
+
+def _array(dtype: str, shape: tuple[int, ...], data: bytes) -> NDArray[np.generic]:
+    return np.frombuffer(bytearray(data), dtype).reshape(shape)

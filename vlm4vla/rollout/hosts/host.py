@@ -36,9 +36,7 @@ from vlm4vla.core.simulator import Options, Simulator
 from vlm4vla.core.source import own_hash
 from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
-from vlm4vla.rollout.hosts import control
-from vlm4vla.rollout.hosts.child import Interpreter
-from vlm4vla.rollout.hosts.inquiry import DEVICE, Inquiry
+from vlm4vla.rollout.hosts.child import Interpreter, send
 from vlm4vla.rollout.policy_client import PolicyClient, PolicyConnection
 from vlm4vla.rollout.recording import Player, Recording
 from vlm4vla.simulators import plugin
@@ -46,6 +44,11 @@ from vlm4vla.simulators import plugin
 _BEAT_S = 0.2
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _PR_SET_PDEATHSIG = 1
+
+DEVICE = "device"
+"""What the answer about a renderer is called."""
+Subject = Literal["facts", "facts with pictures", "renderer"]
+Phase = Literal["start", "simulate", "policy"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,23 @@ class HostConfig:
 
 
 @dataclass(frozen=True)
+class Inquiry:
+    """What is asked of a host in place of episodes: what only its own Python can answer."""
+
+    simulator: str
+    """`module:Class`."""
+    options: Options
+    subject: Subject
+    path_entries: Sequence[str] = ()
+    interpreter: Interpreter | None = None
+
+    @property
+    def mend(self) -> str:
+        """What to type where its Python cannot be used."""
+        return self.interpreter.mend if self.interpreter else ""
+
+
+@dataclass(frozen=True)
 class Assignment:
     """One episode to run."""
 
@@ -80,32 +100,17 @@ class Assignment:
 class Beat:
     """A sign of life."""
 
-    phase: Literal["start", "simulate", "policy"]
+    phase: Phase
     moves: int
     """Steps begun so far: a beat that says `policy` twice with other moves is not one wait."""
     memory_mb: float
 
 
-def failed(episode: Episode, kind: ErrorKind, text: str) -> EpisodeResult:
+def failed(assignment: Assignment, kind: ErrorKind, text: str) -> EpisodeResult:
     """The result of an attempt that never got as far as having one."""
-    return EpisodeResult(
-        episode.key, Outcome.ERROR, episode.instruction, error=kind, error_text=text
-    )
-
-
-class _Pulse:
-    """Sends a beat, but not more than five a second."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._control = connection
-        self._last, self._moves = 0.0, 0
-
-    def __call__(self, phase: Literal["start", "simulate", "policy"]) -> None:
-        self._moves += phase == "simulate"
-        now = time.monotonic()
-        if now - self._last > _BEAT_S:
-            self._last = now
-            control.send(self._control, Beat(phase, self._moves, resident_mb()))
+    episode, attempt = assignment.episode, assignment.attempt
+    result = EpisodeResult(episode.key, Outcome.ERROR, episode.instruction, attempt=attempt)
+    return replace(result, error=kind, error_text=text)
 
 
 def resident_mb() -> float:
@@ -124,7 +129,7 @@ def die_with_parent(parent: int) -> None:
 class _Host:
     def __init__(self, connection: Connection) -> None:
         self._control = connection
-        self._pulse = _Pulse(connection)
+        self._beaten, self._moves = 0.0, 0
         self._client: PolicyClient | None = None
         self._connected: Address | None = None
 
@@ -132,24 +137,21 @@ class _Host:
         config: HostConfig | Inquiry = self._control.recv()
         sys.path[:0] = config.path_entries
         if isinstance(config, Inquiry):
-            control.send(self._control, _answer(config))
+            send(self._control, _answer(config))
             return
         _check_source(config.interpreter)
         simulator = plugin(config.simulator).create(config.options)
-        self._pulse("start")
+        self._beat("start")
         while True:
-            assignment: Assignment | None = self._control.recv()
-            if assignment is None:
-                simulator.close()
-                return
+            assignment: Assignment = self._control.recv()
             try:
                 result = self._run(simulator, config, assignment)
             except HarnessFault as fault:
-                result = failed(assignment.episode, fault.kind, str(fault))
+                result = failed(assignment, fault.kind, str(fault))
             if result.error is not None:
                 self._hang_up()  # an answer under way must not meet the next episode
             result = replace(result, attempt=assignment.attempt, memory_mb=resident_mb())
-            control.send(self._control, result)
+            send(self._control, result)
 
     def _run(
         self, simulator: Simulator, config: HostConfig, assignment: Assignment
@@ -161,13 +163,13 @@ class _Host:
         else:
             assert assignment.address is not None
             policy = self._connect(assignment.address, config.node)
-        return run_episode(simulator, assignment.episode, policy, config.loop, self._pulse, video)
+        return run_episode(simulator, assignment.episode, policy, config.loop, self._beat, video)
 
     def _connect(self, address: Address, node: str) -> PolicyClient:
         """The connection to this policy server, kept from episode to episode."""
         if self._client is None or self._connected != address:
             self._hang_up()
-            self._client = PolicyClient(address, node, lambda: self._pulse("policy"))
+            self._client = PolicyClient(address, node, lambda: self._beat("policy"))
             self._connected = address
         return self._client
 
@@ -176,10 +178,18 @@ class _Host:
             self._client.close()
         self._client = None
 
+    def _beat(self, phase: Phase) -> None:
+        """Give a sign of life, but not more than five a second."""
+        self._moves += phase == "simulate"
+        now = time.monotonic()
+        if now - self._beaten > _BEAT_S:
+            self._beaten = now
+            send(self._control, Beat(phase, self._moves, resident_mb()))
+
 
 def _answer(inquiry: Inquiry) -> Mapping[str, str] | BenchError:
     """What is asked for, or why it cannot be said."""
-    mend = inquiry.interpreter.mend if inquiry.interpreter else ""
+    mend = inquiry.mend
     try:
         _check_source(inquiry.interpreter)
         simulator = plugin(inquiry.simulator)
@@ -187,7 +197,9 @@ def _answer(inquiry: Inquiry) -> Mapping[str, str] | BenchError:
             return {DEVICE: simulator.open_renderer()}
         return dict(simulator.preflight(inquiry.options, inquiry.subject != "facts"))
     except ImportError as error:
-        return MissingDependency(f"{sys.executable} lacks a package: {reason(error)}.", mend)
+        return MissingDependency(
+            f"{sys.executable} lacks a package: {reason(error)}.", inquiry.mend
+        )
     except BenchError as error:
         if mend and isinstance(error.__cause__, ImportError):
             return MissingDependency(f"{sys.executable}: {error.message}", mend)
@@ -214,7 +226,7 @@ def _known(error: BenchError) -> BenchError:
 
 
 def main() -> None:
-    """Serve the supervisor until it says goodbye or dies."""
+    """Serve the supervisor until it dies or kills us."""
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from vlm4vla.core.errors import BenchError, ErrorKind
+from vlm4vla.core.errors import BadInput, BenchError, ErrorKind
 from vlm4vla.core.result import EpisodeResult
-from vlm4vla.rollout.hosts import control
-from vlm4vla.rollout.hosts.child import Child
-from vlm4vla.rollout.hosts.host import Assignment, Beat, HostConfig, failed
+from vlm4vla.rollout.hosts.child import Child, send
+from vlm4vla.rollout.hosts.host import Assignment, Beat, HostConfig, Inquiry, failed
+
+INQUIRY_LIMIT_S = 300.0
+"""A simulator that is imported for the first time may compile its modules."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,12 @@ class HostProcess:
         try:
             if self._child is None:
                 self._child, self._served = Child(self._config.interpreter), 0
-                self._await_start(self._child)
-            control.send(self._child.control, assignment)
+                send(self._child.control, self._config)
+                if not self._child.control.poll(limit := self._limits.start_timeout_s):
+                    text = f"The simulator was not ready after {limit:g} s."
+                    raise _Lost(ErrorKind.HANG, text)
+                self._child.control.recv()
+            send(self._child.control, assignment)
             result = self._watch(self._child)
         except _Lost as lost:
             kind, text = lost.kind, lost.text
@@ -62,8 +69,7 @@ class HostProcess:
                 text = f"{end}\n{self._child.log_tail()}"
         if result is None:
             self.kill()
-            result = failed(assignment.episode, kind, text)
-            result = replace(result, attempt=assignment.attempt)
+            result = failed(assignment, kind, text)
         self._served += 1
         worn = self._served >= self._limits.episodes or result.memory_mb > self._limits.memory_mb
         if worn or result.error not in (None, ErrorKind.POLICY):
@@ -75,13 +81,6 @@ class HostProcess:
         if self._child is not None:
             self._child.kill()
             self._child = None
-
-    def _await_start(self, child: Child) -> None:
-        control.send(child.control, self._config)
-        if not child.control.poll(self._limits.start_timeout_s):
-            limit = self._limits.start_timeout_s
-            raise _Lost(ErrorKind.HANG, f"The simulator was not ready after {limit:g} s.")
-        child.control.recv()
 
     def _watch(self, child: Child) -> EpisodeResult:
         """Receive beats until the result comes. Raises _Lost, EOFError or OSError."""
@@ -112,3 +111,21 @@ class _Lost(Exception):
     def __init__(self, kind: ErrorKind, text: str) -> None:
         super().__init__(text)
         self.kind, self.text = kind, text
+
+
+def inquire(inquiry: Inquiry, limit_s: float = INQUIRY_LIMIT_S) -> Mapping[str, str]:
+    """Ask a fresh host, whose death, silence or refusal becomes an error. Raises BadInput."""
+    child = Child(inquiry.interpreter)
+    try:
+        send(child.control, inquiry)
+        if not child.control.poll(limit_s):
+            raise BadInput(f"The simulator did not answer within {limit_s:g} s.", inquiry.mend)
+        answer: Mapping[str, str] | BenchError = child.control.recv()
+    except (EOFError, OSError) as error:
+        last = (child.log_tail().splitlines() or ["it said nothing"])[-1]
+        raise BadInput(f"{child.post_mortem()}: {last}", inquiry.mend) from error
+    finally:
+        child.kill()
+    if isinstance(answer, BenchError):
+        raise answer
+    return answer
