@@ -52,7 +52,7 @@ def test_an_absent_field_has_its_default():
         ({"control_hz": "ten"}, "control_hz cannot be 'ten'"),
         ({"frame": 3}, "frame cannot be 3"),
         ({"rotation_scale": [0, 1, 1]}, "holds a 0"),
-        ({"translation_scale": ["a", 1, 1]}, "cannot be read"),
+        ({"translation_scale": ["a", 1, 1]}, "translation_scale cannot be 'a'"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(change, said):

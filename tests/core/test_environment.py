@@ -56,15 +56,19 @@ def test_a_package_that_went_away_hides_no_other(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('name = "w"', 'nane = "w"', "unknown field 'nane'"),
-        ('name = "w"', "", r"\[environment\] lacks 'name'"),
-        ('apt = ["x"]', 'apt = "x"', "'apt' in .environment. has a wrong type"),
-        ('apt = ["x"]', 'isolation = "docker"', "isolation is neither"),
-        ('licence = "MIT"', "", r"\[assets\] lacks 'licence'"),
+        ('name = "w"', 'nane = "w"', "no field 'nane'. Did you mean name"),
+        ('name = "w"', "", "lacks 'name'"),
+        ('apt = ["x"]', 'apt = "x"', "apt cannot be 'x'"),
+        (
+            'apt = ["x"]',
+            'isolation = "docker"',
+            "isolation 'docker' is not known. Known: main, venv",
+        ),
+        ('licence = "MIT"', "", "assets lacks 'licence'"),
         ('"x/y"', '"../y"', "leaves its folder"),
         ('"x/y"', '"/y"', "leaves its folder"),
         ("0" * 64, "12", "no sha256"),
-        ("[environment]", "[other]\nk = 1\n[environment]", "unknown table 'other'"),
+        ("[environment]", "[other]\nk = 1\n[environment]", "no field 'other'"),
         ('apt = ["x"]', "apt = [", "cannot be read"),
     ],
 )

@@ -30,14 +30,15 @@ import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import MISSING, dataclass, field, fields
-from importlib.metadata import entry_points
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
-from vlm4vla.core.errors import InvalidFile, UnknownName
+from vlm4vla.core.errors import BadInput, InvalidFile, MissingDependency, UnknownName
 from vlm4vla.core.files import shipped
+from vlm4vla.core.formats import read_fields, refuse_unknown
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -56,6 +57,14 @@ class Asset:
     only_for: str = ""
     """The setting without which it is not needed, e.g. `labels=paligemma`; empty: always needed."""
 
+    def __post_init__(self) -> None:
+        """Its files lie inside it, and each has its sha256. Raises BadInput."""
+        for name, digest in self.files.items():
+            if name.startswith("/") or ".." in Path(name).parts:
+                raise BadInput(f"The asset's file '{name}' leaves its folder.")
+            if not _SHA256.fullmatch(str(digest)):
+                raise BadInput(f"The asset's file '{name}' has no sha256, but '{digest}'.")
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -69,9 +78,14 @@ class Environment:
     """Debian packages; `old-name | new-name` where releases differ, as in Debian's own files."""
     mesa: int = 0
     """Lowest major version of Mesa whose CPU renderer works; 0 where nothing is rendered by it."""
-    assets: tuple[Asset, ...] = field(default_factory=tuple)
+    assets: tuple[Asset, ...] = ()
     folder: Path = Path()
     """Where it was read from."""
+
+    def __post_init__(self) -> None:
+        """Its packages come from one place. Raises BadInput."""
+        if self.isolation == "venv" and self.extra:
+            raise BadInput("A venv has requirements.txt, no 'extra'.")
 
     def asset(self, name: str) -> Asset:
         """The asset of that name; UnknownName if there is none."""
@@ -81,6 +95,27 @@ class Environment:
         raise UnknownName(
             f"asset in environment '{self.name}'", name, [asset.name for asset in self.assets]
         )
+
+
+def installed(package: str) -> str | None:
+    """The version of a Python package, without importing it; None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def need(package: str, owner: str, extra: str) -> str:
+    """Its version. Raises MissingDependency, for `owner` that needs it, where there is none.
+
+    `extra` of this package brings it.
+    """
+    found = installed(package)
+    if found is None:
+        raise MissingDependency(
+            f"{owner} needs {package}, which is not installed.", f'pip install "vlm4vla[{extra}]"'
+        )
+    return found
 
 
 def environment_names() -> list[str]:
@@ -117,60 +152,14 @@ def _of_others() -> dict[str, Path]:
 
 def read_environment(path: Path) -> Environment:
     """The environment that the file describes; InvalidFile names the field that is wrong."""
+    file = f"Environment file {path}"
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidFile(f"Environment file {path} cannot be read: {error}") from error
-    unknown = sorted(set(content) - {"environment", "assets"})
-    if unknown:
-        raise InvalidFile(f"Environment file {path}: unknown table '{unknown[0]}'.")
-    table, assets = content.get("environment", {}), content.get("assets", [])
-    if not isinstance(table, dict) or not isinstance(assets, list):
-        raise InvalidFile(f"Environment file {path} needs [environment] and [[assets]].")
-    _check(path, "environment", Environment, table, reserved={"assets", "folder"})
-    isolation = table.get("isolation", "main")
-    if isolation not in ("main", "venv"):
-        raise InvalidFile(f"Environment file {path}: isolation is neither 'main' nor 'venv'.")
-    if isolation == "venv" and table.get("extra"):
-        raise InvalidFile(f"Environment file {path}: a venv has requirements.txt, no 'extra'.")
-    settings = table | {"apt": tuple(table.get("apt", ())), "folder": path.parent}
-    return Environment(**settings, assets=tuple(_asset(path, entry) for entry in assets))
-
-
-def _asset(path: Path, entry: Mapping[str, object]) -> Asset:
-    _check(path, "assets", Asset, entry)
-    files = cast(Mapping[str, str], entry["files"])
-    for name, digest in files.items():
-        if name.startswith("/") or ".." in Path(name).parts:
-            raise InvalidFile(f"Environment file {path}: asset file '{name}' leaves its folder.")
-        if not _SHA256.fullmatch(str(digest)):
-            raise InvalidFile(f"Environment file {path}: '{name}' has no sha256, but '{digest}'.")
-    return Asset(**entry)  # type: ignore[arg-type]  # field by field checked above
-
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    "files": (dict,),
-    "apt": (list,),
-    "mesa": (int,),
-}
-
-
-def _check(
-    path: Path,
-    table: str,
-    kind: type[Environment] | type[Asset],
-    entry: Mapping[str, object],
-    reserved: frozenset[str] | set[str] = frozenset(),
-) -> None:
-    """Raise InvalidFile unless `entry` has the fields of `kind`, each of its type."""
-    known = {f.name: f for f in fields(kind) if f.name not in reserved}
-    for name in entry:
-        if name not in known:
-            raise InvalidFile(f"Environment file {path}: unknown field '{name}' in [{table}].")
-    for name, entry_field in known.items():
-        required = entry_field.default is MISSING and entry_field.default_factory is MISSING
-        if name not in entry:
-            if required:
-                raise InvalidFile(f"Environment file {path}: [{table}] lacks '{name}'.")
-        elif not isinstance(entry[name], _KINDS.get(name, (str,))):
-            raise InvalidFile(f"Environment file {path}: '{name}' in [{table}] has a wrong type.")
+        raise InvalidFile(f"{file} cannot be read: {error}") from error
+    refuse_unknown(content, ("environment", "assets"), file)
+    table = content.get("environment", {})
+    if not isinstance(table, dict) or "assets" in table:
+        raise InvalidFile(f"{file} needs [environment] and [[assets]].")
+    settings = table | {"assets": content.get("assets", [])}
+    return replace(read_fields(Environment, settings, file), folder=path.parent)

@@ -10,10 +10,14 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from vlm4vla.core.episode import JSON
-from vlm4vla.core.errors import InvalidFile
+from vlm4vla.core.errors import BadInput, InvalidFile
+
+T = TypeVar("T")
 
 FIELD = "format"
 """The field that holds the number, at the top of the file."""
@@ -72,3 +76,52 @@ def refuse_unknown(content: Collection[str], known: Collection[str], source: obj
             near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(sorted(known))}."
             raise InvalidFile(f"{source}: there is no field '{name}'. {hint}")
+
+
+def read_fields(kind: type[T], content: Mapping[str, JSON], source: object) -> T:
+    """`content` as the frozen dataclass `kind`; a field that it lacks has its default.
+
+    A field is text, a number, yes or no, a `Literal`, a tuple of one of these, a mapping, another
+    such dataclass, or one of several of these.
+
+    Raises:
+        InvalidFile: naming `source` and the field that is unknown, lacking or cannot be so.
+    """
+    hints = get_type_hints(kind)
+    refuse_unknown(content, hints, source)
+    for field in fields(kind):  # type: ignore[arg-type]
+        needed = field.default is MISSING and field.default_factory is MISSING
+        if needed and field.name not in content:
+            raise InvalidFile(f"{source} lacks '{field.name}'.")
+    values = {name: _value(hints[name], value, name, source) for name, value in content.items()}
+    try:
+        return kind(**values)
+    except BadInput as error:
+        raise InvalidFile(f"{source}: {error}") from error
+
+
+def _value(hint: Any, value: Any, name: str, source: object) -> object:
+    several = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    hint = next((one for one in several if _suits(one, value)), None)
+    if hint is None:
+        raise InvalidFile(f"{source}: {name} cannot be {value!r}.")
+    if is_dataclass(hint):
+        return read_fields(cast(type, hint), value, f"{source}: {name}")
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Literal and value not in parts:
+        raise InvalidFile(f"{source}: {name} '{value}' is not known. Known: {', '.join(parts)}.")
+    if kind is tuple:
+        return tuple(_value(parts[0], one, name, source) for one in value)
+    return float(value) if hint is float else value
+
+
+def _suits(hint: Any, value: object) -> bool:
+    """Whether the value is of that kind, whatever it holds."""
+    kind = get_origin(hint) or hint
+    if is_dataclass(kind) or kind is Mapping:
+        return isinstance(value, Mapping)
+    if kind is tuple:
+        return isinstance(value, list | tuple)
+    if kind is float:
+        return type(value) in (int, float)
+    return type(value) is (str if kind is Literal else kind)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vlm4vla.core.errors import OutOfRange, UnknownName
+from vlm4vla.core.formats import read_fields
 
 
 @dataclass(frozen=True)
@@ -24,28 +28,15 @@ class ActionStatistics:
             raise OutOfRange(f"Statistics '{self.name}': a q01 lies above its q99.")
 
 
+_PUBLISHED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+SOURCES: Mapping[str, str] = {name: entry.pop("source") for name, entry in _PUBLISHED.items()}
+"""Statistics -> where they were published."""
 NAMED = {
-    "bridge_orig": ActionStatistics(
-        "bridge_orig",
-        (-0.02873, -0.0417, -0.02609, -0.08092, -0.09289, -0.20718),
-        (0.02831, 0.04086, 0.04016, 0.08192, 0.07793, 0.20383),
-    ),
-    "fractal20220817_data": ActionStatistics(
-        "fractal20220817_data",
-        (-0.22454, -0.1482, -0.23159, -0.3518, -0.4193, -0.43643),
-        (0.17825, 0.14938, 0.21842, 0.58927, 0.35273, 0.44797),
-    ),
-    "libero_10_no_noops": ActionStatistics(
-        "libero_10_no_noops",
-        (-0.63482, -0.77411, -0.76339, -0.0975, -0.1482, -0.27429),
-        (0.77143, 0.84643, 0.9375, 0.13929, 0.15964, 0.32464),
-    ),
+    name: read_fields(ActionStatistics, {"name": name, **entry}, name)
+    for name, entry in _PUBLISHED.items()
 }
 """Published statistics by name; a dataset's own are computed by `of_actions`."""
-SOURCES = dict.fromkeys(
-    NAMED, "OpenVLA's dataset statistics, dimensions 0-5, as VLM4VLA ships them"
-)
-"""Statistics -> where they were published."""
 
 
 def named(name: str) -> ActionStatistics | None:
