@@ -28,23 +28,26 @@ def locate(environment: str, asset: str) -> Path:
     Raises MissingAsset, naming the first missing or altered file and the command that fetches it.
     """
     wanted = load_environment(environment).asset(asset)
-    problems = []
-    for folder in search_folders(wanted):
-        problem = defect(folder, wanted)
-        if problem is None:
-            return folder
-        problems.append(problem)
-    raise MissingAsset(
-        f"Asset '{asset}' of '{environment}' is not usable: {'; '.join(problems)}.",
-        f"bench env install {environment}" + (f" --asset {asset}" if wanted.only_for else ""),
-    )
+    folder, problem = find(wanted)
+    if folder is None:
+        raise MissingAsset(
+            f"Asset '{asset}' of '{environment}' is not usable: {problem}.",
+            f"bench env install {environment}" + (f" --asset {asset}" if wanted.only_for else ""),
+        )
+    return folder
 
 
-def search_folders(asset: Asset) -> list[Path]:
-    """Folders that may hold the asset, in the order in which they are tried."""
+def find(asset: Asset) -> tuple[Path | None, str]:
+    """The first folder that holds the asset unaltered, or None and what is wrong with each."""
     own = os.environ.get(ASSETS_VARIABLE)
     roots = [Path(own).expanduser()] if own else []
-    return [root / asset.path for root in (*roots, cache_folder())]
+    problems = []
+    for root in (*roots, cache_folder()):
+        problem = defect(root / asset.path, asset)
+        if problem is None:
+            return root / asset.path, ""
+        problems.append(problem)
+    return None, "; ".join(problems)
 
 
 def cache_folder(kind: Literal["assets", "source", "venvs"] = "assets") -> Path:

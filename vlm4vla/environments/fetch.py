@@ -10,12 +10,12 @@ import time
 import urllib.request
 import zipfile
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
-from vlm4vla.core.assets import ASSETS_VARIABLE, cache_folder, defect, search_folders
+from vlm4vla.core.assets import ASSETS_VARIABLE, cache_folder, defect, find
 from vlm4vla.core.environment import Asset
 from vlm4vla.core.errors import MissingAsset
 
@@ -33,9 +33,9 @@ def fetch(asset: Asset, progress: OnProgress = lambda done, total: None) -> Path
 
     Raises MissingAsset with the address and the folder to fill by hand.
     """
-    for folder in search_folders(asset):
-        if defect(folder, asset) is None:
-            return folder
+    folder, _ = find(asset)
+    if folder is not None:
+        return folder
     if not asset.url:
         raise _failed(asset, "it cannot be downloaded")
     target = cache_folder() / asset.path
@@ -77,34 +77,25 @@ def _download(url: str, target: Path, progress: OnProgress) -> None:
 
 def _unpack(archive: Path, asset: Asset, target: Path) -> None:
     """Take the asset's files, and no others, out of the download."""
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as packed:
-            for name in asset.files:
-                with packed.open(_member(asset, name)) as source:
-                    _write(source, target / name)
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as packed_tar:
-            for name in asset.files:
-                opened = packed_tar.extractfile(_member(asset, name))
-                if opened is None:
-                    raise KeyError(f"'{name}' is no file in the archive")
-                with opened:
-                    _write(opened, target / name)
-    elif len(asset.files) == 1:
-        target.mkdir()
-        os.rename(archive, target / next(iter(asset.files)))
-    else:
-        raise tarfile.ReadError("the download is neither a zip nor a tar archive")
-
-
-def _member(asset: Asset, name: str) -> str:
-    return f"{asset.strip.rstrip('/')}/{name}" if asset.strip else name
-
-
-def _write(source: IO[bytes], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as out:
-        shutil.copyfileobj(source, out)
+    member: Callable[[str], IO[bytes] | None]
+    with ExitStack() as stack:
+        if zipfile.is_zipfile(archive):
+            member = stack.enter_context(zipfile.ZipFile(archive)).open
+        elif tarfile.is_tarfile(archive):
+            member = stack.enter_context(tarfile.open(archive)).extractfile
+        elif len(asset.files) == 1:
+            target.mkdir()
+            os.rename(archive, target / next(iter(asset.files)))
+            return
+        else:
+            raise tarfile.ReadError("the download is neither a zip nor a tar archive")
+        for name in asset.files:
+            source = member(f"{asset.strip.rstrip('/')}/{name}" if asset.strip else name)
+            if source is None:
+                raise KeyError(f"'{name}' is no file in the archive")
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            with source, (target / name).open("wb") as out:
+                shutil.copyfileobj(source, out)
 
 
 def _failed(asset: Asset, reason: str) -> MissingAsset:

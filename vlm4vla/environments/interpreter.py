@@ -11,7 +11,7 @@ from vlm4vla.core.environment import environment_names, load_environment
 from vlm4vla.core.errors import MissingDependency, MissingEnvironment, WrongPython
 from vlm4vla.core.source import own_hash
 from vlm4vla.environments import venv
-from vlm4vla.environments.throwaway import MARK, ask
+from vlm4vla.environments.processes import MARK, ask
 from vlm4vla.rollout.hosts.child import Interpreter, entrance, foreign
 
 VERSION = "3.11"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import requires
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from vlm4vla.core.environment import installed
 from vlm4vla.core.errors import InvalidFile
 from vlm4vla.core.files import shipped
-from vlm4vla.environments import installer
+from vlm4vla.environments import processes
 
 DISTRIBUTION = "vlm4vla"
 INSTALL_LIMIT_S = 3600.0
@@ -78,14 +79,6 @@ def _requirements(extra: str, seen: set[str]) -> Iterator[Requirement]:
             yield requirement
 
 
-def installed(name: str) -> str | None:
-    """The installed version of a package, without importing it."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
 def unmet(extra: str = "") -> list[str]:
     """Requirements that are not met, each with what is installed instead."""
     problems = []
@@ -113,4 +106,4 @@ def install(extra: str, say: Callable[[str], None]) -> None:
         return
     command = pip_command(extra)
     say(f"{', '.join(problems)}: installing")
-    installer.call(command, f"pip could not install the extra '{extra}'", INSTALL_LIMIT_S)
+    processes.install(command, f"pip could not install the extra '{extra}'", INSTALL_LIMIT_S)

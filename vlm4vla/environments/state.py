@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from vlm4vla.core.assets import defect, search_folders
-from vlm4vla.core.environment import Asset, Environment
-from vlm4vla.core.errors import BadInput, InvalidFile, MissingDependency
+from vlm4vla.core.assets import find
+from vlm4vla.core.environment import Asset, Environment, installed
+from vlm4vla.core.errors import BadInput
 from vlm4vla.environments import python_packages, system_packages, venv
 from vlm4vla.environments.fetch import OnProgress, fetch
 from vlm4vla.environments.interpreter import choose
@@ -30,14 +31,35 @@ class Part:
 
 def inspect(environment: Environment) -> list[Part]:
     """Every part of the environment as it stands on this machine. Changes nothing."""
+    mend, extra = f"bench env install {environment.name}", environment.extra
     parts = []
     if environment.isolation == "venv":
-        parts.append(_venv(environment))
-    if environment.extra:
-        parts.append(_python(environment))
+        home = str(venv.home(environment))
+        parts.append(_part("python", "venv", home, lambda: venv.defect(environment), mend))
+    if extra:
+        names = [requirement.name for requirement in python_packages.requirements(extra)]
+        versions = ", ".join(f"{name} {installed(name)}" for name in names)
+        lack = partial(python_packages.unmet, extra)
+        parts.append(_part("python", extra, versions, lambda: ", ".join(lack()), mend))
     if environment.apt:
-        parts.append(_system(environment))
-    return parts + [_asset(environment, asset) for asset in environment.assets]
+        name, line = ", ".join(environment.apt), system_packages.command_line(environment.name)
+        missing = partial(system_packages.lacking, environment)
+        parts.append(_part("system", name, "installed", lambda: str(missing()), line))
+    for asset in environment.assets:
+        folder, problem = find(asset)
+        fix = f"{mend} --asset {asset.name}" if asset.only_for else mend
+        detail, fix = (str(folder), "") if folder else (problem, fix)
+        parts.append(Part("asset", asset.name, bool(folder), detail, fix, asset.only_for))
+    return parts
+
+
+def _part(kind: str, name: str, there: str, defect: Callable[[], str], mend: str) -> Part:
+    """A part that is `there` unless `defect` says what is wrong, or raises it with another mend."""
+    try:
+        problem = defect()
+    except BadInput as error:
+        problem, mend = error.message, error.fix
+    return Part(kind, name, not problem, problem or there, mend if problem else "")
 
 
 def install(
@@ -52,15 +74,19 @@ def install(
     """
     wanted = [environment.asset(name) for name in assets]
     wanted += [a for a in environment.assets if not a.only_for and a not in wanted]
-    problems = []
+
+    def bring(asset: Asset) -> None:
+        say(f"asset {asset.name}: {fetch(asset, progress)}")
+
     steps: list[Callable[[], object]] = []
     if environment.isolation == "venv":
-        steps.append(lambda: venv.install(environment, say))
-        steps.append(lambda: choose(environment.name, None))  # tries what was made
+        steps.append(partial(venv.install, environment, say))
+        steps.append(partial(choose, environment.name, None))  # tries what was made
     if environment.extra:
-        steps.append(lambda: python_packages.install(environment.extra, say))
-    steps.append(lambda: system_packages.install(environment, say))
-    steps += [_fetching(asset, say, progress) for asset in wanted]
+        steps.append(partial(python_packages.install, environment.extra, say))
+    steps.append(partial(system_packages.install, environment, say))
+    steps += [partial(bring, asset) for asset in wanted]
+    problems = []
     for step in steps:
         try:
             step()
@@ -70,60 +96,3 @@ def install(
         say(str(problem))
     if problems:
         raise problems[0]
-
-
-def _fetching(
-    asset: Asset, say: Callable[[str], None], progress: OnProgress
-) -> Callable[[], object]:
-    def run() -> None:
-        say(f"asset {asset.name}: {fetch(asset, progress)}")
-
-    return run
-
-
-def _venv(environment: Environment) -> Part:
-    try:
-        problem = venv.defect(environment)
-    except InvalidFile as error:
-        return Part("python", "venv", False, error.message, error.fix)
-    fix = f"bench env install {environment.name}" if problem else ""
-    return Part("python", "venv", not problem, problem or str(venv.home(environment)), fix)
-
-
-def _python(environment: Environment) -> Part:
-    problems = python_packages.unmet(environment.extra)
-    versions = [
-        f"{r.name} {python_packages.installed(r.name)}"
-        for r in python_packages.requirements(environment.extra)
-    ]
-    return Part(
-        "python",
-        environment.extra,
-        not problems,
-        ", ".join(problems or versions),
-        f"bench env install {environment.name}" if problems else "",
-    )
-
-
-def _system(environment: Environment) -> Part:
-    name = ", ".join(environment.apt)
-    try:
-        lack = system_packages.lacking(environment)
-    except MissingDependency as unknown:
-        return Part("system", name, False, unknown.message, unknown.fix)
-    if lack:
-        line = system_packages.command_line(environment.name)
-        return Part("system", name, False, str(lack), line)
-    return Part("system", name, True, "installed")
-
-
-def _asset(environment: Environment, asset: Asset) -> Part:
-    problems = []
-    for folder in search_folders(asset):
-        problem = defect(folder, asset)
-        if problem is None:
-            return Part("asset", asset.name, True, str(folder), only_for=asset.only_for)
-        problems.append(problem)
-    chosen = f" --asset {asset.name}" if asset.only_for else ""
-    fix = f"bench env install {environment.name}{chosen}"
-    return Part("asset", asset.name, False, "; ".join(problems), fix, asset.only_for)

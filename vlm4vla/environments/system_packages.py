@@ -19,7 +19,7 @@ from pathlib import Path
 
 from vlm4vla.core.environment import Environment, load_environment
 from vlm4vla.core.errors import BenchError, MissingDependency
-from vlm4vla.environments import installer
+from vlm4vla.environments import processes
 
 DRIVER = "mesa-vulkan-drivers"
 SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
@@ -192,7 +192,7 @@ def _output(command: Sequence[str]) -> str:
 def _apt(*arguments: str) -> None:
     """Run apt-get without questions; MissingDependency with its last words if it fails."""
     variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    installer.call(["apt-get", "-q", *arguments], "apt-get failed", LIMIT_S, variables)
+    processes.install(["apt-get", "-q", *arguments], "apt-get failed", LIMIT_S, variables)
 
 
 def _read(path: Path) -> str:

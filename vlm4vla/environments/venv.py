@@ -23,7 +23,7 @@ from vlm4vla.core.environment import Environment
 from vlm4vla.core.errors import InvalidFile
 from vlm4vla.core.files import alone
 from vlm4vla.core.source import copied_source, own_hash
-from vlm4vla.environments import installer
+from vlm4vla.environments import processes
 from vlm4vla.environments.python_packages import INSTALL_LIMIT_S, read_pins
 from vlm4vla.rollout.hosts.child import foreign
 
@@ -103,4 +103,4 @@ def _site(environment: Environment) -> Path:
 def _run(*arguments: str) -> None:
     failure = "The environment could not be made"
     variables = foreign(dict(os.environ))  # what PYTHONPATH has, the venv has not
-    installer.call([sys.executable, *arguments], failure, INSTALL_LIMIT_S, variables)
+    processes.install([sys.executable, *arguments], failure, INSTALL_LIMIT_S, variables)

@@ -8,10 +8,10 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from vlm4vla.core import __version__
+from vlm4vla.core.environment import installed
 from vlm4vla.core.episode import JSON
 
 _PACKAGES = ("numpy", "ray", "torch", "transformers", "mani-skill", "sapien", "pybullet", "mujoco")
@@ -28,7 +28,7 @@ def collect(command: str) -> Mapping[str, JSON]:
         "host": platform.node(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "packages": {name: found for name in _PACKAGES if (found := installed(name))},
     }
 
 
@@ -44,13 +44,6 @@ def command_line() -> str:
     program = Path(sys.argv[0])
     name = "bench" if program.parent.name == "cli" else program.name  # python -m vlm4vla.cli
     return shlex.join([name, *sys.argv[1:]])
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _commit() -> str:

@@ -1,14 +1,17 @@
-"""Questions that may crash, hang or litter, put to a process of their own."""
+"""Other programs: questions that may crash, hang or litter, and what installs something."""
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from vlm4vla.core.errors import MissingDependency
 
 MARK = "answer:"
 """Begins the line that is the answer; whatever else the process prints is not."""
@@ -65,3 +68,25 @@ def ask(
 def tell(facts: Mapping[str, str]) -> None:
     """Answer from inside the process."""
     print("\n" + MARK + json.dumps({"facts": dict(facts)}))
+
+
+def install(
+    command: Sequence[str], failure: str, limit_s: float, variables: Mapping[str, str] | None = None
+) -> None:
+    """Run pip, venv or apt-get to its end, without questions.
+
+    Raises:
+        MissingDependency: `failure`, with its last words or that it took longer than `limit_s`; the
+            command is the mend.
+    """
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=limit_s, check=False,
+            stdin=subprocess.DEVNULL, env=variables,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        last = f"it was not done after {limit_s:g} s"
+        raise MissingDependency(f"{failure}: {last}", shlex.join(command)) from error
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise MissingDependency(f"{failure}: {last}", shlex.join(command))

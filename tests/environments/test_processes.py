@@ -7,11 +7,11 @@ import time
 import psutil
 import pytest
 
-from vlm4vla.environments.throwaway import Reply, ask
+from vlm4vla.environments.processes import Reply, ask
 
 
 def code(text):
-    return ["-c", "from vlm4vla.environments.throwaway import tell\n" + text]
+    return ["-c", "from vlm4vla.environments.processes import tell\n" + text]
 
 
 def test_the_answer_is_found_among_other_output():
