@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -13,7 +13,6 @@ from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.core.specs import (
     ActionSpec,
     CameraRequest,
-    CameraSpec,
     Gripper,
     ObservationRequest,
     ObservationSpec,
@@ -61,8 +60,8 @@ def action_converter(source: ActionSpec, target: ActionSpec) -> Converter:
 
     def apply(actions: Floats) -> Floats:
         if source.joints:
-            moved = actions[..., : source.joints]
-            parts = [moved * _ratio(_joint_scale(source), _joint_scale(target))]
+            ratio = _ratio(source.joint_scale or (1.0,), target.joint_scale or (1.0,))
+            parts = [actions[..., : source.joints] * ratio]
         else:
             turned = actions[..., 3 : 3 + rotation.SIZES[source.rotation]]
             parts = [
@@ -116,10 +115,6 @@ def _ratio(source: Sequence[float], target: Sequence[float]) -> Floats:
     return np.asarray(source, np.float64) / np.asarray(target, np.float64)
 
 
-def _joint_scale(spec: ActionSpec) -> tuple[float, ...]:
-    return spec.joint_scale or (1.0,) * spec.joints
-
-
 def _convert_part(numbers: Floats, source: ProprioPart, target: ProprioPart) -> Floats:
     if source == target:
         return numbers
@@ -135,16 +130,13 @@ def _convert_part(numbers: Floats, source: ProprioPart, target: ProprioPart) -> 
 def _convert_rotation(turned: Floats, source: ActionSpec, target: ActionSpec) -> Floats:
     if source.rotation == "none":
         return np.zeros((*turned.shape[:-1], rotation.SIZES[target.rotation]))
+    angles, wanted = (rotation.SIZES[spec.rotation] == 3 for spec in (source, target))
     if source.rotation == target.rotation:
-        if rotation.SIZES[source.rotation] != 3:
-            return turned
-        return turned * _ratio(source.rotation_scale, target.rotation_scale)
-    if rotation.SIZES[source.rotation] == 3:
+        return turned * _ratio(source.rotation_scale, target.rotation_scale) if angles else turned
+    if angles:
         turned = turned * np.asarray(source.rotation_scale)
     turned = rotation.convert(turned, source.rotation, target.rotation)
-    if rotation.SIZES[target.rotation] == 3:
-        turned = turned / np.asarray(target.rotation_scale)
-    return turned
+    return turned / np.asarray(target.rotation_scale) if wanted else turned
 
 
 def _convert_gripper(value: Floats, source: Gripper, target: Gripper) -> Floats:
@@ -166,7 +158,9 @@ def _action_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
     if source.joints != target.joints:
         reasons.append(f"it commands {_driven(source)}, the simulator takes {_driven(target)}")
     elif not source.joints:
-        reasons += _pose_conflicts(source, target)
+        if source.frame != target.frame:
+            reasons.append(f"frame is {source.frame}, the simulator's is {target.frame}")
+        reasons += _rotation_conflicts(source, target)
     if "any" not in (source.reference, target.reference) and source.reference != target.reference:
         reasons.append(f"deltas refer to the {source.reference} pose, not the {target.reference}")
     if (source.gripper is None) != (target.gripper is None):
@@ -177,18 +171,14 @@ def _action_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
     return reasons
 
 
-def _pose_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
-    reasons = []
-    if source.frame != target.frame:
-        reasons.append(f"frame is {source.frame}, the simulator's is {target.frame}")
-    turns = source.rotation != "none"
-    if turns and target.rotation == "none":
-        reasons.append("the simulator takes no rotation")
-    if not turns and rotation.SIZES[target.rotation] > 3:
-        reasons.append(f"the simulator wants {target.rotation} and the policy gives no rotation")
-    elif not turns and target.rotation != "none" and source.control == "absolute":
-        reasons.append("the simulator wants an absolute rotation and the policy gives none")
-    return reasons
+def _rotation_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
+    if source.rotation != "none":
+        return ["the simulator takes no rotation"] if target.rotation == "none" else []
+    if rotation.SIZES[target.rotation] > 3:
+        return [f"the simulator wants {target.rotation} and the policy gives no rotation"]
+    if target.rotation != "none" and source.control == "absolute":
+        return ["the simulator wants an absolute rotation and the policy gives none"]
+    return []
 
 
 def _driven(spec: ActionSpec) -> str:
@@ -197,31 +187,31 @@ def _driven(spec: ActionSpec) -> str:
 
 def _proprio_conflicts(offered: Sequence[ProprioPart], wanted: Sequence[ProprioPart]) -> list[str]:
     """Why the wanted parts cannot be had; empty if they can."""
-    reasons, there = [], {part.name: part for part in offered}
+    there = {part.name: part for part in offered}
+    reasons: list[str] = []
     for part in wanted:
-        if part.name not in there:
+        if part.name in there:
+            what = f"proprioception '{part.name}'"
+            reasons += (f"{what} {reason}" for reason in _part_conflicts(there[part.name], part))
+        else:
             names = ", ".join(there) or "none"
             reasons.append(f"no proprioception '{part.name}' (there is: {names})")
-            continue
-        source = there[part.name]
-        what = f"proprioception '{part.name}'"
-        if source.frame != part.frame:
-            reasons.append(f"{what} is in frame '{source.frame}', not '{part.frame}'")
-        if (source.rotation == "none") != (part.rotation == "none"):
-            reasons.append(f"{what} is a rotation on one side only")
-        elif source.rotation == "none" and source.size != part.size:
-            reasons.append(f"{what} has {source.size} numbers, not {part.size}")
-        if (source.gripper is None) != (part.gripper is None):
-            reasons.append(f"{what} says open and closed on one side only")
-        elif _unlike(source, part):
-            reasons.append(f"{what} is in {source.unit}, which is no {part.unit}")
     return reasons
 
 
-def _unlike(source: ProprioPart, target: ProprioPart) -> bool:
-    """Whether the units measure different things; open and closed, and rotations, have no unit."""
-    told = source.gripper is not None or source.rotation != "none"
-    return not told and _UNITS[source.unit][0] != _UNITS[target.unit][0]
+def _part_conflicts(source: ProprioPart, target: ProprioPart) -> Iterator[str]:
+    turns, opens = source.rotation != "none", source.gripper is not None
+    if source.frame != target.frame:
+        yield f"is in frame '{source.frame}', not '{target.frame}'"
+    if turns != (target.rotation != "none"):
+        yield "is a rotation on one side only"
+    elif not turns and source.size != target.size:
+        yield f"has {source.size} numbers, not {target.size}"
+    if opens != (target.gripper is not None):
+        yield "says open and closed on one side only"
+    # Open and closed, and rotations, have no unit.
+    elif not (opens or turns) and _UNITS[source.unit][0] != _UNITS[target.unit][0]:
+        yield f"is in {source.unit}, which is no {target.unit}"
 
 
 def _observation_conflicts(request: ObservationRequest, offered: ObservationSpec) -> list[str]:
@@ -229,16 +219,15 @@ def _observation_conflicts(request: ObservationRequest, offered: ObservationSpec
     for wanted in request.cameras:
         camera = offered.camera(wanted.name)
         if camera is None:
-            names = ", ".join(map(_named, offered.cameras)) or "none"
+            named = (f"{c.name}, {c.role}" if c.role else c.name for c in offered.cameras)
+            names = ", ".join(named) or "none"
             reasons.append(f"no camera '{wanted.name}' (there are: {names})")
         elif not camera.resizable and (
             (wanted.height or camera.height, wanted.width or camera.width)
             != (camera.height, camera.width)
         ):
             reasons.append(f"camera '{wanted.name}' is fixed at {camera.height}x{camera.width}")
-    taken = [
-        camera.name for camera in map(offered.camera, (c.name for c in request.cameras)) if camera
-    ]
+    taken = [camera.name for c in request.cameras if (camera := offered.camera(c.name))]
     if len(set(taken)) < len(taken):
         reasons.append(f"two of its cameras are the same one ({', '.join(taken)})")
     reasons += _proprio_conflicts(offered.proprio, request.proprio)
@@ -252,10 +241,6 @@ def _observation_conflicts(request: ObservationRequest, offered: ObservationSpec
         if not offsets or offsets[-1] != 0 or list(offsets) != sorted(set(offsets)):
             reasons.append(f"{what} offsets {offsets} must ascend and end with 0")
     return list(dict.fromkeys(reasons))
-
-
-def _named(camera: CameraSpec) -> str:
-    return f"{camera.name}, {camera.role}" if camera.role else camera.name
 
 
 def _side_by_side(policy: PolicySpec, simulator: SimulatorSpec) -> str:

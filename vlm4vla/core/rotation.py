@@ -9,24 +9,14 @@ leading batch dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Rotation = Literal["none", "euler_xyz", "euler_XYZ", "rotvec", "quat_wxyz", "quat_xyzw", "rot6d"]
-
-SIZES: dict[Rotation, int] = {
-    "none": 0,
-    "euler_xyz": 3,
-    "euler_XYZ": 3,
-    "rotvec": 3,
-    "quat_wxyz": 4,
-    "quat_xyzw": 4,
-    "rot6d": 6,
-}
 
 
 def _axis(angle: Array, axis: int) -> Array:
@@ -40,12 +30,10 @@ def _axis(angle: Array, axis: int) -> Array:
     return matrix
 
 
-def _matrix_from_euler_xyz(v: Array) -> Array:
-    return _axis(v[..., 2], 2) @ _axis(v[..., 1], 1) @ _axis(v[..., 0], 0)
-
-
-def _matrix_from_euler_intrinsic(v: Array) -> Array:
-    return _axis(v[..., 0], 0) @ _axis(v[..., 1], 1) @ _axis(v[..., 2], 2)
+def _matrix_from_euler(v: Array, order: Sequence[int]) -> Array:
+    """The product of the turns about these axes, from left to right."""
+    left, middle, right = (_axis(v[..., axis], axis) for axis in order)
+    return left @ middle @ right
 
 
 def _matrix_from_rotvec(v: Array) -> Array:
@@ -85,24 +73,17 @@ def _quat_wxyz_from_matrix(m: Array) -> Array:
     diagonal = np.stack([trace, m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]], -1)
     squares = np.maximum(1 + 2 * diagonal - trace[..., None], 0)  # 4 * component ** 2
     squares[..., 0] = np.maximum(1 + trace, 0)
-    best = np.argmax(squares, -1)
-    a = m[..., 2, 1] - m[..., 1, 2]
-    b = m[..., 0, 2] - m[..., 2, 0]
-    c = m[..., 1, 0] - m[..., 0, 1]
-    d = m[..., 1, 0] + m[..., 0, 1]
-    e = m[..., 0, 2] + m[..., 2, 0]
-    f = m[..., 2, 1] + m[..., 1, 2]
-    s = squares
-    candidates = np.stack(
-        [
-            np.stack([s[..., 0], a, b, c], -1),
-            np.stack([a, s[..., 1], d, e], -1),
-            np.stack([b, d, s[..., 2], f], -1),
-            np.stack([c, e, f, s[..., 3]], -1),
-        ],
-        -2,
-    )
-    q: Array = np.take_along_axis(candidates, best[..., None, None], -2)[..., 0, :]
+    w, x, y, z = np.moveaxis(squares, -1, 0)
+    wx = m[..., 2, 1] - m[..., 1, 2]
+    wy = m[..., 0, 2] - m[..., 2, 0]
+    wz = m[..., 1, 0] - m[..., 0, 1]
+    xy = m[..., 1, 0] + m[..., 0, 1]
+    xz = m[..., 0, 2] + m[..., 2, 0]
+    yz = m[..., 2, 1] + m[..., 1, 2]
+    products = np.array([[w, wx, wy, wz], [wx, x, xy, xz], [wy, xy, y, yz], [wz, xz, yz, z]])
+    rows = np.moveaxis(products, (0, 1), (-2, -1))
+    best = np.argmax(squares, -1)[..., None, None]
+    q: Array = np.take_along_axis(rows, best, -2)[..., 0, :]
     q = q / np.linalg.norm(q, axis=-1, keepdims=True)
     return np.where(q[..., :1] < 0, -q, q)
 
@@ -128,37 +109,44 @@ def _euler_xyz_from_matrix(m: Array) -> Array:
     return np.stack([x, y, z], -1)
 
 
-def _euler_intrinsic_from_matrix(m: Array) -> Array:
-    """Intrinsic x, y, z; the extrinsic angles of the transposed matrix, negated."""
-    return -_euler_xyz_from_matrix(np.swapaxes(m, -1, -2))
+class _Representation(NamedTuple):
+    size: int
+    to_matrix: Callable[[Array], Array]
+    from_matrix: Callable[[Array], Array]
 
 
-_TO_MATRIX: dict[Rotation, Callable[[Array], Array]] = {
-    "euler_xyz": _matrix_from_euler_xyz,
-    "euler_XYZ": _matrix_from_euler_intrinsic,
-    "rotvec": _matrix_from_rotvec,
-    "quat_wxyz": _matrix_from_quat_wxyz,
-    "quat_xyzw": lambda q: _matrix_from_quat_wxyz(np.roll(q, 1, -1)),
-    "rot6d": _matrix_from_rot6d,
+_REPRESENTATIONS: dict[Rotation, _Representation] = {
+    "euler_xyz": _Representation(
+        3, lambda v: _matrix_from_euler(v, (2, 1, 0)), _euler_xyz_from_matrix
+    ),
+    "euler_XYZ": _Representation(
+        3,
+        lambda v: _matrix_from_euler(v, (0, 1, 2)),
+        # The extrinsic angles of the transposed matrix, negated.
+        lambda m: -_euler_xyz_from_matrix(np.swapaxes(m, -1, -2)),
+    ),
+    "rotvec": _Representation(3, _matrix_from_rotvec, _rotvec_from_matrix),
+    "quat_wxyz": _Representation(4, _matrix_from_quat_wxyz, _quat_wxyz_from_matrix),
+    "quat_xyzw": _Representation(
+        4,
+        lambda q: _matrix_from_quat_wxyz(np.roll(q, 1, -1)),
+        lambda m: np.roll(_quat_wxyz_from_matrix(m), -1, -1),
+    ),
+    "rot6d": _Representation(
+        6, _matrix_from_rot6d, lambda m: np.concatenate([m[..., :, 0], m[..., :, 1]], -1)
+    ),
 }
-_FROM_MATRIX: dict[Rotation, Callable[[Array], Array]] = {
-    "euler_xyz": _euler_xyz_from_matrix,
-    "euler_XYZ": _euler_intrinsic_from_matrix,
-    "rotvec": _rotvec_from_matrix,
-    "quat_wxyz": _quat_wxyz_from_matrix,
-    "quat_xyzw": lambda m: np.roll(_quat_wxyz_from_matrix(m), -1, -1),
-    "rot6d": lambda m: np.concatenate([m[..., :, 0], m[..., :, 1]], -1),
-}
+SIZES: dict[Rotation, int] = {"none": 0, **{n: r.size for n, r in _REPRESENTATIONS.items()}}
 
 
 def to_matrix(rotation: Array, kind: Rotation) -> Array:
     """Rotation matrices (..., 3, 3) of `rotation` (..., SIZES[kind]), angles in radians."""
-    return _TO_MATRIX[kind](np.asarray(rotation, np.float64))
+    return _REPRESENTATIONS[kind].to_matrix(np.asarray(rotation, np.float64))
 
 
 def from_matrix(matrix: Array, kind: Rotation) -> Array:
     """The representation (..., SIZES[kind]) of rotation matrices (..., 3, 3), in radians."""
-    return _FROM_MATRIX[kind](np.asarray(matrix, np.float64))
+    return _REPRESENTATIONS[kind].from_matrix(np.asarray(matrix, np.float64))
 
 
 def convert(rotation: Array, source: Rotation, target: Rotation) -> Array:
