@@ -14,9 +14,9 @@ from vlm4vla.core.errors import BenchError, HarnessFault
 from vlm4vla.core.result import EpisodeResult
 from vlm4vla.core.specs import SimulatorSpec
 from vlm4vla.policies import registry
-from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.hosts.host import Assignment, HostConfig
 from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
+from vlm4vla.rollout.policy_client import Address
 from vlm4vla.rollout.policy_server import PolicyServer, QueryCounts
 
 
@@ -33,10 +33,6 @@ class Slot:
     def run(self, assignment: Assignment) -> EpisodeResult:
         """Run one episode to a result, an error result at worst."""
         return self._host.run(assignment)
-
-    def close(self) -> None:
-        """End the host."""
-        self._host.kill()
 
 
 class PolicyActor:

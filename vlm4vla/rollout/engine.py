@@ -21,11 +21,11 @@ from ray.exceptions import RayActorError, RayError
 from vlm4vla.core.episode import Episode, EpisodeKey
 from vlm4vla.core.errors import BenchError, ErrorKind, HarnessFault
 from vlm4vla.core.result import EpisodeResult
-from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.cluster import Cluster
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
 from vlm4vla.rollout.hosts.host import Assignment, HostConfig, failed
 from vlm4vla.rollout.hosts.host_process import Limits
+from vlm4vla.rollout.policy_client import Address
 from vlm4vla.rollout.policy_server import QueryCounts
 from vlm4vla.rollout.schedule import LongestFirst, Ordered
 

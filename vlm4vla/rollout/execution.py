@@ -21,7 +21,7 @@ import numpy as np
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.policy import ActionChunk
 from vlm4vla.core.simulator import Floats
-from vlm4vla.core.specs import ActionSpec
+from vlm4vla.core.specs import ActionSpec, Gripper
 
 _PATTERN = re.compile(r"(chunk|half|first|ensemble|[1-9]\d*)(?:\+votes(\d+))?(?:\+sticky(\d+))?")
 _ENSEMBLE_DECAY = 0.01
@@ -46,20 +46,16 @@ class Execution:
                 "Use --execute chunk, half, first, ensemble or a number of actions, "
                 "with +votesN or +stickyN behind it if the gripper needs it.",
             )
-        mode, votes, sticky = match.group(1), int(match.group(2) or 0), int(match.group(3) or 0)
+        mode, votes, sticky = match[1], int(match[2] or 0), int(match[3] or 0)
         if mode in ("chunk", "half", "ensemble"):
             return cls(mode, 0, votes, sticky)  # type: ignore[arg-type]
         return cls("steps", 1 if mode == "first" else int(mode), votes, sticky)
 
     def horizon(self, chunk_length: int) -> int:
         """How many actions of a chunk of that length are executed."""
-        wanted = {
-            "chunk": chunk_length,
-            "half": (chunk_length + 1) // 2,
-            "steps": self.steps,
-            "ensemble": 1,
-        }[self.mode]
-        return min(wanted, chunk_length)
+        half = (chunk_length + 1) // 2
+        wanted = {"chunk": chunk_length, "half": half, "steps": self.steps, "ensemble": 1}
+        return min(wanted[self.mode], chunk_length)
 
 
 class Executor:
@@ -68,7 +64,7 @@ class Executor:
     def __init__(self, execution: Execution, spec: ActionSpec) -> None:
         """`spec` is the convention of the actions handed in and out (the simulator's)."""
         self._execution = execution
-        self._gripper = spec.gripper
+        self._moves_gripper, self._gripper = spec.gripper is not None, spec.gripper or Gripper()
         self.reset()
 
     def reset(self) -> None:
@@ -103,7 +99,7 @@ class Executor:
         action = self._queue.pop(0)
         if self._ends_after is not None:
             self._ends_after -= 1
-        if self._gripper is None or not (self._execution.votes or self._execution.sticky):
+        if not self._moves_gripper or not (self._execution.votes or self._execution.sticky):
             return action
         action = action.copy()
         if self._execution.votes:
@@ -119,25 +115,23 @@ class Executor:
         weights = np.exp(-_ENSEMBLE_DECAY * np.arange(len(opinions)))
         weights /= weights.sum()
         action: Floats = weights @ opinions
-        if self._gripper is not None:
+        if self._moves_gripper:
             opens = np.array([self._is_open(value) for value in opinions[:, -1]])
-            wins = float(weights @ opens) > 0.5
-            action[-1] = self._gripper.open if wins else self._gripper.closed
+            action[-1] = self._command(float(weights @ opens) > 0.5)
         return action
 
+    def _command(self, opens: bool) -> float:
+        return self._gripper.open if opens else self._gripper.closed
+
     def _is_open(self, value: float) -> bool:
-        assert self._gripper is not None
         return abs(value - self._gripper.open) < abs(value - self._gripper.closed)
 
     def _voted(self, value: float) -> float:
-        assert self._gripper is not None
         self._open_votes = self._open_votes + 1 if self._is_open(value) else 0
-        opens = self._open_votes >= self._execution.votes
-        return self._gripper.open if opens else self._gripper.closed
+        return self._command(self._open_votes >= self._execution.votes)
 
     def _stuck(self, value: float) -> float:
-        assert self._gripper is not None
-        wanted = self._gripper.open if self._is_open(value) else self._gripper.closed
+        wanted = self._command(self._is_open(value))
         if self._hold:
             self._hold -= 1
         elif wanted != self._held:

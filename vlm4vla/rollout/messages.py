@@ -7,6 +7,8 @@ answered only if it fails, and for each query `act`, whose answer is a `chunk` o
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from vlm4vla.core.episode import JSON, EpisodeKey
@@ -28,14 +30,9 @@ def hello(token: str) -> Message:
     return Message("hello", {"token": token, "protocol": PROTOCOL})
 
 
-def token_of(message: Message) -> str:
-    """The secret that a `hello` shows."""
-    return str(message.fields["token"])
-
-
-def speaks_ours(message: Message) -> bool:
-    """Whether whoever said this `hello` speaks this protocol."""
-    return message.fields["protocol"] == PROTOCOL
+def read_hello(message: Message) -> tuple[str, bool]:
+    """The secret that a `hello` shows, and whether whoever said it speaks this protocol."""
+    return str(message.fields["token"]), message.fields["protocol"] == PROTOCOL
 
 
 def reset(key: EpisodeKey, fresh: bool) -> Message:
@@ -45,11 +42,8 @@ def reset(key: EpisodeKey, fresh: bool) -> Message:
 
 def read_reset(message: Message) -> tuple[EpisodeKey, bool]:
     """The episode of a `reset`, and whether it is a new one."""
-    key = message.fields["key"]
-    assert isinstance(key, list)
-    suite, task, init, seed = key
-    episode = EpisodeKey(str(suite), str(task), int(str(init)), int(str(seed)))
-    return episode, bool(message.fields["fresh"])
+    suite, task, init, seed = cast(tuple[str, str, int, int], message.fields["key"])
+    return EpisodeKey(suite, task, init, seed), bool(message.fields["fresh"])
 
 
 def arena(shared: Arena) -> Message:
@@ -80,11 +74,9 @@ def act(observation: Observation) -> Message:
 def read_act(message: Message) -> Observation:
     """The observation of an `act`."""
     fields, arrays = message.fields, list(message.arrays)
-    cameras, privileged = fields["cameras"], fields["privileged"]
-    assert isinstance(cameras, list) and isinstance(privileged, list)
-    images = {str(name): arrays.pop(0) for name in cameras}
+    images = {name: arrays.pop(0) for name in cast(list[str], fields["cameras"])}
     proprio = arrays.pop(0) if fields["proprio"] else None
-    truth = {str(name): arrays.pop(0) for name in privileged}
+    truth = {name: arrays.pop(0) for name in cast(list[str], fields["privileged"])}
     return Observation(str(fields["instruction"]), message.number, images, proprio, truth)
 
 

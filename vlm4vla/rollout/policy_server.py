@@ -26,8 +26,8 @@ import numpy as np
 from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Observation
 from vlm4vla.rollout import messages
-from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.arena import SHARED
+from vlm4vla.rollout.policy_client import Address
 from vlm4vla.rollout.wire import PROMPT_S, Closed, Message, Reader, send
 
 
@@ -49,6 +49,13 @@ class _Connection:
     trusted: bool
     session: Session | None = None
     waiting: Observation | None = None
+
+    def answer(self, message: Message) -> None:
+        with contextlib.suppress(Closed):  # noticed and cleaned up at the next read
+            send(self.sock, message)
+
+    def complain(self, text: str) -> None:
+        self.answer(messages.error(text))
 
 
 @dataclass
@@ -150,11 +157,11 @@ class PolicyServer:
 
     def _handle(self, connection: _Connection, message: Message) -> None:
         if message.kind == "hello":
-            token = messages.token_of(message)
+            token, ours = messages.read_hello(message)
             if not connection.trusted and not hmac.compare_digest(token, self.address.token):
                 raise Closed("wrong token")
-            if not messages.speaks_ours(message):
-                _complain(connection, f"The server speaks protocol {messages.PROTOCOL}.")
+            if not ours:
+                connection.complain(f"The server speaks protocol {messages.PROTOCOL}.")
             connection.trusted = True
         elif not connection.trusted:
             raise Closed("no hello")
@@ -167,7 +174,7 @@ class PolicyServer:
             except Exception:
                 # Any code of a user's policy may raise anything; it is reported at the next query.
                 connection.session = None
-                _complain(connection, traceback.format_exc())
+                connection.complain(traceback.format_exc())
         elif message.kind == "arena":
             try:
                 connection.reader.arena = messages.attach(message, self._arenas)
@@ -199,12 +206,10 @@ class PolicyServer:
 
     def _answer_alone(self, connection: _Connection) -> None:
         try:
-            chunk = self._act([connection])[0]
+            self._reply(connection, self._act([connection])[0])
         except Exception:
             connection.waiting = None
-            _complain(connection, traceback.format_exc())
-            return
-        self._reply(connection, chunk)
+            connection.complain(traceback.format_exc())
 
     def _act(self, batch: list[_Connection]) -> list[ActionChunk]:
         observations = [c.waiting for c in batch if c.waiting is not None]
@@ -218,23 +223,17 @@ class PolicyServer:
         actions = np.asarray(chunk.actions, np.float64)
         if actions.ndim != 2 or actions.shape[1] != self.action_size or not len(actions):
             wanted = f"(H, {self.action_size})"
-            _complain(connection, f"A chunk must be {wanted}; the policy sent {actions.shape}.")
+            connection.complain(f"A chunk must be {wanted}; the policy sent {actions.shape}.")
         elif not np.isfinite(actions).all():
-            _complain(connection, "The action chunk contains NaN or infinity.")
+            connection.complain("The action chunk contains NaN or infinity.")
         else:
-            with contextlib.suppress(Closed):  # noticed and cleaned up at the next read
-                send(connection.sock, messages.chunk(actions, chunk.terminate_after))
+            connection.answer(messages.chunk(actions, chunk.terminate_after))
 
     def _drop(self, connection: _Connection) -> None:
         self._connections -= 1
         self._selector.unregister(connection.sock)
         connection.sock.close()
         connection.waiting = connection.session = None
-
-
-def _complain(connection: _Connection, text: str) -> None:
-    with contextlib.suppress(Closed):
-        send(connection.sock, messages.error(text))
 
 
 def _private_memory() -> str:

@@ -34,10 +34,9 @@ from vlm4vla.core.reference import reason
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.simulator import Options, Simulator
 from vlm4vla.core.source import own_hash
-from vlm4vla.rollout.address import Address
 from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
 from vlm4vla.rollout.hosts.child import Interpreter, send
-from vlm4vla.rollout.policy_client import PolicyClient, PolicyConnection
+from vlm4vla.rollout.policy_client import Address, PolicyClient, PolicyConnection
 from vlm4vla.rollout.recording import Player, Recording
 from vlm4vla.simulators import plugin
 
