@@ -55,10 +55,8 @@ def choose(simulator: str, brought: str | None) -> tuple[Interpreter | None, Map
             raise MissingEnvironment(f"There is no Python at '{brought}'.", mend)
         chosen = Interpreter(str(Path(command).absolute()), own_hash(), mend)
         return chosen, _tried(chosen, f"{chosen.python} -m pip install numpy")
-    if simulator not in environment_names():
-        return None, {}
-    environment = load_environment(simulator)
-    if environment.isolation == "main":
+    environment = load_environment(simulator) if simulator in environment_names() else None
+    if environment is None or environment.isolation == "main":
         return None, {}
     mend = f"bench env install {simulator}"
     if problem := venv.defect(environment):
@@ -70,20 +68,16 @@ def choose(simulator: str, brought: str | None) -> tuple[Interpreter | None, Map
 
 def _tried(chosen: Interpreter, remedy: str) -> Mapping[str, str]:
     """The versions it states; raises as `choose` does. `remedy` brings in what it lacks."""
-    code = f"{entrance(chosen.source)}\n{_PROBE}"
-    arguments = ["-c", code, f"{VERSION}.", MARK]
+    arguments = ["-c", f"{entrance(chosen.source)}\n{_PROBE}", f"{VERSION}.", MARK]
     answer = ask(arguments, _LIMIT_S, chosen.python, foreign(dict(os.environ)))
-    version = answer.facts.get("python", "")
+    name, version = chosen.python, answer.facts.get("python", "")
     if not version:
-        raise MissingEnvironment(
-            f"{chosen.python} cannot be used as Python: {answer.problem}.", chosen.mend
-        )
+        text = f"{name} cannot be used as Python: {answer.problem}."
+        raise MissingEnvironment(text, chosen.mend)
     if not version.startswith(f"{VERSION}."):
-        raise WrongPython(
-            f"{chosen.python} is Python {version}; simulators run in {VERSION}.", chosen.mend
-        )
+        text = f"{name} is Python {version}; simulators run in {VERSION}."
+        raise WrongPython(text, chosen.mend)
     if answer.problem:
-        raise MissingDependency(
-            f"{chosen.python} lacks what simulator hosts import: {answer.problem}.", remedy
-        )
+        text = f"{name} lacks what simulator hosts import: {answer.problem}."
+        raise MissingDependency(text, remedy)
     return answer.facts

@@ -101,9 +101,7 @@ def pip_command(extra: str) -> list[str]:
 
 def install(extra: str, say: Callable[[str], None]) -> None:
     """Install what the extra lacks; MissingDependency with pip's last words where that fails."""
-    problems = unmet(extra)
-    if not problems:
-        return
-    command = pip_command(extra)
-    say(f"{', '.join(problems)}: installing")
-    processes.install(command, f"pip could not install the extra '{extra}'", INSTALL_LIMIT_S)
+    if problems := unmet(extra):
+        say(f"{', '.join(problems)}: installing")
+        failure = f"pip could not install the extra '{extra}'"
+        processes.install(pip_command(extra), failure, INSTALL_LIMIT_S)

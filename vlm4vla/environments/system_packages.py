@@ -8,6 +8,7 @@ there is left alone. Without root it prints the line to type and succeeds.
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -77,13 +78,12 @@ def install(environment: Environment, say: Say) -> bool:
     say(f"{lack}: installing")
     _apt("update")
     wanted = [*map(_offered, lack.packages), *([DRIVER] if lack.driver else [])]
-    if DRIVER in wanted and environment.mesa:
-        release = _backports_with_driver(environment.mesa, say)
-        if release:
-            _apt("install", "-y", "--no-install-recommends", "-t", release, DRIVER, "libvulkan1")
-            wanted.remove(DRIVER)
+    bring = "install", "-y", "--no-install-recommends"
+    if DRIVER in wanted and (release := _backports_with_driver(environment.mesa, say)):
+        _apt(*bring, "-t", release, DRIVER, "libvulkan1")
+        wanted.remove(DRIVER)
     if wanted:
-        _apt("install", "-y", "--no-install-recommends", *wanted)
+        _apt(*bring, *wanted)
     left = lacking(environment)
     if left:
         say(f"After installation still: {left}.")
@@ -132,15 +132,18 @@ def _backports_with_driver(mesa: int, say: Say) -> str:
     """The backports release to take the driver from; empty where the distribution's own will do."""
     if major(_candidate()) >= mesa:
         return ""
-    codename = _os_release().get("VERSION_CODENAME", "")
+    try:
+        system = platform.freedesktop_os_release()
+    except OSError:
+        system = {}
+    codename = system.get("VERSION_CODENAME", "")
     release = f"{codename}-backports"
-    if _os_release().get("ID") != "debian" or not codename:
+    if system.get("ID") != "debian" or not codename:
         say(f"This system offers Mesa {_candidate() or 'not at all'}; version {mesa} is needed.")
         return ""
     if major(_candidate(release)) < mesa:
-        source = backports_source(_read(SOURCES), codename) or backports_from_list(
-            _read(OLD_SOURCES), codename
-        )
+        new, old = (path.read_text() if path.is_file() else "" for path in (SOURCES, OLD_SOURCES))
+        source = backports_source(new, codename) or backports_from_list(old, codename)
         if not source:
             say(f"No apt source for {codename} was found: add {release} by hand.")
             return ""
@@ -163,9 +166,8 @@ def _offered(entry: str) -> str:
 def _candidate(release: str = "", name: str = DRIVER) -> str:
     """The version of a package that apt would install."""
     chosen = ["-t", release] if release else []
-    text = _output(["apt-cache", *chosen, "policy", name])
-    found = re.search(r"Candidate: (\S+)", text)
-    return found.group(1) if found and found.group(1) != "(none)" else ""
+    found = re.search(r"Candidate: (\S+)", _output(["apt-cache", *chosen, "policy", name]))
+    return found[1] if found and found[1] != "(none)" else ""
 
 
 def _installed(name: str) -> str:
@@ -173,36 +175,19 @@ def _installed(name: str) -> str:
     form = "${db:Status-Status} ${Version}\n"
     text = _output(["dpkg-query", "-W", "-f", form, *_names(name)])
     found = re.search(r"^installed (\S+)$", text, re.MULTILINE)
-    return found.group(1) if found else ""
+    return found[1] if found else ""
 
 
 def _output(command: Sequence[str]) -> str:
     # A package that dpkg or apt does not know is an answer, not an error.
-    run = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "LC_ALL": "C"},
-    )
-    return run.stdout
+    plain = {**os.environ, "LC_ALL": "C"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=plain).stdout
 
 
 def _apt(*arguments: str) -> None:
     """Run apt-get without questions; MissingDependency with its last words if it fails."""
     variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     processes.install(["apt-get", "-q", *arguments], "apt-get failed", LIMIT_S, variables)
-
-
-def _read(path: Path) -> str:
-    return path.read_text() if path.is_file() else ""
-
-
-def _os_release() -> dict[str, str]:
-    lines = _read(Path("/etc/os-release")).splitlines()
-    pairs = (line.partition("=")[::2] for line in lines if "=" in line)
-    return {key: value.strip('"') for key, value in pairs}
 
 
 def main(names: Sequence[str]) -> int:

@@ -72,11 +72,9 @@ def install(environment: Environment, say: Callable[[str], None]) -> None:
         if problem := defect(environment):
             say(f"{problem}: making it with {len(pins)} packages")
             shutil.rmtree(home(environment), ignore_errors=True)
-            _run("-m", "venv", "--without-pip", str(home(environment)))
-            _run(
-                *("-m", "pip", "--python", str(python(environment)), "install", "--no-deps"),
-                *("-r", str(environment.folder / REQUIREMENTS)),
-            )
+            _run("venv", "--without-pip", home(environment))
+            into = "--python", python(environment)
+            _run("pip", *into, "install", "--no-deps", "-r", environment.folder / REQUIREMENTS)
     enter(environment)
 
 
@@ -100,7 +98,7 @@ def _site(environment: Environment) -> Path:
     return home(environment) / "lib" / "python3.11" / "site-packages"
 
 
-def _run(*arguments: str) -> None:
-    failure = "The environment could not be made"
+def _run(module: str, *arguments: str | Path) -> None:
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     variables = foreign(dict(os.environ))  # what PYTHONPATH has, the venv has not
-    processes.install([sys.executable, *arguments], failure, INSTALL_LIMIT_S, variables)
+    processes.install(command, "The environment could not be made", INSTALL_LIMIT_S, variables)

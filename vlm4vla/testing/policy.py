@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import islice
 
 import numpy as np
@@ -71,23 +72,19 @@ class _Trial:
 
     def answers(self) -> bool:
         """A finite chunk (H, A) for each observation, in order; whether it came so far."""
-        made = self._made()
-        try:
+        with closing(self._made()) as made:
             for episode in self._pair:
                 listener = _Listener(made, self._queries, self.findings, self._spec)
-                error = self._roll(episode, listener)
-                if error:
+                if error := self._roll(episode, listener):
                     self.findings.expect(False, f"an episode ends in an error: {error}")
                     return False
                 self._asked.append(listener.seen)
-        finally:
-            made.close()
         return True
 
     def repeats_itself(self) -> None:
         """The same observations and seeds: the same actions, also after a reset and made anew."""
-        once, again = self._told(self._pair[0], twice=True)
-        anew, _ = self._told(self._pair[0])
+        once, again = self._told(self._pair[0], rounds=2)
+        (anew,) = self._told(self._pair[0])
         expect = self.findings.expect
         expect(equal(once, again), "it remembers an episode beyond `reset`")
         expect(equal(once, anew), "it answers differently when it is loaded again")
@@ -95,15 +92,13 @@ class _Trial:
     def keeps_apart(self) -> None:
         """Two episodes in one batch are answered as each alone would be, if it says so."""
         alone = [self._told(episode)[0] for episode in self._pair]
-        made = self._made()
         sessions = [Session(episode.key) for episode in self._pair]
-        made.reset(sessions)
         together: list[list[object]] = [[], []]
-        for pair in islice(zip(*self._asked, strict=False), self._queries):
-            chunks = made.act(list(pair), sessions)
-            for told, chunk in zip(together, chunks, strict=True):
-                told.append(_bytes(chunk))
-        made.close()
+        with closing(self._made()) as made:
+            made.reset(sessions)
+            for pair in islice(zip(*self._asked, strict=False), self._queries):
+                for told, chunk in zip(together, made.act(list(pair), sessions), strict=True):
+                    told.append(_bytes(chunk))
         count = len(together[0])
         same = equal([told[:count] for told in alone], together)
         self.findings.expect(
@@ -114,26 +109,22 @@ class _Trial:
     def _made(self) -> Policy:
         return self._policy(self._world, **self._options)
 
-    def _told(self, episode: Episode, twice: bool = False) -> tuple[list[object], list[object]]:
-        """Its answers to what it was asked in `answers`, once or twice with a reset between."""
+    def _told(self, episode: Episode, rounds: int = 1) -> list[list[object]]:
+        """Its answers to what it was asked in `answers`, with a reset before each round."""
         asked = self._asked[self._pair.index(episode)]
-        made = self._made()
-        rounds: list[list[object]] = []
-        for _ in range(1 + twice):
-            session = Session(episode.key)
-            made.reset([session])
-            rounds.append([_bytes(made.act([seen], [session])[0]) for seen in asked])
-        made.close()
-        return rounds[0], rounds[-1]
+        told = []
+        with closing(self._made()) as made:
+            for _ in range(rounds):
+                session = Session(episode.key)
+                made.reset([session])
+                told.append([_bytes(made.act([seen], [session])[0]) for seen in asked])
+        return told
 
     def _roll(self, episode: Episode, listener: _Listener) -> str:
         """Play an episode as the engine does; the last line of its error, if it ends in one."""
         loop = LoopConfig(self._world, self._spec, Execution.parse("chunk"), self._suite.success)
-        world = self._simulator.create(self._suite.options)
-        try:
+        with closing(self._simulator.create(self._suite.options)) as world:
             result = run_episode(world, episode, listener, loop, lambda phase: None)
-        finally:
-            world.close()
         return result.error_text.strip().rpartition("\n")[2] if result.error else ""
 
 

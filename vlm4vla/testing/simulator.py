@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from contextlib import closing
 
 import numpy as np
 
@@ -64,6 +64,7 @@ class _Trial:
         self, plugin: SimulatorPlugin, suite: Suite, steps: int, references: Mapping[str, Frames]
     ) -> None:
         self.findings = Findings()
+        self._expect = self.findings.expect
         self._plugin, self._options, self._references = plugin, suite.options, references
         self._first, self._last = suite.episodes[0], suite.episodes[-1]
         self._spec = plugin.describe(suite.options)
@@ -75,7 +76,7 @@ class _Trial:
     def describes_itself(self) -> None:
         """The same words each time, and no option that does not exist."""
         again = self._plugin.describe(self._options)
-        self.findings.expect(self._spec == again, "describe gives another spec the second time")
+        self._expect(self._spec == again, "describe gives another spec the second time")
         self.findings.refuses(
             "describe with an option that does not exist",
             lambda: self._plugin.describe({**self._options, UNHEARD_OF: 1}),
@@ -84,16 +85,12 @@ class _Trial:
 
     def errors_are_typed(self) -> None:
         """ResetNeeded before the first reset, whatever is called."""
-        world = self._plugin.create(self._options)
-        try:
-            self.findings.refuses(
-                "advance before reset", lambda: world.advance(self._actions[0]), ResetNeeded
-            )
-            self.findings.refuses(
-                "observe before reset", lambda: world.observe(ObservationRequest()), ResetNeeded
-            )
-        finally:
-            world.close()
+        with self._world() as world:
+            for what, call in (
+                ("advance before reset", lambda: world.advance(self._actions[0])),
+                ("observe before reset", lambda: world.observe(ObservationRequest())),
+            ):
+                self.findings.refuses(what, call, ResetNeeded)
 
     def specs_fit(self) -> None:
         """What comes out is what the spec says: cameras, sizes, proprioception, names."""
@@ -104,7 +101,7 @@ class _Trial:
                 self._fits(world, 40, 0)
             bare = world.observe(ObservationRequest())
             empty = not bare.images and bare.proprio is None and not bare.privileged
-            self.findings.expect(empty, "observe gives what an empty request does not ask for")
+            self._expect(empty, "observe gives what an empty request does not ask for")
             taken = 0
             for action in self._actions:
                 progress, taken = world.advance(action), taken + 1
@@ -116,30 +113,21 @@ class _Trial:
 
     def repeats_itself(self) -> None:
         """One episode and the same actions: the same to the last bit, also in a new world."""
-        with self._world() as world:
-            once, again = self._play(world, self._first), self._play(world, self._first)
-        with self._world() as world:
-            anew = self._play(world, self._first)
-        expect = self.findings.expect
-        expect(equal(once, again), "an episode differs when it is played again in one world")
-        expect(equal(once, anew), "an episode differs when it is played in a new world")
+        once, again = self._played(self._first, self._first)
+        (anew,) = self._played(self._first)
+        self._expect(equal(once, again), "an episode differs when it is played again in one world")
+        self._expect(equal(once, anew), "an episode differs when it is played in a new world")
 
     def observing_changes_nothing(self) -> None:
         """Rendering at every step leaves the outcome of every step as it was."""
-        with self._world() as world:
-            blind = self._play(world, self._first)
-        with self._world() as world:
-            seen = self._play(world, self._first, looks=True)
-        self.findings.expect(equal(blind, seen), "observing changes what happens afterwards")
+        blind, seen = self._played(self._first), self._played(self._first, looks=True)
+        self._expect(equal(blind, seen), "observing changes what happens afterwards")
 
     def order_does_not_matter(self) -> None:
         """An episode does not depend on which came before it."""
-        with self._world() as world:
-            alone = self._play(world, self._last)
-        with self._world() as world:
-            self._play(world, self._first)
-            after = self._play(world, self._last)
-        self.findings.expect(equal(alone, after), "an episode depends on the one before it")
+        (alone,) = self._played(self._last)
+        _, after = self._played(self._first, self._last)
+        self._expect(equal(alone, after), "an episode depends on the one before it")
 
     def pictures_are_upright(self) -> None:
         """Of all flips and colour orders, the picture as it is comes nearest to the reference."""
@@ -152,7 +140,7 @@ class _Trial:
                 frame = world.observe(ObservationRequest((request,))).image(name)
                 if frame.shape != reference.shape:
                     said = f"{frame.shape}, its reference {reference.shape}"
-                    self.findings.expect(False, f"camera '{name}' gives {said}")
+                    self._expect(False, f"camera '{name}' gives {said}")
                     continue
                 off = {
                     what: float(np.abs(turned - reference.astype(float)).mean())
@@ -160,28 +148,30 @@ class _Trial:
                 }
                 nearest = min(off, key=lambda what: off[what])
                 said = f"camera '{name}' is {nearest} beside its reference"
-                self.findings.expect(nearest == "upright", said)
+                self._expect(nearest == "upright", said)
 
-    @contextmanager
-    def _world(self) -> Iterator[Simulator]:
-        world = self._plugin.create(self._options)
-        try:
-            yield world
-        finally:
-            world.close()
+    def _world(self) -> closing[Simulator]:
+        return closing(self._plugin.create(self._options))
 
-    def _play(self, world: Simulator, episode: Episode, looks: bool = False) -> list[object]:
-        """What each action changed, and what is to be seen at the end."""
-        world.reset(episode)
-        told: list[object] = []
-        for action in self._actions:
-            if looks:
-                world.observe(self._everything(None))
-            progress = world.advance(action)
-            told.append({**vars(progress), "stages": dict(progress.stages)})
-            if progress.done:
-                break
-        return [*told, dict(vars(world.observe(self._everything(None))))]
+    def _played(self, *episodes: Episode, looks: bool = False) -> list[list[object]]:
+        """Of each episode, in one new world, what each action changed and what is seen at its end.
+
+        With `looks` every step is observed too.
+        """
+        everything, played = self._everything(None), []
+        with self._world() as world:
+            for episode in episodes:
+                world.reset(episode)
+                told: list[object] = []
+                for action in self._actions:
+                    if looks:
+                        world.observe(everything)
+                    progress = world.advance(action)
+                    told.append({**vars(progress), "stages": dict(progress.stages)})
+                    if progress.done:
+                        break
+                played.append([*told, dict(vars(world.observe(everything)))])
+        return played
 
     def _everything(self, side: int | None) -> ObservationRequest:
         offered = self._spec.observation
@@ -191,7 +181,7 @@ class _Trial:
         return ObservationRequest(tuple(cameras), offered.proprio, bool(offered.privileged))
 
     def _fits(self, world: Simulator, side: int | None, step: int) -> None:
-        expect, offered = self.findings.expect, self._spec.observation
+        expect, offered = self._expect, self._spec.observation
         seen = world.observe(self._everything(side))
         expect(seen.step == step, f"observe says step {seen.step} after {step} actions")
         expect(bool(seen.instruction), "observe gives no instruction")
@@ -202,16 +192,15 @@ class _Trial:
             wanted = f"uint8 {(1, *size, 3)}"
             expect(got == wanted, f"camera '{camera.name}' gives {got}, not {wanted}")
         if offered.proprio:
-            count = offered.proprio_size
-            whole = seen.proprio is not None and seen.proprio.shape == (count,)
+            count, proprio = offered.proprio_size, np.asarray(seen.proprio, np.float64)
+            whole = seen.proprio is not None and proprio.shape == (count,)
             expect(whole, f"the proprioception is not of the {count} numbers of its parts")
-            finite = seen.proprio is not None and bool(np.isfinite(seen.proprio).all())
-            expect(finite, "the proprioception is not finite")
+            expect(bool(np.isfinite(proprio).all()), "the proprioception is not finite")
         self._names_fit("privileged state", seen.privileged, offered.privileged)
 
     def _names_fit(self, what: str, given: Collection[str], spec: Collection[str]) -> None:
         strange = sorted(set(given) - set(spec))
-        self.findings.expect(not strange, f"{what} hold {strange}, which the spec does not name")
+        self._expect(not strange, f"{what} hold {strange}, which the spec does not name")
 
 
 def _turned(frame: Frames) -> dict[str, Frames]:
