@@ -36,9 +36,7 @@ class Bounds:
 
 def names(known: Known) -> tuple[str, ...]:
     """What the options are called."""
-    if isinstance(known, type):
-        return tuple(field.name for field in fields(known))
-    return tuple(known)
+    return tuple(field.name for field in fields(known)) if isinstance(known, type) else tuple(known)
 
 
 def check(known: Known, given: Mapping[str, JSON], owner: str) -> None:
@@ -106,7 +104,8 @@ def _number(kind: type, name: str, value: JSON, bounds: Bounds) -> int | float:
         raise OutOfRange(f"{shown}... is larger than any number of its kind.") from error
     if number is None:
         what = "a whole number" if kind is int else "a number"
-        raise OutOfRange(f"{shown} is not {what}.", f"Write e.g. {name}={_example(bounds)}")
+        example = f"{bounds.low:g}" if math.isfinite(bounds.low) else "1"
+        raise OutOfRange(f"{shown} is not {what}.", f"Write e.g. {name}={example}")
     if not bounds.low <= number <= bounds.high:
         raise OutOfRange(f"{shown} is outside {bounds.low:g}..{bounds.high:g}.")
     return number
@@ -125,7 +124,3 @@ def _read(kind: type, value: JSON) -> int | float | None:
     if kind is int:
         return int(number) if number.is_integer() else None
     return None if math.isnan(number) else number
-
-
-def _example(bounds: Bounds) -> str:
-    return f"{bounds.low:g}" if math.isfinite(bounds.low) else "1"

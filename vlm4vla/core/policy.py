@@ -13,12 +13,7 @@ from numpy.random import Generator
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.options import Known
 from vlm4vla.core.simulator import Floats, Observation
-from vlm4vla.core.specs import (
-    CameraRequest,
-    ObservationRequest,
-    PolicySpec,
-    SimulatorSpec,
-)
+from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec, SimulatorSpec
 
 
 @dataclass(frozen=True)

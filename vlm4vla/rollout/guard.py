@@ -60,7 +60,7 @@ def main() -> None:
             _kill(int(pid))
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:  # a dying process may still have started another
-        marked = [pid for pid in _processes() if mark in _environment(pid)]
+        marked = [pid for pid in _processes() if mark in _said(pid, "environ")]
         if not marked:
             return
         for pid in marked:
@@ -77,37 +77,28 @@ def _processes() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
-def _environment(pid: int) -> bytes:
-    """What a process was started with; empty for one that is gone or another user's."""
+def _said(pid: int, file: str) -> bytes:
+    """What `/proc` says of a process; empty for one that is gone or another user's."""
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
+        return Path(f"/proc/{pid}/{file}").read_bytes()
     except OSError:
         return b""
 
 
-def _descendants(root: int) -> list[int]:
-    """Children, their children, and so on."""
-    children: dict[int, list[int]] = {}
-    for pid in _processes():
-        if fields := _stat(pid):
-            children.setdefault(int(fields[1]), []).append(pid)
-    found, waiting = [], [root]
-    while waiting:
-        below = children.get(waiting.pop(), [])
-        found += below
-        waiting += below
-    return found
+def _stat(pid: int) -> list[str]:
+    """`/proc/PID/stat` after the command's name: state, parent, ...; empty if it is gone."""
+    return _said(pid, "stat").decode(errors="replace").rpartition(")")[2].split()
 
 
 def _born(pid: int) -> str:
     """Start time of a process, in clock ticks since boot; empty if there is none."""
-    fields = _stat(pid)
-    return fields[19] if fields else ""
+    return "".join(_stat(pid)[19:20])
 
 
-def _stat(pid: int) -> list[str]:
-    """`/proc/PID/stat` after the command's name: state, parent, ..."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
+def _descendants(root: int) -> list[int]:
+    """Children, their children, and so on."""
+    parents = {pid: fields[1] for pid in _processes() if (fields := _stat(pid))}
+    found = [root]
+    for above in found:  # grows as it is read
+        found += [pid for pid, parent in parents.items() if parent == str(above)]
+    return found[1:]
