@@ -23,7 +23,7 @@ from vlm4vla.core.errors import (
     WrongPython,
 )
 from vlm4vla.core.source import copied_source, own_hash, source_hash
-from vlm4vla.environments import venv
+from vlm4vla.environments import interpreter
 from vlm4vla.environments.checkup import environment_findings, simulator_findings
 from vlm4vla.environments.interpreter import choose
 from vlm4vla.environments.python_packages import read_pins
@@ -297,27 +297,27 @@ def test_a_build_of_a_version_is_that_version(own_cache, tmp_path):
         (site / f"torch-{version}.dist-info").mkdir(parents=True)
         about = f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n"
         (site / f"torch-{version}.dist-info" / "METADATA").write_text(about)
-        assert "is not there" in venv.defect(environment)
-        venv.python(environment).parent.mkdir()
-        venv.python(environment).symlink_to(sys.executable)
-        assert venv.defect(environment) == problem
+        assert "is not there" in interpreter.defect(environment)
+        interpreter.python(environment).parent.mkdir()
+        interpreter.python(environment).symlink_to(sys.executable)
+        assert interpreter.defect(environment) == problem
 
 
 def test_an_install_that_takes_too_long_says_so(own_cache, tmp_path, monkeypatch):
     (tmp_path / "requirements.txt").write_text("numpy==1.26.4\n")
     environment = Environment("slow", isolation="venv", folder=tmp_path)
-    monkeypatch.setattr(venv, "INSTALL_LIMIT_S", 0.01)
+    monkeypatch.setattr(interpreter, "INSTALL_LIMIT_S", 0.01)
     with pytest.raises(MissingDependency, match=r"not done after 0\.01 s") as caught:
-        venv.install(environment, print)
+        interpreter.install(environment, print)
     assert "-m venv" in caught.value.fix
 
 
 def test_a_disk_that_takes_no_more_is_no_reason_to_stop(own_cache, tmp_path):
     environment = Environment("full", isolation="venv", folder=tmp_path)
-    site = venv.home(environment) / "lib" / "python3.11" / "site-packages"
+    site = interpreter.home(environment) / "lib" / "python3.11" / "site-packages"
     site.mkdir(parents=True)
     (site / "vlm4vla.pth").symlink_to("/dev/full")
-    venv.enter(environment)
+    interpreter.enter(environment)
 
 
 def test_an_altered_venv_is_refused_with_its_mend(bench, cache, own_cache, python):

@@ -6,6 +6,7 @@ fills (`$VLM4VLA_CACHE`, by default the platform's cache folder).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import sys
@@ -17,9 +18,6 @@ from vlm4vla.core.errors import MissingAsset
 
 ASSETS_VARIABLE = "VLM4VLA_ASSETS"
 CACHE_VARIABLE = "VLM4VLA_CACHE"
-
-_digests: dict[tuple[Path, int, int], str] = {}
-"""(file, size, mtime in ns) -> sha256: each file is read once a process."""
 
 
 def locate(environment: str, asset: str) -> Path:
@@ -77,8 +75,10 @@ def defect(folder: Path, asset: Asset) -> str | None:
 def sha256(path: Path) -> str:
     """Hexadecimal sha256 of a file; unchanged files (size and time) are not read twice."""
     state = path.stat()
-    key = (path.resolve(), state.st_size, state.st_mtime_ns)
-    if key not in _digests:
-        with path.open("rb") as file:
-            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _digests[key]
+    return _digest(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@functools.cache
+def _digest(path: Path, size: int, modified: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -92,9 +92,8 @@ class Environment:
         for asset in self.assets:
             if asset.name == name:
                 return asset
-        raise UnknownName(
-            f"asset in environment '{self.name}'", name, [asset.name for asset in self.assets]
-        )
+        names = [asset.name for asset in self.assets]
+        raise UnknownName(f"asset in environment '{self.name}'", name, names)
 
 
 def installed(package: str) -> str | None:
@@ -120,26 +119,26 @@ def need(package: str, owner: str, extra: str) -> str:
 
 def environment_names() -> list[str]:
     """Names of the environments that ship, and of other packages'."""
-    return sorted({**_of_others(), **_shipped()})
+    return sorted(_files())
 
 
 def load_environment(name: str) -> Environment:
     """Read `envs/<name>/env.toml`; UnknownName or InvalidFile if that is not possible."""
-    path = _shipped().get(name) or _of_others().get(name)
-    if path is None:
-        raise UnknownName("environment", name, environment_names(), "`bench env list` shows all.")
-    environment = read_environment(path)
+    files = _files()
+    if name not in files:
+        raise UnknownName("environment", name, files, "`bench env list` shows all.")
+    environment = read_environment(files[name])
     if environment.name != name:
-        raise InvalidFile(f"Environment file {path}: its name is '{environment.name}', not {name}.")
+        file = f"Environment file {files[name]}"
+        raise InvalidFile(f"{file}: its name is '{environment.name}', not {name}.")
     return environment
 
 
-def _shipped() -> dict[str, Path]:
-    return {path.parent.name: path for path in shipped("envs").glob("*/env.toml")}
+def _files() -> dict[str, Path]:
+    """Environment -> its file. What ships goes before what other packages call the same.
 
-
-def _of_others() -> dict[str, Path]:
-    """Looked for without importing the packages; of those that went away there is nothing."""
+    These are looked for without importing them; of those that went away there is nothing.
+    """
     files = {}
     for entry in entry_points(group="vlm4vla.environments"):
         spec = None
@@ -147,7 +146,7 @@ def _of_others() -> dict[str, Path]:
             spec = find_spec(entry.value)
         for folder in (spec and spec.submodule_search_locations) or ():
             files[entry.name] = Path(folder) / "env.toml"
-    return files
+    return files | {path.parent.name: path for path in shipped("envs").glob("*/env.toml")}
 
 
 def read_environment(path: Path) -> Environment:

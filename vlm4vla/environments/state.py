@@ -9,9 +9,8 @@ from functools import partial
 from vlm4vla.core.assets import find
 from vlm4vla.core.environment import Asset, Environment, installed
 from vlm4vla.core.errors import BadInput
-from vlm4vla.environments import python_packages, system_packages, venv
+from vlm4vla.environments import interpreter, python_packages, system_packages
 from vlm4vla.environments.fetch import OnProgress, fetch
-from vlm4vla.environments.interpreter import choose
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ def inspect(environment: Environment) -> list[Part]:
     mend, extra = f"bench env install {environment.name}", environment.extra
     parts = []
     if environment.isolation == "venv":
-        home = str(venv.home(environment))
-        parts.append(_part("python", "venv", home, lambda: venv.defect(environment), mend))
+        home = str(interpreter.home(environment))
+        parts.append(_part("python", "venv", home, lambda: interpreter.defect(environment), mend))
     if extra:
         names = [requirement.name for requirement in python_packages.requirements(extra)]
         versions = ", ".join(f"{name} {installed(name)}" for name in names)
@@ -80,8 +79,8 @@ def install(
 
     steps: list[Callable[[], object]] = []
     if environment.isolation == "venv":
-        steps.append(partial(venv.install, environment, say))
-        steps.append(partial(choose, environment.name, None))  # tries what was made
+        steps.append(partial(interpreter.install, environment, say))
+        steps.append(partial(interpreter.choose, environment.name, None))  # tries what was made
     if environment.extra:
         steps.append(partial(python_packages.install, environment.extra, say))
     steps.append(partial(system_packages.install, environment, say))

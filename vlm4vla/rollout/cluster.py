@@ -1,19 +1,31 @@
-"""Ray for the time of a run: started on this machine, or joined where it already runs."""
+"""Ray for the time of a run: started on this machine, or joined where it already runs.
+
+Ray places, supervises and counts its two kinds of actors; it carries no frames.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from vlm4vla.rollout.actors import PolicyActor, Slot
+from vlm4vla.core.errors import BenchError, HarnessFault
+from vlm4vla.core.specs import SimulatorSpec
+from vlm4vla.policies import registry
 from vlm4vla.rollout.guard import Guard
+from vlm4vla.rollout.hosts.host import HostConfig
+from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
+from vlm4vla.rollout.policy_client import Address
+from vlm4vla.rollout.policy_server import PolicyServer, QueryCounts
 
 _LOCAL = {
     "address": "local",
@@ -74,7 +86,73 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
 
 def _present() -> Cluster:
     return Cluster(
-        node=ray.get_runtime_context().get_node_id(),
+        node=_node(),
         nodes=sum(node["Alive"] for node in ray.nodes()),
         cpus=int(ray.cluster_resources().get("CPU", 1)),
     )
+
+
+class Slot(HostProcess):
+    """Supervises one simulator host. One call at a time, in the actor's main thread.
+
+    The main thread matters: a host asks the kernel to die with the thread that started it.
+    """
+
+    def __init__(self, config: HostConfig, limits: Limits) -> None:
+        """Start nothing yet; the first episode does."""
+        super().__init__(replace(config, node=_node()), limits)
+
+
+class PolicyActor:
+    """Holds the policy and its server; the server runs in a thread of its own."""
+
+    def __init__(self, path_entries: Sequence[str]) -> None:
+        """Make the user's own modules importable; nothing is loaded yet."""
+        sys.path[:0] = [entry for entry in path_entries if entry not in sys.path]
+
+    def load(
+        self,
+        reference: str,
+        options: Mapping[str, str],
+        simulator: SimulatorSpec,
+        max_batch: int,
+        tcp: bool,
+    ) -> Address:
+        """Load the policy and begin to listen; where hosts find the server.
+
+        Raises HarnessFault with the policy's own words and the line that said them.
+        """
+        cls = registry.load(reference)
+        spec = cls.describe(simulator, **options)
+        try:
+            policy = cls(simulator, **options)
+        except BenchError:
+            raise
+        except Exception as error:
+            # A user's constructor may raise anything; what it said is what the user needs.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            raise HarnessFault(
+                f"Policy '{reference}' cannot be loaded: {type(error).__name__}: {error}",
+                f"It was raised in {where.filename}, line {where.lineno}.",
+            ) from None
+        self._server = PolicyServer(policy, spec.action.size, max_batch, _node(), tcp)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        return self._server.address
+
+    def alive(self) -> bool:
+        """Whether the server still serves."""
+        return self._thread.is_alive()
+
+    def statistics(self) -> QueryCounts:
+        """Queries and batches so far."""
+        return self._server.statistics
+
+    def close(self) -> None:
+        """Stop serving and remove the socket."""
+        self._server.stop()
+        self._thread.join(5)
+
+
+def _node() -> str:
+    return str(ray.get_runtime_context().get_node_id())

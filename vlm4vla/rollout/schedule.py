@@ -32,14 +32,13 @@ class LongestFirst:
 
     def __len__(self) -> int:
         """How many episodes wait."""
-        return sum(len(group) for group in self.pending.values())
+        return sum(map(len, self.pending.values()))
 
     def take(self, loaded: str | None) -> Episode | None:
         """The next episode for a slot that has task `loaded` in its host."""
         if not self.pending:
             return None
-        task = loaded if loaded in self.pending else self._heaviest()
-        assert task is not None
+        task = loaded if loaded is not None and loaded in self.pending else self._heaviest()
         episode = self.pending[task].pop()
         if not self.pending[task]:
             del self.pending[task]

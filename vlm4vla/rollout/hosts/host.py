@@ -22,14 +22,7 @@ from typing import Literal
 
 from vlm4vla.core import errors
 from vlm4vla.core.episode import Episode
-from vlm4vla.core.errors import (
-    BadInput,
-    BenchError,
-    ErrorKind,
-    HarnessFault,
-    MissingDependency,
-    StaleSource,
-)
+from vlm4vla.core.errors import BenchError, ErrorKind, HarnessFault, MissingDependency
 from vlm4vla.core.reference import reason
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.simulator import Options, Simulator
@@ -152,17 +145,15 @@ class _Host:
             result = replace(result, attempt=assignment.attempt, memory_mb=resident_mb())
             send(self._control, result)
 
-    def _run(
-        self, simulator: Simulator, config: HostConfig, assignment: Assignment
-    ) -> EpisodeResult:
-        video = Path(assignment.video) if assignment.video else None
+    def _run(self, simulator: Simulator, config: HostConfig, given: Assignment) -> EpisodeResult:
+        video = Path(given.video) if given.video else None
         policy: PolicyConnection
-        if assignment.recording is not None:
-            policy = Player(assignment.recording)
+        if given.recording is not None:
+            policy = Player(given.recording)
         else:
-            assert assignment.address is not None
-            policy = self._connect(assignment.address, config.node)
-        return run_episode(simulator, assignment.episode, policy, config.loop, self._beat, video)
+            assert given.address is not None
+            policy = self._connect(given.address, config.node)
+        return run_episode(simulator, given.episode, policy, config.loop, self._beat, video)
 
     def _connect(self, address: Address, node: str) -> PolicyClient:
         """The connection to this policy server, kept from episode to episode."""
@@ -204,17 +195,14 @@ def _answer(inquiry: Inquiry) -> Mapping[str, str] | BenchError:
             return MissingDependency(f"{sys.executable}: {error.message}", mend)
         return _known(error)
     except Exception as error:  # other people's code
-        return BadInput(f"The simulator cannot be checked: {reason(error)}.", mend)
+        return errors.BadInput(f"The simulator cannot be checked: {reason(error)}.", mend)
 
 
 def _check_source(interpreter: Interpreter | None) -> None:
     """Raise StaleSource unless this process runs from the source that it was started for."""
     if interpreter is not None and own_hash() != interpreter.source:
-        raise StaleSource(
-            f"{sys.executable} imports vlm4vla of the source {own_hash()}, "
-            f"not {interpreter.source}.",
-            interpreter.mend,
-        )
+        found = f"{sys.executable} imports vlm4vla of the source {own_hash()}"
+        raise errors.StaleSource(f"{found}, not {interpreter.source}.", interpreter.mend)
 
 
 def _known(error: BenchError) -> BenchError:
