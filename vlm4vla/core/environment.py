@@ -36,7 +36,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from vlm4vla.core.errors import BadInput, InvalidFile, MissingDependency, UnknownName
+from vlm4vla.core.errors import BadInput, InvalidFile, UnknownName
 from vlm4vla.core.files import shipped
 from vlm4vla.core.formats import read_fields, refuse_unknown
 
@@ -102,19 +102,6 @@ def installed(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def need(package: str, owner: str, extra: str) -> str:
-    """Its version. Raises MissingDependency, for `owner` that needs it, where there is none.
-
-    `extra` of this package brings it.
-    """
-    found = installed(package)
-    if found is None:
-        raise MissingDependency(
-            f"{owner} needs {package}, which is not installed.", f'pip install "vlm4vla[{extra}]"'
-        )
-    return found
 
 
 def environment_names() -> list[str]:

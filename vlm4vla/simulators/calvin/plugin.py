@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from vlm4vla.core.assets import locate, sha256
-from vlm4vla.core.conventions import CONVENTIONS
-from vlm4vla.core.environment import load_environment, need
-from vlm4vla.core.errors import InvalidFile
+from vlm4vla.core.environment import load_environment
+from vlm4vla.core.errors import InvalidFile, MissingDependency
 from vlm4vla.core.options import read
 from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
 from vlm4vla.core.specs import ActionSpec, CameraSpec, Gripper, ObservationSpec, SimulatorSpec
@@ -49,7 +49,7 @@ class Calvin(SimulatorPlugin):
         chosen = read(CalvinOptions, options, self.name)
         return SimulatorSpec(
             simulator=self.name,
-            action=_absolute() if chosen.control == "absolute" else CONVENTIONS["calvin"],
+            action=_absolute() if chosen.control == "absolute" else _relative(),
             observation=ObservationSpec(
                 cameras=_CAMERAS if chosen.cameras == "static+gripper" else _CAMERAS[:1],
                 proprio=PROPRIO,
@@ -65,7 +65,7 @@ class Calvin(SimulatorPlugin):
         chosen = read(CalvinOptions, options, self.name)
         facts = {
             "simulator": self.name,
-            "pybullet": need("pybullet", "CALVIN", "calvin"),
+            "pybullet": _installed("pybullet"),
             "data": _data(),
             "control": chosen.control,
             "annotations": _annotations(chosen.annotations),
@@ -84,7 +84,7 @@ class Calvin(SimulatorPlugin):
 
     def open_renderer(self) -> str:
         """The renderer that is used by default here, and what else could be."""
-        need("pybullet", "CALVIN", "calvin")
+        _installed("pybullet")
         from vlm4vla.simulators.calvin import renderer
 
         if renderer.choose("auto") == "egl":
@@ -96,6 +96,19 @@ class Calvin(SimulatorPlugin):
     def experts(self) -> Mapping[str, str]:
         """The scripted policy."""
         return {"expert": "vlm4vla.simulators.calvin.expert:CalvinExpert"}
+
+
+def _relative() -> ActionSpec:
+    return ActionSpec(
+        control="delta",
+        reference="target",
+        frame="base",
+        translation_scale=(0.02, 0.02, 0.02),
+        rotation="euler_xyz",
+        rotation_scale=(0.05, 0.05, 0.05),
+        gripper=Gripper(open=1.0, closed=-1.0, binary=True),
+        control_hz=30.0,
+    )
 
 
 def _absolute() -> ActionSpec:
@@ -131,3 +144,12 @@ def _annotations(source: str) -> str:
                 "Name a YAML file `subtask: [sentence, ...]`, or set annotations: validation.",
             )
     return f"{path.name} sha256 {sha256(path)[:12]}"
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError as error:
+        raise MissingDependency(
+            f"CALVIN needs {package}, which is not installed.", 'pip install "vlm4vla[calvin]"'
+        ) from error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 
 from vlm4vla.core.assets import sha256
 from vlm4vla.core.comparability import STAND_IN
-from vlm4vla.core.environment import need
+from vlm4vla.core.errors import MissingDependency
 from vlm4vla.core.options import read
 from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
 from vlm4vla.core.specs import (
@@ -27,8 +28,6 @@ from vlm4vla.simulators.grinningface.words import (
     PROPRIO,
     STAGES,
 )
-
-_OWNER = "The GrinningFace task"
 
 
 class GrinningFace(SimulatorPlugin):
@@ -70,8 +69,8 @@ class GrinningFace(SimulatorPlugin):
         chosen = read(GrinningFaceOptions, options, self.name)
         facts = {
             "simulator": self.name,
-            "sapien": need("sapien", _OWNER, "emoji"),
-            "mani_skill": need("mani-skill", _OWNER, "emoji"),
+            "sapien": _installed("sapien"),
+            "mani_skill": _installed("mani-skill"),
             "physics": "physx cpu",
             **{f"option.{name}": value for name, value in vars(chosen).items() if name != "art"},
         }
@@ -111,3 +110,13 @@ class GrinningFace(SimulatorPlugin):
         """The scripted policy and its blind twin."""
         module = "vlm4vla.simulators.grinningface.expert"
         return {"expert": f"{module}:Expert", "expert-blind": f"{module}:BlindExpert"}
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError as error:
+        raise MissingDependency(
+            f"The GrinningFace task needs {package}, which is not installed.",
+            'pip install "vlm4vla[emoji]"',
+        ) from error
