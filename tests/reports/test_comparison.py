@@ -12,11 +12,15 @@ from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.compare.comparison import comparison as compared
-from vlm4vla.reports.compare.pairing import Terms, pair_order
+from vlm4vla.reports.compare.pairing import Terms
 from vlm4vla.reports.scores import rows_of
 from vlm4vla.store import RunStatus
 
 MEAN = (Metric(name="average_length", kind="mean", of="length", headline=True),)
+
+
+def lot_order(plan):
+    return sorted(plan, key=lambda key: key.lot)
 
 
 def comparison(store, first, second, suite=None, **terms):
@@ -29,12 +33,12 @@ def test_seeing_is_better_than_guessing(emoji):
     assert (head.metric, head.n, head.first_only, head.second_only) == ("overall", 24, 16, 0)
     assert head.difference == pytest.approx(16 / 24) and 0 < head.low < head.high
     assert head.p == pytest.approx(stats.binomtest(0, 16, 0.5).pvalue) and head.p_mid < head.p
-    assert found.verdict.winner == "first"
-    assert found.verdict.text.startswith(
+    assert found.winner == "first"
+    assert found.verdict.startswith(
         "expert is better than expert-blind in overall, by 66.7 points on 24 episodes"
     )
     turned = comparison(emoji, "expert-blind", "expert")
-    assert turned.verdict.winner == "second" and turned.headline.high == pytest.approx(-head.low)
+    assert turned.winner == "second" and turned.headline.high == pytest.approx(-head.low)
     execution = found.contrasts[1]
     assert (execution.metric, execution.difference, execution.p) == ("execution", 0.0, 1.0)
     assert any("reads the simulator's state" in note for note in found.notes)
@@ -44,8 +48,8 @@ def test_too_few_episodes_say_how_many_would_do(store):
     fill(store, emoji_run("one", code="0a1b2c3d"), 24, 14)
     fill(store, emoji_run("two", code="1a1b2c3d"), 24, 12)
     found = comparison(store, "one", "two")
-    assert found.verdict.winner == "none" and found.headline.more > 50
-    text = found.verdict.text
+    assert found.winner == "none" and found.headline.more > 50
+    text = found.verdict
     assert text.startswith("Not separable with 24 episodes; about ") and "more would do" in text
     assert "8.3 points" in text and "So many can show" in text
 
@@ -54,11 +58,11 @@ def test_the_same_scores_and_equivalence(store):
     for name, code in (("one", "0"), ("two", "1")):
         fill(store, emoji_run(name, 200, code=f"{code}a1b2c3d"), 200, 180)
     found = comparison(store, "one", "two")
-    assert "both score the same" in found.verdict.text and found.headline.more is None
+    assert "both score the same" in found.verdict and found.headline.more is None
     equal = comparison(store, "one", "two", margin=5.0)
-    assert equal.verdict.winner == "equivalent" and equal.headline.p_equivalent < 0.05
-    assert "equivalent in overall within 5.0 points" in equal.verdict.text
-    assert comparison(store, "one", "two", margin=0.5).verdict.winner == "none"
+    assert equal.winner == "equivalent" and equal.headline.p_equivalent < 0.05
+    assert "equivalent in overall within 5.0 points" in equal.verdict
+    assert comparison(store, "one", "two", margin=0.5).winner == "none"
 
 
 def test_only_identical_episodes_are_paired(store):
@@ -72,8 +76,8 @@ def test_only_identical_episodes_are_paired(store):
     with pytest.raises(BadInput, match="no finished episode in common"):
         comparison(store, "one", "three")
     apart = comparison(store, "one", "three", unpaired=True)
-    assert apart.headline.test == "Boschloo's exact" and apart.verdict.winner == "first"
-    assert apart.headline.discordant is None and "on 24 episodes of each" in apart.verdict.text
+    assert apart.headline.test == "Boschloo's exact" and apart.winner == "first"
+    assert apart.headline.discordant is None and "on 24 episodes of each" in apart.verdict
 
 
 def test_errors_are_left_out_and_bound_the_difference(emoji):
@@ -94,7 +98,7 @@ def test_errors_that_could_turn_the_verdict_are_named(store):
         wrong = quarantined(key) if i >= 10 else emoji_result(key, True, False)
         store.record(other.id, wrong)
     found = comparison(store, "one", "two")
-    assert found.verdict.winner == "first" and "could turn this round" in found.verdict.text
+    assert found.winner == "first" and "could turn this round" in found.verdict
 
 
 def test_recognition_is_compared_where_both_executed(store):
@@ -165,9 +169,9 @@ def test_average_lengths_are_compared_by_paired_permutation_and_bootstrap(store)
         permutation_type="samples", n_resamples=99,
     )  # fmt: skip
     assert theirs.pvalue == 1.0 and head.p < 0.001
-    assert found.verdict.winner == "first" and "average_length, by 0." in found.verdict.text
+    assert found.winner == "first" and "average_length, by 0." in found.verdict
     again = comparison(store, two, lengths(store, "three", rng.permutation(base)))
-    assert again.verdict.winner == "none" and again.headline.detectable > 0.2
+    assert again.winner == "none" and again.headline.detectable > 0.2
     apart = comparison(store, one, two, unpaired=True)
     assert apart.headline.test == "permutation" and apart.headline.p > head.p
 
@@ -192,20 +196,20 @@ def test_runs_stopped_by_a_rule_keep_an_interval_that_allows_for_it(store):
     for name, code, right in (("one", "0", True), ("two", "1", False)):
         run = emoji_run(name, code=f"{code}a1b2c3d")
         store.begin(run)
-        for key in pair_order(run.plan)[:12]:
+        for key in lot_order(run.plan)[:12]:
             store.record(run.id, emoji_result(key, True, right))
         store.decide(run.id, {"rule": "betting", "against": "the other"})
     found = comparison(store, "one", "two")
     head = found.headline
     assert (head.test, head.n, head.discordant) == ("betting e-process", 7, 7)
     assert head.e_value >= 20 and head.p <= 0.05 and 0 < head.low < head.high
-    assert found.verdict.winner == "first"
+    assert found.winner == "first"
     assert any("stopped by a sequential comparison (decided 12/24)" in n for n in found.notes)
     record = store.run("0a1b2c3d")
     assert record.status is RunStatus.DECIDED and record.decision["rule"] == "betting"
     row = rows_of(record, store.episodes(record.id))[0]
     assert row.status == "decided 12/24" and row.decided and not row.complete
-    fixed = replace(record, plan=tuple(pair_order(record.plan)[:12]))
+    fixed = replace(record, plan=tuple(lot_order(record.plan)[:12]))
     assert row.low < rows_of(fixed, store.episodes(record.id))[0].low  # wider: stopping is paid
     with pytest.raises(BadInput, match="pair by pair"):
         comparison(store, "one", "two", unpaired=True)
@@ -231,5 +235,5 @@ def test_one_checkpoint_each_is_said_in_the_verdict(store, checkpoints, said):
     for name, solved, checkpoint in zip(("one", "two"), (24, 2), checkpoints, strict=True):
         fill(store, emoji_run(name, checkpoint=checkpoint), 24, solved)
     found = compared(store, "one", "two")
-    assert found.verdict.text.endswith("a comparison of checkpoints, not of methods.") is said
+    assert found.verdict.endswith("a comparison of checkpoints, not of methods.") is said
     assert not any("checkpoints" in note for note in found.notes), "once is enough"

@@ -72,7 +72,7 @@ def compare(
     if json_:
         from vlm4vla.cli.screen import print_json
 
-        print_json(found.facts())
+        print_json(found)
     else:
         from vlm4vla.cli.screen import screen
 
@@ -99,6 +99,6 @@ def show(console: Console, found: Comparison, by_task: bool = False) -> None:
     if by_task and found.by_task:
         console.print("", drawn(tasks_table(found)))
     console.print()
-    console.print(found.verdict.text, style="bold", soft_wrap=False)
+    console.print(found.verdict, style="bold", soft_wrap=False)
     for note in found.notes:
         console.print(f"! {note}", style="yellow")

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.core.result import Metric, Outcome
-from vlm4vla.reports.compare.caveats import caveats, of_checkpoints
-from vlm4vla.reports.compare.contrast import Contrast, Rows, anytime, paired, unpaired
-from vlm4vla.reports.compare.pairing import ALPHA, Terms, find_run, pair_order, shared_metrics
-from vlm4vla.reports.compare.verdict import Verdict, verdict
-from vlm4vla.reports.scores import ALL, Row, rows_of, short_hash, status_of
+from vlm4vla.core.result import Metric
+from vlm4vla.reports.compare.contrast import Contrast, Rows, Sides, anytime, contrast
+from vlm4vla.reports.compare.pairing import ALPHA, Terms, find_run, shared_metrics
+from vlm4vla.reports.compare.verdict import Winner, caveats, verdict
+from vlm4vla.reports.scores import ALL, Row, rows_of
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import RunRecord, Store, Where, reading
 from vlm4vla.store.records import RunStatus
@@ -45,6 +44,8 @@ class Side:
 class Comparison:
     """First less second."""
 
+    verdict: str
+    winner: Winner
     suite: str
     first: Side
     second: Side
@@ -53,7 +54,6 @@ class Comparison:
     by_task: tuple[Contrast, ...]
     """The headline on each task, if there are several; p also adjusted by Holm."""
     notes: tuple[str, ...]
-    verdict: Verdict
     alpha: float
     margin: float | None
 
@@ -67,14 +67,6 @@ class Comparison:
         """Whether nothing is left to run: both are complete, or a rule decided."""
         sides = (self.first, self.second)
         return not any(side.status.startswith(RunStatus.INCOMPLETE) for side in sides)
-
-    def facts(self) -> dict[str, object]:
-        """The comparison as JSON shows it."""
-        told = asdict(self)
-        for name in ("contrasts", "by_task"):
-            told[name] = [line.facts() for line in getattr(self, name)]
-        verdict = told.pop("verdict")
-        return {"verdict": verdict["text"], "winner": verdict["winner"], **told}
 
 
 def compare(
@@ -116,38 +108,28 @@ def compare(
     with reading(store) as opened:
         found = comparison(opened, first, second, suite, terms)
     runs = {"first_run": found.first.run, "second_run": found.second.run}
-    lines = [*found.contrasts, *found.by_task]
-    table = pd.DataFrame([runs | line.facts() for line in lines])
-    table.attrs = {"verdict": found.verdict.text, "notes": list(found.notes)}
+    table = pd.DataFrame([runs | asdict(line) for line in (*found.contrasts, *found.by_task)])
+    table.attrs = {"verdict": found.verdict, "notes": list(found.notes)}
     return table
 
 
 def comparison(
     store: Store, first: str, second: str, suite: str | None = None, terms: Terms | None = None
 ) -> Comparison:
-    """Read the store, check that the runs may be compared, and compare.
-
-    Args:
-        store: where the runs are.
-        first: id of a run, or a policy.
-        second: id of a run, or a policy.
-        suite: where policies have runs of several.
-        terms: on which terms.
-
-    Raises:
-        BadInput: no such run, nothing in common, or different comparability.
-    """
+    """As `compare`, as a record, of an open store."""
     terms = terms or Terms()
     terms.check()
     runs = find_run(store, first, suite), find_run(store, second, suite)
     metrics = shared_metrics(runs, terms)
-    rows = tuple({row.key: row for row in store.episodes(run.id)} for run in runs)
-    if not rows[0].keys() & rows[1].keys() and not terms.unpaired:
+    one, other = ({row.key: row for row in store.episodes(run.id)} for run in runs)
+    if not one.keys() & other.keys() and not terms.unpaired:
         raise BadInput(
             f"Runs {runs[0].id} and {runs[1].id} have no finished episode in common.",
             "Run both on the same suite, --init and --seed; or add --unpaired.",
         )
-    sides = _sides(runs, rows)
+    same = runs[0].policy == runs[1].policy
+    labels = [run.id if same else run.policy for run in runs]
+    sides = _side(runs[0], one, labels[0]), _side(runs[1], other, labels[1])
     stopped = any(side.status.startswith(RunStatus.DECIDED) for side in sides)
     if terms.unpaired and stopped:
         raise BadInput(
@@ -156,49 +138,29 @@ def comparison(
         )
     if metrics[0].kind == "rate" and terms.margin is not None:
         terms = replace(terms, margin=terms.margin / 100)
-    by_task: tuple[Contrast, ...] = ()
+    rows, by_task = (one, other), ()  # type: Sides, tuple[Contrast, ...]
     if stopped or terms.sequential:
-        contrasts = _anytime(runs, rows, metrics, terms)
+        # A mean's span is known of the headline only.
+        shown = [m for m in metrics if m.kind == "rate" or m is metrics[0]]
+        lines = tuple(anytime(m, rows, terms, _step(runs, m)) for m in shown)
     else:
-        contrasts = _fixed(rows, metrics, terms)
-        by_task = _by_task(rows, metrics[0], terms)
+        # The margin has the unit of the headline and says nothing of other metrics.
+        bare = replace(terms, margin=None)
+        lines = tuple(contrast(m, rows, ALL, bare) for m in metrics[1:])
+        lines = (contrast(metrics[0], rows, ALL, terms), *lines)
+        by_task = _by_task(metrics[0], rows, bare)
+    winner, text = verdict(lines[0], runs, labels, terms)
     return Comparison(
+        verdict=text,
+        winner=winner,
         suite=runs[0].suite,
         first=sides[0],
         second=sides[1],
-        contrasts=contrasts,
+        contrasts=lines,
         by_task=by_task,
-        notes=tuple(caveats(runs, rows, contrasts[0], contrasts[1:])),
-        verdict=verdict(
-            contrasts[0],
-            sides[0].label,
-            sides[1].label,
-            terms.alpha,
-            terms.margin,
-            of_checkpoints(runs),
-        ),
+        notes=caveats(runs, rows, lines[0], lines[1:]),
         alpha=terms.alpha,
         margin=terms.margin,
-    )
-
-
-def _fixed(rows: Sequence[Rows], metrics: Sequence[Metric], terms: Terms) -> tuple[Contrast, ...]:
-    # The margin has the unit of the headline and says nothing of other metrics.
-    margins = [terms.margin, *[None] * (len(metrics) - 1)]
-    do = unpaired if terms.unpaired else paired
-    pairs = zip(metrics, margins, strict=True)
-    return tuple(do(one, rows[0], rows[1], ALL, terms.alpha, m) for one, m in pairs)
-
-
-def _anytime(
-    runs: Sequence[RunRecord], rows: Sequence[Rows], metrics: Sequence[Metric], terms: Terms
-) -> tuple[Contrast, ...]:
-    """Every metric in the order of the rule; a mean's span is known of the headline only."""
-    order = pair_order(rows[0].keys() | rows[1].keys())
-    return tuple(
-        anytime(one, rows[0], rows[1], order, terms.alpha, terms.span, _step(runs, one))
-        for one in metrics
-        if one.kind == "rate" or one is metrics[0]
     )
 
 
@@ -213,39 +175,34 @@ def _step(runs: Sequence[RunRecord], metric: Metric) -> int | None:
     return None
 
 
-def _by_task(rows: Sequence[Rows], metric: Metric, terms: Terms) -> tuple[Contrast, ...]:
-    tasks = list(dict.fromkeys(key.task for key in sorted(rows[0].keys() & rows[1].keys())))
+def _by_task(metric: Metric, sides: Sides, terms: Terms) -> tuple[Contrast, ...]:
+    tasks = dict.fromkeys(key.task for key in sorted(sides[0].keys() & sides[1].keys()))
     if len(tasks) < 2:
         return ()
-    lines, do = [], unpaired if terms.unpaired else paired
+    lines = []
     for task in tasks:
-        own = [{key: row for key, row in side.items() if key.task == task} for side in rows]
-        lines.append(do(metric, own[0], own[1], task, terms.alpha))
+        one, other = ({k: row for k, row in side.items() if k.task == task} for side in sides)
+        lines.append(contrast(metric, (one, other), task, terms))
     adjusted = iter(holm([line.p for line in lines if line.p is not None]))
     return tuple(
-        replace(line, p_adjusted=float(next(adjusted)) if line.p is not None else None)
+        line if line.p is None else replace(line, p_adjusted=float(next(adjusted)))
         for line in lines
     )
 
 
-def _sides(runs: Sequence[RunRecord], rows: Sequence[Rows]) -> list[Side]:
-    same = runs[0].policy == runs[1].policy
-    sides = []
-    for run, done in zip(runs, rows, strict=True):
-        scores = [row for row in rows_of(run, list(done.values())) if row.task == ALL]
-        sides.append(
-            Side(
-                run=run.id,
-                policy=run.policy,
-                label=run.id if same else run.policy,
-                status=status_of(run, len(done), len(run.plan)),
-                marks=scores[0].marks,
-                checkpoint=run.checkpoint,
-                training_split=run.training_split,
-                execution=run.execution,
-                comparability=short_hash(run.comparability),
-                errors=sum(row.outcome is Outcome.ERROR for row in done.values()),
-                scores=tuple(scores),
-            )
-        )
-    return sides
+def _side(run: RunRecord, done: Rows, label: str) -> Side:
+    scores = tuple(row for row in rows_of(run, list(done.values())) if row.task == ALL)
+    head = scores[0]
+    return Side(
+        run=run.id,
+        policy=run.policy,
+        label=label,
+        status=head.status,
+        marks=head.marks,
+        checkpoint=run.checkpoint,
+        training_split=run.training_split,
+        execution=run.execution,
+        comparability=head.comparability,
+        errors=head.errors,
+        scores=scores,
+    )

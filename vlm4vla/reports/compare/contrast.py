@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.result import Metric
+from vlm4vla.reports.compare.pairing import Terms
 from vlm4vla.reports.scores import ALL, BOOTSTRAP_SEED, counted
 from vlm4vla.stats import power
 from vlm4vla.stats.equivalence import tost_means, tost_paired_rates, tost_rates
-from vlm4vla.stats.intervals import Floats, bootstrap_mean
+from vlm4vla.stats.intervals import Estimate, Floats, bootstrap_mean
 from vlm4vla.stats.paired import PairedCounts, mcnemar, sign_flip, stratified_newcombe
 from vlm4vla.stats.sequential import sequential, until_decided
 from vlm4vla.stats.unpaired import mean_test, newcombe_unpaired, rate_test
 from vlm4vla.store import EpisodeRow
 
 Rows = Mapping[EpisodeKey, EpisodeRow]
+Sides = tuple[Rows, Rows]
+"""The episodes of the first run and of the second."""
 
 
 @dataclass(frozen=True)
@@ -65,259 +68,198 @@ class Contrast:
     """Evidence of a sequential comparison; interval and p then hold whenever one stops."""
     decided: bool | None = None
     """What the rule of a sequential comparison said; None where the number of pairs was set."""
-
-    @property
-    def discordant(self) -> int | None:
-        """Pairs in which the runs differ."""
-        if self.first_only is None or self.second_only is None:
-            return None
-        return self.first_only + self.second_only
-
-    def facts(self) -> dict[str, object]:
-        """Every field, and `discordant`."""
-        return asdict(self) | {"discordant": self.discordant}
+    discordant: int | None = None
+    """Pairs in which the runs differ."""
 
 
-def paired(
-    metric: Metric,
-    first: Rows,
-    second: Rows,
-    task: str,
-    alpha: float,
-    margin: float | None = None,
-) -> Contrast:
-    """Compare on the episodes that both runs hold and that count in both.
+def contrast(metric: Metric, sides: Sides, task: str, terms: Terms) -> Contrast:
+    """Compare the episodes that count: those of both runs pair by pair, or all of either run.
 
     Args:
         metric: what is compared.
-        first: rows of the first run by episode.
-        second: rows of the second run; only common episodes are looked at.
+        sides: the episodes of either run; of pairs, only common ones are looked at.
         task: what the line is called.
-        alpha: two-sided level of test and interval.
-        margin: greatest difference that is still called none; for an equivalence test.
+        terms: level, margin (fractions of 1 for rates), and whether episodes are paired.
     """
-    groups = _pairs(metric, first, second)
-    blank = _blank(metric, task, True)
+    blank = _blank(metric, task, paired=not terms.unpaired)
+    if terms.unpaired:
+        one, other = (_values(metric, [rows], rows)[:, 0] for rows in sides)
+        return _unpaired(blank, one, other, terms)
+    keys = sorted(sides[0].keys() & sides[1].keys())
+    values, tasks = _values(metric, sides, keys), np.array([key.task for key in keys])
+    counts = ~np.isnan(values).any(axis=1)
+    groups = [values[counts & (tasks == one)] for one in dict.fromkeys(tasks[counts])]
     if not groups:
         return blank
-    blank = replace(
-        blank,
-        first=float(np.mean([group[:, 0].mean() for group in groups])),
-        second=float(np.mean([group[:, 1].mean() for group in groups])),
-        n=sum(len(group) for group in groups),
-    )
+    blank = _scored(blank, groups)
     if metric.kind == "mean":
-        return _paired_means(blank, groups, alpha, margin)
-    found = _paired_rates(blank, groups, alpha, margin)
-    if metric.given:
+        return _paired_means(blank, groups, terms)
+    found = _paired_rates(blank, groups, terms)
+    if metric.given or counts.all():
         return found
-    low, high = _bounds(metric, first, second)
-    return replace(found, bound_low=low, bound_high=high)
+    # Were every error a failure of the one run and a success of the other, and the reverse.
+    turned = [np.where(np.isnan(values), ends, values) for ends in ([0.0, 1.0], [1.0, 0.0])]
+    ends = np.column_stack([one[:, 0] - one[:, 1] for one in turned])
+    low, high = np.mean([ends[tasks == one].mean(axis=0) for one in dict.fromkeys(tasks)], axis=0)
+    return replace(found, bound_low=float(low), bound_high=float(high))
 
 
-def unpaired(
-    metric: Metric,
-    first: Rows,
-    second: Rows,
-    task: str,
-    alpha: float,
-    margin: float | None = None,
-) -> Contrast:
-    """Compare all episodes of either run, whatever their task. Arguments as in `paired`."""
-    a, b = (
-        np.array([v for v in (counted(metric, row) for row in rows.values()) if v is not None])
-        for rows in (first, second)
-    )
-    blank = _blank(metric, task, False)
-    if not a.size or not b.size:
-        return blank
-    blank = replace(
-        blank,
-        first=float(a.mean()),
-        second=float(b.mean()),
-        n=int(min(a.size, b.size)),
-        difference=float(a.mean() - b.mean()),
-    )
-    if metric.kind == "rate":
-        return _unpaired_rates(blank, a, b, alpha, margin)
-    return _unpaired_means(blank, a, b, alpha)
-
-
-def anytime(
-    metric: Metric,
-    first: Rows,
-    second: Rows,
-    order: Iterable[EpisodeKey],
-    alpha: float,
-    span: float = 1.0,
-    step: int | None = None,
-) -> Contrast:
-    """Compare pair by pair in a fixed order, as a sequential comparison does while it runs.
+def anytime(metric: Metric, sides: Sides, terms: Terms, step: int | None = None) -> Contrast:
+    """Compare pair by pair in the order of the lot, as a sequential comparison does as it runs.
 
     Args:
         metric: what is compared.
-        first: rows of the first run by episode.
-        second: rows of the second run.
-        order: in which the pairs were to be looked at; only the part without gaps counts.
-        alpha: chance of ever deciding wrongly.
-        span: greatest possible value of the metric less the least.
+        sides: the episodes of either run. What comes behind the first that either lacks is not
+            looked at: what ends early (successes do) must not be looked at early.
+        terms: level, and the span of a mean.
         step: pairs after which STEP, not the betting rule, decided.
     """
-    blank = _blank(metric, ALL, True)
-    pairs = pairs_in_order(metric, first, second, order)
+    blank, keys = _blank(metric, ALL, paired=True), []
+    for key in sorted(sides[0].keys() | sides[1].keys(), key=lambda key: key.lot):
+        if key not in sides[0] or key not in sides[1]:
+            break
+        keys.append(key)
+    pairs = _values(metric, sides, keys)
+    pairs = pairs[~np.isnan(pairs).any(axis=1)]
     if not pairs.size:
         return blank
-    differences = pairs[:, 0] - pairs[:, 1]
+    differences, reach = pairs[:, 0] - pairs[:, 1], (-terms.span, terms.span)
     if step is None:
-        state = until_decided(differences, -span, span, alpha)
+        state = until_decided(differences, *reach, terms.alpha)
     else:
-        state = sequential(differences[:step], -span, span, alpha)
-    pairs = pairs[: state.n]
+        state = sequential(differences[:step], *reach, terms.alpha)
     return replace(
-        blank,
-        first=float(pairs[:, 0].mean()),
-        second=float(pairs[:, 1].mean()),
-        n=state.n,
+        _scored(blank, [pairs[: state.n]]),
         difference=state.mean,
         low=state.low,
         high=state.high,
         interval="by betting, whenever one stops",
         test="betting e-process" if step is None else "STEP",
         p=state.p if step is None else None,
-        first_only=int(np.sum(pairs[:, 0] > pairs[:, 1])),
-        second_only=int(np.sum(pairs[:, 0] < pairs[:, 1])),
         e_value=state.e_value,
         decided=state.decided if step is None else True,
     )
 
 
-def pairs_in_order(
-    metric: Metric, first: Rows, second: Rows, order: Iterable[EpisodeKey]
-) -> Floats:
-    """Values (n, 2) of the pairs up to the first that is missing; those that do not count left out.
-
-    Stopping at the gap matters: what ends early (successes do) must not be looked at early.
-    """
-    values: list[tuple[float, float]] = []
-    for key in order:
-        if key not in first or key not in second:
-            break
-        one, other = counted(metric, first[key]), counted(metric, second[key])
-        if one is not None and other is not None:
-            values.append((one, other))
-    return np.array(values, dtype=np.float64).reshape(-1, 2)
+def _blank(metric: Metric, task: str, paired: bool) -> Contrast:
+    return Contrast(metric.name, metric.kind, metric.headline, metric.given, task, paired)
 
 
-def _paired_rates(
-    blank: Contrast, groups: Sequence[Floats], alpha: float, margin: float | None
-) -> Contrast:
-    tables = [PairedCounts.of(group[:, 0], group[:, 1]) for group in groups]
+def _values(metric: Metric, sides: Sequence[Rows], keys: Iterable[EpisodeKey]) -> Floats:
+    """(keys, sides): what each episode adds to the metric, NaN where it does not count."""
+    found = [[counted(metric, rows[key]) for rows in sides] for key in keys]
+    return np.array(found, dtype=np.float64).reshape(-1, len(sides))
+
+
+def _scored(blank: Contrast, groups: Sequence[Floats]) -> Contrast:
+    """With both scores, and how many of the pairs (n_t, 2) of each task either run won."""
+    first, second = (float(np.mean([group[:, side].mean() for group in groups])) for side in (0, 1))
+    one, other = np.concatenate(groups).T
+    won, lost = int(np.sum(one > other)), int(np.sum(one < other))
+    return replace(
+        blank,
+        first=first,
+        second=second,
+        n=one.size,
+        first_only=won,
+        second_only=lost,
+        discordant=won + lost,
+    )
+
+
+def _paired_rates(blank: Contrast, groups: Sequence[Floats], terms: Terms) -> Contrast:
+    tables = [PairedCounts.of(*group.T) for group in groups]
     whole = PairedCounts.of(*np.concatenate(groups).T)
-    estimate = stratified_newcombe(tables, 1 - alpha)
-    test, p_mid = "McNemar's exact", None
+    estimate, p_mid = stratified_newcombe(tables, 1 - terms.alpha), None
     if len({table.n for table in tables}) == 1:
-        p = float(mcnemar(whole.first_only, whole.second_only))
+        name, p = "McNemar's exact", float(mcnemar(whole.first_only, whole.second_only))
         p_mid = float(mcnemar(whole.first_only, whole.second_only, mid=True))
     else:  # tasks of several sizes weigh the same, which McNemar's test does not know
-        test = "sign-flip permutation"
-        p, _ = sign_flip([group[:, 0] - group[:, 1] for group in groups], _generator())
+        differences = [group[:, 0] - group[:, 1] for group in groups]
+        name, p = "sign-flip permutation", sign_flip(differences, _generator())[0]
     share, d = whole.discordant / whole.n, abs(estimate.value)
-    return replace(
-        blank,
-        difference=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        interval="Newcombe's, paired",
-        test=test,
-        p=p,
+    found = replace(
+        _tested(blank, estimate, "Newcombe's, paired", name, p),
         p_mid=p_mid,
-        first_only=whole.first_only,
-        second_only=whole.second_only,
-        detectable=power.detectable_difference(whole.n, share, alpha),
-        more=_more(whole.n, lambda: power.episodes_paired(d, max(share, d), alpha)),
-        p_equivalent=None if margin is None else tost_paired_rates(whole, margin, alpha).p,
+        detectable=power.detectable_difference(whole.n, share, terms.alpha),
+        more=_more(whole.n, lambda: power.episodes_paired(d, max(share, d), terms.alpha)),
     )
+    if terms.margin is None:
+        return found
+    return replace(found, p_equivalent=tost_paired_rates(whole, terms.margin, terms.alpha).p)
 
 
-def _paired_means(
-    blank: Contrast, groups: Sequence[Floats], alpha: float, margin: float | None
-) -> Contrast:
+def _paired_means(blank: Contrast, groups: Sequence[Floats], terms: Terms) -> Contrast:
     differences = [group[:, 0] - group[:, 1] for group in groups]
     everything = np.concatenate(differences)
-    estimate = bootstrap_mean(differences, _generator(), 1 - alpha)
     several = everything.size > 1
-    sd = float(everything.std(ddof=1)) if several else 0.0
-    return replace(
+    found = _tested(
         blank,
-        difference=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        interval="BCa bootstrap of pairs",
-        test="paired permutation",
-        p=sign_flip(differences, _generator())[0],
-        first_only=int(np.sum(everything > 0)),
-        second_only=int(np.sum(everything < 0)),
-        detectable=power.detectable_mean(everything.size, sd, alpha) if sd else None,
-        more=_more(blank.n, lambda: power.episodes_paired_mean(estimate.value, sd, alpha)),
-        p_equivalent=tost_means(everything, margin, alpha).p if margin and several else None,
+        bootstrap_mean(differences, _generator(), 1 - terms.alpha),
+        "BCa bootstrap of pairs",
+        "paired permutation",
+        sign_flip(differences, _generator())[0],
     )
+    found = _sized(found, float(everything.std(ddof=1)) if several else 0.0, terms.alpha)
+    if terms.margin is None or not several:
+        return found
+    return replace(found, p_equivalent=tost_means(everything, terms.margin, terms.alpha).p)
 
 
-def _unpaired_rates(
-    blank: Contrast, a: Floats, b: Floats, alpha: float, margin: float | None
-) -> Contrast:
+def _unpaired(blank: Contrast, a: Floats, b: Floats, terms: Terms) -> Contrast:
+    a, b = a[~np.isnan(a)], b[~np.isnan(b)]
+    if not a.size or not b.size:
+        return blank
+    n, rates = int(min(a.size, b.size)), (float(a.mean()), float(b.mean()))
+    blank = replace(blank, first=rates[0], second=rates[1], n=n)
+    if blank.kind == "mean":
+        return _unpaired_means(blank, a, b, terms.alpha)
     counts = int(a.sum()), a.size, int(b.sum()), b.size
-    estimate, result = newcombe_unpaired(*counts, confidence=1 - alpha), rate_test(*counts)
-    rates = float(a.mean()), float(b.mean())
-    return replace(
-        blank,
-        low=estimate.low,
-        high=estimate.high,
-        interval="Newcombe's, unpaired",
-        test=f"{result.name}'s exact",
-        p=result.p,
-        detectable=power.detectable_unpaired(blank.n, rates[1], alpha),
-        more=_more(blank.n, lambda: power.episodes_unpaired(*rates, alpha=alpha)),
-        p_equivalent=None if margin is None else tost_rates(*counts, margin, alpha).p,
+    estimate, result = newcombe_unpaired(*counts, confidence=1 - terms.alpha), rate_test(*counts)
+    found = replace(
+        _tested(blank, estimate, "Newcombe's, unpaired", f"{result.name}'s exact", result.p),
+        detectable=power.detectable_unpaired(n, rates[1], terms.alpha),
+        more=_more(n, lambda: power.episodes_unpaired(*rates, alpha=terms.alpha)),
     )
+    if terms.margin is None:
+        return found
+    return replace(found, p_equivalent=tost_rates(*counts, terms.margin, terms.alpha).p)
 
 
 def _unpaired_means(blank: Contrast, a: Floats, b: Floats, alpha: float) -> Contrast:
     one, other = (bootstrap_mean([values], _generator(), 1 - alpha) for values in (a, b))
     value = one.value - other.value
+    estimate = Estimate(
+        value,
+        value - float(np.hypot(one.value - one.low, other.high - other.value)),
+        value + float(np.hypot(one.high - one.value, other.value - other.low)),
+    )
+    interval = "BCa bootstrap of either run, joined by squares"
+    found = _tested(blank, estimate, interval, "permutation", mean_test(a, b, _generator()))
     sd = float(np.sqrt(a.var(ddof=1) + b.var(ddof=1))) if blank.n > 1 else 0.0
+    return _sized(found, sd, alpha)
+
+
+def _tested(blank: Contrast, found: Estimate, interval: str, test: str, p: float) -> Contrast:
     return replace(
         blank,
-        low=value - float(np.hypot(one.value - one.low, other.high - other.value)),
-        high=value + float(np.hypot(one.high - one.value, other.value - other.low)),
-        interval="BCa bootstrap of either run, joined by squares",
-        test="permutation",
-        p=mean_test(a, b, _generator()),
-        detectable=power.detectable_mean(blank.n, sd, alpha) if sd else None,
-        more=_more(blank.n, lambda: power.episodes_paired_mean(value, sd, alpha)),
+        difference=found.value,
+        low=found.low,
+        high=found.high,
+        interval=interval,
+        test=test,
+        p=p,
     )
 
 
-def _pairs(metric: Metric, first: Rows, second: Rows) -> list[Floats]:
-    """Values (n_t, 2) for each task with a pair."""
-    tasks: dict[str, list[tuple[float, float]]] = {}
-    for key in sorted(first.keys() & second.keys()):
-        one, other = counted(metric, first[key]), counted(metric, second[key])
-        if one is not None and other is not None:
-            tasks.setdefault(key.task, []).append((one, other))
-    return [np.array(pairs) for pairs in tasks.values()]
-
-
-def _bounds(metric: Metric, first: Rows, second: Rows) -> tuple[float | None, float | None]:
-    """The mean difference over tasks if every error were a failure of the one run, and reverse."""
-    tasks: dict[str, list[tuple[float, float]]] = {}
-    for key in first.keys() & second.keys():
-        one, other = counted(metric, first[key]), counted(metric, second[key])
-        low = (0.0 if one is None else one) - (1.0 if other is None else other)
-        high = (1.0 if one is None else one) - (0.0 if other is None else other)
-        tasks.setdefault(key.task, []).append((low, high))
-    lows, highs = np.mean([np.mean(pairs, axis=0) for pairs in tasks.values()], axis=0)
-    return (float(lows), float(highs)) if lows != highs else (None, None)
+def _sized(found: Contrast, sd: float, alpha: float) -> Contrast:
+    """A difference of means with what so many episodes can show, from its standard deviation."""
+    value = found.difference or 0.0
+    return replace(
+        found,
+        detectable=power.detectable_mean(found.n, sd, alpha) if sd else None,
+        more=_more(found.n, lambda: power.episodes_paired_mean(value, sd, alpha)),
+    )
 
 
 def _more(n: int, needed: Callable[[], int]) -> int | None:
@@ -325,10 +267,6 @@ def _more(n: int, needed: Callable[[], int]) -> int | None:
         return max(0, needed() - n)
     except ValueError:  # no difference, no spread, or more episodes than anyone would run
         return None
-
-
-def _blank(metric: Metric, task: str, paired: bool) -> Contrast:
-    return Contrast(metric.name, metric.kind, metric.headline, metric.given, task, paired)
 
 
 def _generator() -> np.random.Generator:

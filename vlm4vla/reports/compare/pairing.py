@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vlm4vla.core.episode import EpisodeKey
+from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.result import Metric
-from vlm4vla.reports.compare.caveats import differing
 from vlm4vla.store import RunRecord, Store
 
 ALPHA = 0.05
@@ -54,34 +53,30 @@ def find_run(store: Store, name: str, suite: str | None = None) -> RunRecord:
         BadInput: the policy has runs of several suites.
     """
     runs = store.runs()
-    if suite is not None and suite not in {run.suite for run in runs}:
-        known = {run.suite for run in runs}
-        raise UnknownName("suite with runs in this store", suite, known)
+    suites = {run.suite for run in runs}
+    if suite is not None and suite not in suites:
+        raise UnknownName("suite with runs in this store", suite, suites)
+    ids, policies = {run.id for run in runs}, {run.policy for run in runs}
     of_policy = [run for run in runs if run.policy == name and suite in (None, run.suite)]
-    if of_policy and name not in {run.id for run in runs}:
-        suites = sorted({run.suite for run in of_policy})
+    if of_policy and name not in ids:
+        suites = {run.suite for run in of_policy}
         if len(suites) > 1:
             raise BadInput(
-                f"Policy '{name}' has runs of {', '.join(suites)}.",
-                f"Name one with --suite, e.g. --suite {suites[0]}",
+                f"Policy '{name}' has runs of {', '.join(sorted(suites))}.",
+                f"Name one with --suite, e.g. --suite {min(suites)}",
             )
         return of_policy[-1]
     try:
         return store.run(name)
     except UnknownName:
-        known = {run.id for run in runs} | {run.policy for run in runs}
-        raise UnknownName(
-            "run or policy with runs", name, known, "`bench list runs` shows all."
-        ) from None
+        hint = "`bench list runs` shows all."
+        raise UnknownName("run or policy with runs", name, ids | policies, hint) from None
 
 
-def pair_order(keys: Iterable[EpisodeKey]) -> list[EpisodeKey]:
-    """The order in which a sequential comparison looks at episodes.
-
-    It looks random and depends on nothing but the episodes' names: neither on their tasks nor
-    on what became of them.
-    """
-    return sorted(keys, key=lambda key: key.lot)
+def differing(runs: Sequence[RunRecord]) -> str:
+    """Facts of comparability on which the runs disagree, in words; empty if none."""
+    found = conflicts([run.comparability for run in runs])
+    return ", ".join(f"{name} ({' / '.join(values)})" for name, values in found.items())
 
 
 def shared_metrics(runs: tuple[RunRecord, RunRecord], terms: Terms) -> list[Metric]:

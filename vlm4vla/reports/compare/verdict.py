@@ -1,12 +1,18 @@
-"""What a comparison says, in plain English."""
+"""What a comparison says, in plain English: who is better, and what must be said beside it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Literal
 
-from vlm4vla.reports.compare.contrast import Contrast
+from vlm4vla.core.result import Outcome
+from vlm4vla.reports import marks
+from vlm4vla.reports.compare.contrast import Contrast, Sides
+from vlm4vla.reports.compare.pairing import Terms, differing
+from vlm4vla.reports.scores import status_of
 from vlm4vla.reports.tables.numbers import amount, p_text
+from vlm4vla.store import RunRecord
+from vlm4vla.store.records import RunStatus
 
 CHECKPOINTS = "One checkpoint each: a comparison of checkpoints, not of methods."
 """Without several training seeds a method's luck in training cannot be told from its merit."""
@@ -14,71 +20,48 @@ CHECKPOINTS = "One checkpoint each: a comparison of checkpoints, not of methods.
 Winner = Literal["first", "second", "equivalent", "none"]
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Who is better, and the sentences that say so."""
-
-    winner: Winner
-    text: str
-
-
 def verdict(
-    found: Contrast,
-    first: str,
-    second: str,
-    alpha: float,
-    margin: float | None = None,
-    of_checkpoints: bool = False,
-) -> Verdict:
-    """Put the headline into words.
+    found: Contrast, runs: Sequence[RunRecord], labels: Sequence[str], terms: Terms
+) -> tuple[Winner, str]:
+    """Who is better, and the sentences that say so.
 
     Args:
         found: the headline's contrast.
-        first: what to call the first run.
-        second: what to call the second run.
-        alpha: two-sided level.
-        margin: greatest difference that is still called none, if equivalence was asked for.
-        of_checkpoints: whether both are learned policies, of one checkpoint each.
+        runs: the two runs.
+        labels: what to call them.
+        terms: level, and the margin if equivalence was asked for (fractions of 1 for rates).
     """
     if found.difference is None:
-        return Verdict("none", f"No episode counts in both runs, so {found.metric} says nothing.")
-    judged = _judged(found, first, second, alpha, margin)
-    return replace(judged, text=f"{judged.text} {CHECKPOINTS}") if of_checkpoints else judged
-
-
-def _judged(
-    found: Contrast, first: str, second: str, alpha: float, margin: float | None
-) -> Verdict:
-    if found.decided or (found.decided is None and _below(found.p, alpha) and found.difference):
-        return _separable(found, first, second)
-    if margin is not None and found.p_equivalent is not None and found.p_equivalent < alpha:
-        return Verdict(
-            "equivalent",
-            f"{first} and {second} are equivalent in {found.metric} within "
-            f"{amount(margin, found.kind)} (TOST, {p_text(found.p_equivalent)}).",
+        return "none", f"No episode counts in both runs, so {found.metric} says nothing."
+    winner: Winner = "none"
+    tested = found.p is not None and found.p <= terms.alpha and found.difference != 0
+    p_equivalent = 1.0 if found.p_equivalent is None else found.p_equivalent
+    if found.decided or (found.decided is None and tested):
+        winner = "first" if found.difference > 0 else "second"
+        text = _separable(found, *(labels if winner == "first" else labels[::-1]))
+    elif terms.margin is not None and p_equivalent < terms.alpha:
+        winner = "equivalent"
+        text = (
+            f"{labels[0]} and {labels[1]} are equivalent in {found.metric} within "
+            f"{amount(terms.margin, found.kind)} (TOST, {p_text(p_equivalent)})."
         )
-    return Verdict("none", _not_separable(found, margin))
+    else:
+        text = _not_separable(found, terms.margin)
+    # What a run has for a checkpoint without weights: the code of its policy, or a replayed run.
+    learned = (run.checkpoint and not run.checkpoint.startswith(("code ", "run ")) for run in runs)
+    return winner, f"{text} {CHECKPOINTS}" if all(learned) else text
 
 
-def _separable(found: Contrast, first: str, second: str) -> Verdict:
-    assert found.difference is not None
-    better, worse = (first, second) if found.difference > 0 else (second, first)
-    by = f"by {amount(abs(found.difference), found.kind)}"
-    if found.decided:
-        found_by = f"decided after {found.n} pairs by {found.test}"
-        return Verdict(
-            "first" if found.difference > 0 else "second",
-            f"{better} is better than {worse} in {found.metric}, {by} so far: {found_by}.",
-        )
-    assert found.p is not None
-    text = (
-        f"{better} is better than {worse} in {found.metric}, "
-        f"{by} on {_episodes(found)} ({p_text(found.p)})."
-    )
+def _separable(found: Contrast, better: str, worse: str) -> str:
+    by = amount(abs(found.difference or 0), found.kind)
+    text = f"{better} is better than {worse} in {found.metric}, by {by}"
+    if found.decided or found.p is None:
+        return f"{text} so far: decided after {found.n} pairs by {found.test}."
+    text += f" on {_episodes(found)} ({p_text(found.p)})."
     if found.bound_low is not None and found.bound_high is not None:
         if found.bound_low <= 0 <= found.bound_high:
             text += " The episodes that ended in an error could turn this round."
-    return Verdict("first" if found.difference > 0 else "second", text)
+    return text
 
 
 def _not_separable(found: Contrast, margin: float | None) -> str:
@@ -90,26 +73,23 @@ def _not_separable(found: Contrast, margin: float | None) -> str:
             f"; about {_rounded(found.more)} more would do, if the difference is truly "
             f"{amount(abs(found.difference or 0), found.kind)}."
         )
-    elif found.difference == 0:
-        text += ", on which both score the same."
     else:
-        text += "."
-    if found.detectable is not None:
-        text += f" So many can show a difference of {amount(found.detectable, found.kind)} or more."
-    else:
+        text += ", on which both score the same." if found.difference == 0 else "."
+    if found.detectable is None:
         text += " So few cannot show any difference."
+    else:
+        text += f" So many can show a difference of {amount(found.detectable, found.kind)} or more."
     if margin is not None:
         text += f" Nor can they be called equivalent within {amount(margin, found.kind)}."
     return text
 
 
-def _below(p: float | None, alpha: float) -> bool:
-    return p is not None and p <= alpha
-
-
 def _episodes(found: Contrast) -> str:
-    noun = "episode" if found.n == 1 else "episodes"
-    return f"{found.n} {noun}" + ("" if found.paired else " of each")
+    return _counted(found.n, "episode") + ("" if found.paired else " of each")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _rounded(number: int) -> str:
@@ -118,3 +98,56 @@ def _rounded(number: int) -> str:
         return str(number)
     power = 10 ** (len(str(number)) - 2)
     return f"{-(-number // power) * power:,}"
+
+
+def caveats(
+    runs: Sequence[RunRecord], sides: Sides, headline: Contrast, others: Sequence[Contrast]
+) -> tuple[str, ...]:
+    """Everything that keeps the numbers from being what they seem.
+
+    Args:
+        runs: the two runs.
+        sides: their episodes.
+        headline: what the verdict is about.
+        others: the other metrics compared.
+    """
+    notes = []
+    if unlike := differing(runs):
+        notes.append(f"The runs are of different comparability, in {unlike}: not like for like.")
+    for run, done in zip(runs, sides, strict=True):
+        status = status_of(run, len(done), len(run.plan))
+        if status.startswith(RunStatus.INCOMPLETE):
+            notes.append(f"Run {run.id} is {status}: what is said here may change.")
+        elif status.startswith(RunStatus.DECIDED):
+            notes.append(f"Run {run.id} was stopped by a sequential comparison ({status}).")
+        if replaced := marks.stand_ins(run):
+            notes.append(f"Run {run.id} used stand-in assets ({'; '.join(replaced)}).")
+        if (looks := marks.looks(run)) > 1:
+            text = f"Run {run.id} is the best of {looks}, chosen on these episodes: too good."
+            notes.append(text)
+    common, sizes = len(sides[0].keys() & sides[1].keys()), [len(done) for done in sides]
+    if headline.paired and common < max(sizes):
+        notes.append(
+            f"Only the {common} episodes that both runs finished are compared, "
+            f"of {sizes[0]} and {sizes[1]}."
+        )
+    errors = sum(row.outcome is Outcome.ERROR for done in sides for row in done.values())
+    if errors:
+        verb = "is" if errors == 1 else "are"
+        notes.append(f"{_counted(errors, 'episode')} ended in an error and {verb} left out.")
+    if headline.bound_low is not None and headline.bound_high is not None:
+        bounds = headline.bound_low, headline.bound_high
+        low, high = (amount(bound, headline.kind, signed=True) for bound in bounds)
+        notes.append(f"Whatever became of them, the difference is within {low} to {high}.")
+    notes += [
+        f"{one.metric} is compared on the {_counted(one.n, 'episode')} where both runs have "
+        f"{one.given}."
+        for one in (headline, *others)
+        if one.given and one.paired
+    ]
+    for name in ("execution", "training_split"):
+        first, second = (str(getattr(run, name)) for run in runs)
+        if first != second:
+            notes.append(f"{name.replace('_', ' ')} differs: {first} / {second}.")
+    own = {name for run in runs for name in marks.of_run(run, "", 0)}
+    return (*notes, *(f"{sentence}." for sentence in marks.legend(own)))
