@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.correlation.capability import (
-    Axis,
-    correlated_suites,
-    measured_axis,
-    measured_suites,
-    published_axis,
-    vqa_axis,
-)
+from vlm4vla.reports.correlation.capability import Axis, suite_axes, vqa_axis
+from vlm4vla.reports.correlation.vqa import score_rows
 from vlm4vla.reports.marks import signs
 from vlm4vla.reports.tables.registry import Selection, opened
 from vlm4vla.stats import correlation as stats
@@ -159,21 +153,16 @@ def correlations(
     backbones: Mapping[str, str] | None = None,
 ) -> list[Correlation]:
     """As `correlate`, as records, of an open store; published data need none."""
-    xs = [vqa_axis(name, store, shipped_first=published) for name in vqa]
-    if published:
-        ys = [published_axis(name) for name in suites or correlated_suites()]
-    else:
-        assert store is not None
-        names = suites or measured_suites(store)
-        ys = [measured_axis(store, name, backbones or {}) for name in names]
-    if not ys:
-        raise BadInput("The store holds no runs yet.", "Add --published for the papers' tables.")
-    found = [_correlation(x, y, published) for x in xs for y in ys]
+    scores = score_rows(store)
+    xs = [vqa_axis(name, scores, shipped_first=published) for name in vqa]
+    ys = suite_axes(suites, published, store, backbones or {})
+    found = [correlation(x, y, published) for x in xs for y in ys]
     adjusted = holm([one.p for one in found])
     return [replace(one, p_holm=float(p)) for one, p in zip(found, adjusted, strict=True)]
 
 
-def _correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
+def correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
+    """One benchmark against one suite, p not adjusted. Raises TooFewBackbones."""
     common = [name for name in y.values if name in x.values]
     both = sorted(common, key=lambda name: x.values[name].value)
     lacking_x = tuple(name for name in y.values if name not in x.values)
@@ -185,9 +174,9 @@ def _correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
             f"Without {y.name}: {', '.join(lacking_y) or 'none'}.",
             "`bench vqa import FILE` adds scores, `bench run` adds policies.",
         )
-    a = np.array([x.values[name].value for name in both])
-    b = np.array([y.values[name].value for name in both])
-    families = [family_of(name) for name in both]
+    sides = [[axis.values[name] for name in both] for axis in (x, y)]
+    a, b = np.array([[one.value for one in side] for side in sides])
+    x_error, y_error = np.array([[one.standard_error or 0.0 for one in side] for side in sides])
     generator = np.random.default_rng(SEED)
     r = stats.permutation_test(a, b, stats.Kind.PEARSON, generator)
     rho = stats.permutation_test(a, b, stats.Kind.SPEARMAN, generator)
@@ -195,12 +184,16 @@ def _correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
     rho_low, rho_high = stats.fisher_interval(rho.value, len(both), kind=stats.Kind.SPEARMAN)
     resampled = stats.bootstrap_interval(a, b, generator)
     line = stats.least_squares(a, b)
-    without = stats.leave_one_out(a, b)
-    errors = [y.values[name].standard_error for name in both]
-    x_error = np.array([x.values[name].standard_error or 0.0 for name in both])
-    y_error = np.array([error or 0.0 for error in errors])
-    noise = None if None in errors else noise_spread(a, b, x_error, y_error, generator)
+    measured = all(one.standard_error is not None for one in sides[1])
+    noise = noise_spread(a, b, x_error, y_error, generator) if measured else None
+    families = [family_of(name) for name in both]
+    points = zip(both, families, *sides, stats.leave_one_out(a, b), strict=True)
+    notes = [*x.notes, *y.notes]
     printed = _printed(y.name) if from_papers and "Fig. 3" in x.name else None
+    if printed is not None:
+        agrees = "reproduced" if abs(r.value - printed) < 0.01 else "not reproduced"
+        text = f"{agrees} from the tables and the positions (r = {r.value:.3f})"
+        notes.append(f"r = {printed:.3f} in print: {text}")
     return Correlation(
         suite=y.name,
         metric=y.metric,
@@ -228,54 +221,42 @@ def _correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
         points=tuple(
             Point(
                 backbone=name,
-                family=families[i],
-                x=float(a[i]),
-                y=float(b[i]),
-                y_error=errors[i],
-                n=y.values[name].n,
-                without=float(without[i]),
-                marks=tuple(dict.fromkeys((*x.values[name].marks, *y.values[name].marks))),
+                family=family,
+                x=one.value,
+                y=other.value,
+                y_error=other.standard_error,
+                n=other.n,
+                without=float(r_without),
+                marks=tuple(dict.fromkeys((*one.marks, *other.marks))),
             )
-            for i, name in enumerate(both)
+            for name, family, one, other, r_without in points
         ),
         families=_families(a, b, families),
         lacking_x=lacking_x,
         lacking_y=lacking_y,
-        notes=(*x.notes, *y.notes, *_verdict(r.value, printed)),
+        notes=tuple(notes),
     )
 
 
 def _families(
     a: stats.Floats, b: stats.Floats, families: Sequence[str]
 ) -> tuple[FamilyInfluence, ...]:
-    without = stats.leave_family_out(a, b, families)
     found = []
-    for family, (value, _) in without.items():
-        inside = np.array([name == family for name in families])
-        members = int(inside.sum())
-        test = stats.permutation_test(a[inside], b[inside]) if 4 <= members <= stats.EXACT else None
-        found.append(
-            FamilyInfluence(
-                str(family),
-                members,
-                None if np.isnan(value) else value,
-                test.value if test else None,
-                test.p if test else None,
-            )
-        )
+    for family, (without, _) in stats.leave_family_out(a, b, families).items():
+        inside = np.array(families) == family
+        within, p, members = None, None, int(inside.sum())
+        if 4 <= members <= stats.EXACT:
+            test = stats.permutation_test(a[inside], b[inside])
+            within, p = test.value, test.p
+        left = None if np.isnan(without) else without
+        found.append(FamilyInfluence(str(family), members, left, within, p))
     return tuple(found)
 
 
 def _printed(suite: str) -> float | None:
-    rows = [row for row in published() if row.table == "App. A.4" and row.metric == "pearson"]
+    """The coefficient that VLM4VLA prints."""
+    rows = (row for row in published() if row.table == "App. A.4" and row.metric == "pearson")
     return next((row.value for row in rows if row.suite == suite), None)
-
-
-def _verdict(r: float, printed: float | None) -> list[str]:
-    if printed is None:
-        return []
-    agrees = "reproduced" if abs(r - printed) < 0.01 else "not reproduced"
-    return [f"r = {printed:.3f} in print: {agrees} from the tables and the positions (r = {r:.3f})"]
 
 
 def _listed(given: str | Sequence[str] | None) -> Sequence[str]:

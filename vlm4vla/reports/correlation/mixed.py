@@ -11,11 +11,11 @@ import numpy as np
 
 from vlm4vla.core.errors import BadInput, MissingDependency
 from vlm4vla.core.result import Outcome
-from vlm4vla.reports.board.board import board
-from vlm4vla.reports.correlation.capability import backbone_behind, measured_suites, vqa_axis
+from vlm4vla.reports.correlation.capability import measured_suites, policies_of, vqa_axis
+from vlm4vla.reports.correlation.vqa import score_rows
 from vlm4vla.reports.tables.numbers import interval_text
 from vlm4vla.stats.mixed import FEWEST, Slope, Trials, mixed_logit
-from vlm4vla.store import EpisodeRow, Store
+from vlm4vla.store import Store
 from vlm4vla.store.published import backbones, family_of
 
 _TOGETHER = 0.9
@@ -51,9 +51,15 @@ def mixed_model(
         BadInput: no episodes, or of fewer than 6 backbones that have a score.
         MissingDependency: statsmodels is not installed.
     """
-    scores = vqa_axis(vqa, store).values
-    found = _episodes(store, suites or list(measured_suites(store)), named or {})
-    rows = [(backbone, suite, row) for backbone, suite, row in found if backbone in scores]
+    scores = vqa_axis(vqa, score_rows(store)).values
+    rows = [
+        (backbone, suite, row)
+        for suite in suites or measured_suites(store)
+        for head, backbone in policies_of(store, suite, named or {})[0]
+        if backbone in scores and head.complete
+        for row in store.episodes(head.run)
+        if row.outcome is not Outcome.ERROR
+    ]
     if not rows:
         raise BadInput(
             f"The store holds no episodes of a complete run whose backbone has '{vqa}'.",
@@ -126,20 +132,3 @@ def sentences(one: Mixed) -> list[str]:
         f"  random effects, sd in log-odds: {spread}",
         *(f"! {note}" for note in one.notes),
     ]
-
-
-def _episodes(
-    store: Store, suites: Sequence[str], named: Mapping[str, str]
-) -> list[tuple[str, str, EpisodeRow]]:
-    """Backbone, suite and row of every finished episode of the runs that a correlation shows."""
-    shown = board(store, suites)
-    options = {run.id: run.policy_options for run in store.runs()}
-    found = []
-    for suite in suites:
-        for lines in shown.of_suite(suite):
-            head = lines[0]
-            backbone = backbone_behind(head.policy, options[head.run], named)
-            if backbone and head.complete:
-                rows = store.episodes(head.run)
-                found += [(backbone, suite, r) for r in rows if r.outcome is not Outcome.ERROR]
-    return found

@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.correlation.correlation import Correlation, TooFewBackbones, correlations
+from vlm4vla.reports.correlation.capability import suite_axes, vqa_axis
+from vlm4vla.reports.correlation.correlation import Correlation, TooFewBackbones, correlation
 from vlm4vla.reports.correlation.vqa import score_rows
 from vlm4vla.reports.tables.numbers import interval_text
 from vlm4vla.reports.tables.table import Exhibit, ResultTable, columns, words
@@ -60,14 +61,14 @@ def screen(
         StoreError, UnknownName: as `correlate`.
         BadInput: no pair has enough backbones.
     """
-    rows = score_rows(store)
-    names = dict.fromkeys(row.benchmark for row in rows if row.backbone and row.unit != "position")
+    rows = [row for row in score_rows(store) if row.backbone]
+    ys = suite_axes(suites, published, store, backbones or {})
     found: list[Correlation] = []
-    for name in names:
-        known = {row.backbone for row in rows if row.benchmark == name and row.backbone}
-        if len(known) >= FEWEST:
+    for name in dict.fromkeys(row.benchmark for row in rows if row.unit != "position"):
+        if len({row.backbone for row in rows if row.benchmark == name}) >= FEWEST:
+            x = vqa_axis(name, rows, shipped_first=published)
             with suppress(TooFewBackbones):
-                found += correlations([name], suites, published, store, backbones)
+                found += [correlation(x, y, published) for y in ys]
     enough = [one for one in found if one.n >= FEWEST and one.pearson == one.pearson]
     if not enough:
         raise BadInput(

@@ -10,8 +10,11 @@ from vlm4vla.reports.tables.numbers import PERCENT, estimate_cell
 from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns, words
 from vlm4vla.stats.intervals import Estimate, wilson
 from vlm4vla.store import Store
-from vlm4vla.store.library import Score
+from vlm4vla.store.library import Score, Source
 from vlm4vla.store.published import VqaScore, vqa_scores
+
+PUBLISHED = "published"
+"""The origin of what the package ships."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,12 @@ class ScoreRow:
     source: str
     note: str
 
-
-@dataclass(frozen=True)
-class Benchmark:
-    """One benchmark and who has a score on it."""
-
-    name: str
-    models: int
-    backbones: tuple[str, ...]
-    origins: str
+    @property
+    def standard_error(self) -> float | None:
+        """Of a rate whose questions are counted."""
+        if not self.n or not 0.0 <= self.value <= 1.0:
+            return None
+        return float((self.value * (1 - self.value) / self.n) ** 0.5)
 
 
 def score_rows(
@@ -64,10 +64,7 @@ def score_rows(
     rows: list[ScoreRow] = []
     if store is not None:
         sources = {source.id: source for source in store.library.sources()}
-        rows += [
-            _own(score, sources[score.source].kind, sources[score.source].file)
-            for score in store.library.scores()
-        ]
+        rows += [_own(score, sources[score.source]) for score in store.library.scores()]
     rows += [_shipped(score) for score in vqa_scores() if score.value is not None]
     known = {row.benchmark for row in rows}
     for name in names:
@@ -81,23 +78,6 @@ def score_rows(
     ]
 
 
-def benchmarks(rows: Sequence[ScoreRow]) -> list[Benchmark]:
-    """The benchmarks of these rows, those with the most backbones first."""
-    found: dict[str, list[ScoreRow]] = {}
-    for row in rows:
-        found.setdefault(row.benchmark, []).append(row)
-    listed = [
-        Benchmark(
-            name,
-            len({row.model for row in group}),
-            tuple(dict.fromkeys(row.backbone for row in group if row.backbone)),
-            ", ".join(dict.fromkeys(row.origin for row in group)),
-        )
-        for name, group in found.items()
-    ]
-    return sorted(listed, key=lambda one: -len(one.backbones))
-
-
 def scores_exhibit(rows: Sequence[ScoreRow], one_by_one: bool) -> Exhibit:
     """Who has a score on which benchmark; with `one_by_one` the scores themselves."""
     if one_by_one:
@@ -105,15 +85,24 @@ def scores_exhibit(rows: Sequence[ScoreRow], one_by_one: bool) -> Exhibit:
         heads = columns("model", "benchmark", *numeric, "from", numeric=numeric, fold=True)
         table = ResultTable("", heads, tuple(map(_line, rows)))
         return Exhibit((table,), rows, ScoreRow)
-    heads = columns(
-        "benchmark", "models", "backbones with a score", "from", numeric=("models",), fold=True
-    )
-    body = tuple(
-        words(one.name, one.models, ", ".join(one.backbones), one.origins)
-        for one in benchmarks(rows)
-    )
+    names = ("benchmark", "models", "backbones with a score", "from")
+    table = ResultTable("", columns(*names, numeric=("models",), fold=True), _by_benchmark(rows))
     remark = "--benchmark NAME shows its scores; bench correlate --vqa NAME uses them"
-    return Exhibit((ResultTable("", heads, body),), rows, ScoreRow, remarks=(remark,))
+    return Exhibit((table,), rows, ScoreRow, remarks=(remark,))
+
+
+def _by_benchmark(rows: Sequence[ScoreRow]) -> tuple[tuple[Cell, ...], ...]:
+    """A line for each benchmark, those with the most backbones first."""
+    found: dict[str, list[ScoreRow]] = {}
+    for row in rows:
+        found.setdefault(row.benchmark, []).append(row)
+    lines = []
+    for name, group in found.items():
+        models, origins = {row.model for row in group}, dict.fromkeys(row.origin for row in group)
+        backbones = dict.fromkeys(row.backbone for row in group if row.backbone)
+        told = words(name, len(models), ", ".join(backbones), ", ".join(origins))
+        lines.append((len(backbones), told))
+    return tuple(told for _, told in sorted(lines, key=lambda line: -line[0]))
 
 
 def _line(row: ScoreRow) -> tuple[Cell, ...]:
@@ -135,27 +124,30 @@ def _holds(row: ScoreRow, text: str) -> bool:
     return text.casefold() in f"{row.model} {row.backbone}".casefold()
 
 
-def _own(score: Score, kind: str, file: str) -> ScoreRow:
-    low, high = _interval(score.k, score.n)
-    return ScoreRow(
-        kind, score.model, score.backbone, score.benchmark, score.metric, score.value, score.unit,
-        score.n, low, high, score.chance, (), file, score.note,
-    )  # fmt: skip
+def _own(score: Score, source: Source) -> ScoreRow:
+    return _row(score, source.kind, source.file, score.value, score.unit, score.k, score.chance)
 
 
 def _shipped(score: VqaScore) -> ScoreRow:
     value = score.value or 0.0
-    fraction = score.unit in ("percent", "score of 1000")
-    low, high = _interval(round(value * score.n) if score.n and fraction else None, score.n)
+    if score.unit not in ("percent", "score of 1000"):
+        return _row(score, PUBLISHED, score.source, value, score.unit, marks=score.flags)
+    k = round(value * score.n) if score.n else None
+    return _row(score, PUBLISHED, score.source, value, "fraction", k, marks=score.flags)
+
+
+def _row(
+    score: Score | VqaScore,
+    origin: str,
+    source: str,
+    value: float,
+    unit: str,
+    k: int | None = None,
+    chance: float | None = None,
+    marks: tuple[str, ...] = (),
+) -> ScoreRow:
+    low, high = (None, None) if k is None or not score.n else map(float, wilson(k, score.n))
     return ScoreRow(
-        "published", score.model, score.backbone, score.benchmark, score.metric, value,
-        "fraction" if fraction else score.unit, score.n, low, high, None, score.flags,
-        score.source, score.note,
+        origin, score.model, score.backbone, score.benchmark, score.metric, value, unit, score.n,
+        low, high, chance, marks, source, score.note,
     )  # fmt: skip
-
-
-def _interval(k: int | None, n: int | None) -> tuple[float | None, float | None]:
-    if k is None or not n:
-        return None, None
-    low, high = wilson(k, n)
-    return float(low), float(high)
