@@ -1,8 +1,9 @@
 """Scores of several training seeds over several tasks, as one number and as a curve.
 
-`scores` is (S, T): S training seeds, T tasks, normalised so that tasks can be put together. After
-Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS
-2021). With one seed nothing varies: use the stratified rate of `intervals` instead.
+`scores` is (S, T): S training seeds, T tasks, normalised so that tasks can be put together; with
+further axes before them (...), so has what is returned. After Agarwal et al., "Deep Reinforcement
+Learning at the Edge of the Statistical Precipice" (NeurIPS 2021). With one seed nothing varies: use
+the stratified rate of `intervals` instead.
 """
 
 from __future__ import annotations
@@ -19,14 +20,7 @@ RESAMPLES = 2_000
 
 
 def interquartile_mean(scores: ArrayLike) -> Floats:
-    """Mean of the middle half of all scores.
-
-    Args:
-        scores: (..., S, T).
-
-    Returns:
-        (...).
-    """
+    """Mean of the middle half of all scores."""
     values = np.asarray(scores, dtype=np.float64)
     flat = np.sort(values.reshape(*values.shape[:-2], -1), axis=-1)
     cut = flat.shape[-1] // 4
@@ -35,15 +29,7 @@ def interquartile_mean(scores: ArrayLike) -> Floats:
 
 
 def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Floats:
-    """Share of seeds and tasks that score above each threshold.
-
-    Args:
-        scores: (..., S, T).
-        thresholds: (K,).
-
-    Returns:
-        (..., K).
-    """
+    """Share (..., K) of seeds and tasks that score above each threshold (K,)."""
     values = np.asarray(scores, dtype=np.float64)
     above = values[..., None, :, :] > np.asarray(thresholds, dtype=np.float64)[:, None, None]
     share: Floats = above.mean(axis=(-2, -1))
@@ -51,11 +37,9 @@ def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Floats:
 
 
 def probability_of_improvement(first: ArrayLike, second: ArrayLike) -> float:
-    """Chance that a seed of the first beats one of the second on a task drawn at random.
+    """Chance that a seed of the first (S1, T) beats one of the second (S2, T) on any one task.
 
-    Args:
-        first: (S1, T).
-        second: (S2, T); equal scores count half.
+    Equal scores count half.
     """
     a, b = _matrix(first), _matrix(second)
     if a.shape[1] != b.shape[1]:

@@ -1,4 +1,8 @@
-"""One rate at a time, by the binomial distribution itself: exact limits, posteriors, tests."""
+"""One rate at a time, by the binomial distribution itself: exact limits, posteriors, tests.
+
+`successes` and `trials` are counts of any shape, broadcast against each other; what is returned has
+the broadcast shape. `confidence` is the two-sided level of an interval.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +22,7 @@ def clopper_pearson(
     """Exact interval of a binomial rate: its coverage is nowhere below the level.
 
     Clopper & Pearson 1934, Biometrika 26, 404-413: the rates that neither one-sided binomial test
-    rejects.
-
-    Args:
-        successes: counts, any shape.
-        trials: counts, broadcast against `successes`; where 0, the interval is 0 to 1.
-        confidence: two-sided level.
-
-    Returns:
-        Lower and upper limits, each of the broadcast shape.
+    rejects. Of no trials it is 0 to 1.
     """
     k, n = counts(successes, trials)
     tail = (1 - confidence) / 2
@@ -43,14 +39,6 @@ def jeffreys(
 
     The limit is 0 (or 1) where no success (or no failure) was seen (Brown, Cai & DasGupta 2001,
     Statistical Science 16, 101-133).
-
-    Args:
-        successes: counts, any shape.
-        trials: counts, broadcast against `successes`.
-        confidence: two-sided level.
-
-    Returns:
-        Lower and upper limits, each of the broadcast shape.
     """
     k, n = counts(successes, trials)
     tail = (1 - confidence) / 2
@@ -62,17 +50,7 @@ def jeffreys(
 def posterior(
     successes: ArrayLike, trials: ArrayLike, generator: Generator, draws: int = POSTERIOR_DRAWS
 ) -> Floats:
-    """Draws of the rate from its Jeffreys posterior.
-
-    Args:
-        successes: counts, any shape.
-        trials: counts, broadcast against `successes`.
-        generator: where the draws come from.
-        draws: how many.
-
-    Returns:
-        (draws, ...) with the broadcast shape behind.
-    """
+    """Draws of the rate from its Jeffreys posterior: (draws, ...), the broadcast shape behind."""
     k, n = counts(successes, trials)
     return generator.beta(k + 0.5, n - k + 0.5, size=(draws, *k.shape))
 
@@ -83,14 +61,7 @@ def probability_greater(
     generator: Generator,
     draws: int = POSTERIOR_DRAWS,
 ) -> float:
-    """Posterior probability that the first of two independent rates is the greater one.
-
-    Args:
-        successes: of either.
-        trials: of either.
-        generator: where the draws come from.
-        draws: how many.
-    """
+    """Posterior probability that the first of two independent rates is the greater one."""
     rates = posterior(successes, trials, generator, draws)
     return float(np.mean(rates[:, 0] > rates[:, 1]))
 
@@ -103,15 +74,8 @@ def binomial_test(
     Twice the smaller tail, at most 1: unlike the sum of the less likely outcomes it agrees with
     the Clopper-Pearson interval, which leaves `rate` out if and only if p is below the level.
 
-    Args:
-        successes: counts, any shape.
-        trials: counts, broadcast.
-        rate: the hypothesis, broadcast.
-        mid: count only half of the observed outcome's own probability: less conservative, not
-            guaranteed.
-
-    Returns:
-        p of the broadcast shape; 1 where nothing was tried.
+    With `mid` only half of the observed outcome's own probability counts: less conservative, not
+    guaranteed. p is 1 where nothing was tried.
     """
     k, n = counts(successes, trials)
     p = np.broadcast_to(np.asarray(rate, dtype=np.float64), k.shape)

@@ -1,7 +1,8 @@
 """Correlation over a handful of backbones: exact p, intervals, influence.
 
-Every function takes values over n backbones along the last axis. The number of backbones is the
-effective sample size, however many episodes and questions lie behind each of them.
+Every function takes finite values `x` and `y` of n backbones along the last axis, at least 3 where
+not said otherwise. The number of backbones is the effective sample size, however many episodes and
+questions lie behind each of them. `confidence` is the two-sided level of an interval.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 
-from vlm4vla.stats.intervals import RESAMPLES, Estimate
+from vlm4vla.stats.intervals import RESAMPLES, Estimate, Floats, bca
 
-Floats = NDArray[np.float64]
 EXACT = 10
 """Up to so many backbones every permutation is counted: 10! = 3,628,800."""
 
@@ -56,15 +57,7 @@ class Line:
 
 
 def pearson(x: ArrayLike, y: ArrayLike) -> Floats:
-    """Pearson's r along the last axis.
-
-    Args:
-        x: (..., n).
-        y: (..., n), broadcast against `x`.
-
-    Returns:
-        (...): NaN where x or y does not vary.
-    """
+    """Pearson's r of (..., n) and (..., n), broadcast: (...), NaN where x or y does not vary."""
     a, b = _standardised(x), _standardised(y)
     if a.shape[-1] != b.shape[-1]:
         raise ValueError("x and y must hold one value each for the same backbones.")
@@ -73,19 +66,8 @@ def pearson(x: ArrayLike, y: ArrayLike) -> Floats:
 
 
 def ranks(values: ArrayLike) -> Floats:
-    """Ranks from 1 along the last axis; ties share the mean of theirs.
-
-    Args:
-        values: (..., n), finite.
-
-    Returns:
-        (..., n).
-    """
-    v = np.asarray(values, dtype=np.float64)
-    ordered = np.sort(v, axis=-1)
-    below = np.sum(ordered[..., None, :] < v[..., :, None], axis=-1)
-    equal = np.sum(ordered[..., None, :] == v[..., :, None], axis=-1)
-    middle: Floats = below + (equal + 1) / 2
+    """Ranks (..., n) from 1 along the last axis; ties share the mean of theirs."""
+    middle: Floats = rankdata(values, axis=-1)
     return middle
 
 
@@ -94,7 +76,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> Floats:
     return pearson(ranks(x), ranks(y))
 
 
-_COEFFICIENT: dict[Kind, Callable[[ArrayLike, ArrayLike], Floats]] = {
+COEFFICIENTS: dict[Kind, Callable[[ArrayLike, ArrayLike], Floats]] = {
     Kind.PEARSON: pearson,
     Kind.SPEARMAN: spearman,
 }
@@ -110,14 +92,8 @@ def permutation_test(
     """Two-sided permutation test of no association.
 
     Up to `EXACT` backbones all n! permutations are counted and nothing is random. Above, so many
-    random ones, the observed order counted among them (Phipson & Smyth 2010).
-
-    Args:
-        x: (n,), at least 3 values.
-        y: (n,).
-        kind: which coefficient.
-        generator: needed above `EXACT` backbones only.
-        resamples: random permutations, above `EXACT` backbones only.
+    random ones, the observed order counted among them (Phipson & Smyth 2010); only then a generator
+    is needed.
     """
     a, b = _pair(x, y)
     if Kind(kind) is Kind.SPEARMAN:
@@ -146,13 +122,10 @@ def fisher_interval(
     Wright 2000, Psychometrika 65, 23-28).
 
     Args:
-        value: coefficients, any shape.
+        value: coefficients, any shape; the limits have the same.
         n: backbones behind each; below 4 the interval is all of -1 to 1.
         confidence: two-sided level.
         kind: which coefficient.
-
-    Returns:
-        Lower and upper limits, each of the shape of `value`.
     """
     r = np.asarray(value, dtype=np.float64)
     if n < 4:
@@ -175,17 +148,9 @@ def bootstrap_interval(
     """BCa interval from resampled backbones (Efron 1987, JASA 82; acceleration by jackknife).
 
     Resamples in which x or y does not vary have no coefficient and are left out.
-
-    Args:
-        x: (n,), at least 3 values.
-        y: (n,).
-        generator: where the resampling takes its randomness from.
-        kind: which coefficient.
-        confidence: two-sided level.
-        resamples: how many.
     """
     a, b = _pair(x, y)
-    coefficient = _COEFFICIENT[Kind(kind)]
+    coefficient = COEFFICIENTS[Kind(kind)]
     value = float(coefficient(a, b))
     drawn = generator.integers(a.size, size=(resamples, a.size))
     values = coefficient(a[drawn], b[drawn])
@@ -193,33 +158,18 @@ def bootstrap_interval(
     if np.isnan(value) or not values.size:
         return Estimate(np.nan, np.nan, np.nan)
     below = np.mean(values < value - _TIE) + 0.5 * np.mean(np.abs(values - value) <= _TIE)
-    bias = _NORMAL.inv_cdf(float(np.clip(below, 1 / values.size, 1 - 1 / values.size)))
     without = leave_one_out(a, b, kind)
     deviation = np.nanmean(without) - without[np.isfinite(without)]
     scale = float(np.sum(deviation**2)) ** 1.5
     acceleration = float(np.sum(deviation**3)) / (6 * scale) if scale else 0.0
-    levels = []
-    for end in (0.5 - confidence / 2, 0.5 + confidence / 2):
-        shifted = bias + _NORMAL.inv_cdf(end)
-        levels.append(_NORMAL.cdf(bias + shifted / (1 - acceleration * shifted)))
-    low, high = np.quantile(values, levels)
-    return Estimate(value, float(low), float(high))
+    return bca(value, values, float(below), acceleration, confidence)
 
 
 def leave_one_out(x: ArrayLike, y: ArrayLike, kind: Kind | str = Kind.PEARSON) -> Floats:
-    """The coefficient without each backbone in turn.
-
-    Args:
-        x: (n,), at least 3 values.
-        y: (n,).
-        kind: which coefficient.
-
-    Returns:
-        (n,): entry i leaves backbone i out; NaN where the others do not vary.
-    """
+    """The coefficient (n,) without each backbone in turn; NaN where the others do not vary."""
     a, b = _pair(x, y)
     others = np.array([[j for j in range(a.size) if j != i] for i in range(a.size)])
-    return _COEFFICIENT[Kind(kind)](a[others], b[others])
+    return COEFFICIENTS[Kind(kind)](a[others], b[others])
 
 
 def leave_family_out(
@@ -230,15 +180,8 @@ def leave_family_out(
 ) -> dict[Hashable, tuple[float, int]]:
     """The coefficient without each family of backbones in turn.
 
-    Args:
-        x: (n,), at least 3 values.
-        y: (n,).
-        families: n names.
-        kind: which coefficient.
-
-    Returns:
-        Family left out, in order of appearance -> the coefficient of the others (NaN for fewer
-        than 3 of them, since any two points lie on a line) and how many they are.
+    Family left out, in order of appearance -> the coefficient of the others (NaN for fewer than 3,
+    since any two points lie on a line) and how many they are.
     """
     a, b = _pair(x, y)
     if len(families) != a.size:
@@ -247,18 +190,13 @@ def leave_family_out(
     for family in dict.fromkeys(families):
         rest = np.array([name != family for name in families])
         n = int(rest.sum())
-        value = float(_COEFFICIENT[Kind(kind)](a[rest], b[rest])) if n >= 3 else np.nan
+        value = float(COEFFICIENTS[Kind(kind)](a[rest], b[rest])) if n >= 3 else np.nan
         found[family] = (value, n)
     return found
 
 
 def least_squares(x: ArrayLike, y: ArrayLike) -> Line:
-    """The line of least squared vertical distance, as drawn through Fig. 3 of VLM4VLA.
-
-    Args:
-        x: (n,), at least 3 values.
-        y: (n,).
-    """
+    """The line of least squared vertical distance, as drawn through Fig. 3 of VLM4VLA."""
     a, b = _pair(x, y)
     centred = a - a.mean()
     spread = float(centred @ centred)

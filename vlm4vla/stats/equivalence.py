@@ -1,6 +1,8 @@
 """Claiming that two policies are as good as each other: two one-sided tests, with a margin.
 
-A difference that is not significant is no evidence of equality. The margin is set before looking.
+A difference that is not significant is no evidence of equality. The margin, the greatest difference
+that is still called none (of rates a fraction of 1), is set before looking. `alpha` is the level of
+either one-sided test.
 """
 
 from __future__ import annotations
@@ -31,13 +33,7 @@ class Equivalence:
 
 
 def tost_means(differences: ArrayLike, margin: float, alpha: float = 0.05) -> Equivalence:
-    """Whether a mean paired difference lies within the margin, by Student's t.
-
-    Args:
-        differences: first less second, (n,), at least 2.
-        margin: greatest difference that is still called none, in the unit of the values.
-        alpha: level of either one-sided test.
-    """
+    """Whether the mean of differences (n,), at least 2, is within the margin, by Student's t."""
     values = np.asarray(differences, dtype=np.float64)
     _check(margin)
     if values.ndim != 1 or values.size < 2:
@@ -52,29 +48,14 @@ def tost_means(differences: ArrayLike, margin: float, alpha: float = 0.05) -> Eq
 
 
 def tost_paired_rates(table: PairedCounts, margin: float, alpha: float = 0.05) -> Equivalence:
-    """Whether two paired rates differ by less than the margin, by Newcombe's paired interval.
-
-    Args:
-        table: outcomes of the pairs.
-        margin: greatest difference that is still called none, a fraction of 1.
-        alpha: level of either one-sided test.
-    """
+    """Whether two paired rates differ by less than the margin, by Newcombe's paired interval."""
     return _by_interval(lambda level: newcombe(table, level), margin, alpha)
 
 
 def tost_rates(
     k1: int, n1: int, k2: int, n2: int, margin: float, alpha: float = 0.05
 ) -> Equivalence:
-    """Whether two independent rates differ by less than the margin, by Newcombe's interval.
-
-    Args:
-        k1: successes of the first policy.
-        n1: its episodes.
-        k2: successes of the second policy.
-        n2: its episodes.
-        margin: greatest difference that is still called none, a fraction of 1.
-        alpha: level of either one-sided test.
-    """
+    """Whether two independent rates differ by less than the margin, by Newcombe's interval."""
     return _by_interval(lambda level: newcombe_unpaired(k1, n1, k2, n2, level), margin, alpha)
 
 

@@ -116,7 +116,8 @@ def bootstrap_mean(
     if not groups or any(group.size == 0 for group in groups):
         raise ValueError("At least one value for each task is needed.")
     value = float(np.mean([group.mean() for group in groups]))
-    means = sum(_resampled_means(g, generator, resamples) for g in groups) / len(groups)
+    drawn = (_resampled_means(group, generator, resamples) for group in groups)
+    means = sum(drawn, start=np.zeros(resamples)) / len(groups)
     influence = np.concatenate([(g - g.mean()) / g.size for g in groups])
     spread = float(np.sum(influence**2))
     if spread == 0.0:
@@ -124,12 +125,19 @@ def bootstrap_mean(
     acceleration = float(np.sum(influence**3)) / (6.0 * spread**1.5)
     # Half of the ties count as below, so that a lattice of outcomes is not read as bias.
     below = (np.sum(means < value) + 0.5 * np.sum(np.isclose(means, value))) / resamples
-    bias = _NORMAL.inv_cdf(float(np.clip(below, 1 / resamples, 1 - 1 / resamples)))
+    return bca(value, means, float(below), acceleration, confidence)
+
+
+def bca(
+    value: float, resampled: Floats, below: float, acceleration: float, confidence: float
+) -> Estimate:
+    """A value and its BCa interval (Efron 1987) from resampled ones, a share of them `below` it."""
+    bias = _NORMAL.inv_cdf(float(np.clip(below, 1 / resampled.size, 1 - 1 / resampled.size)))
     z = _quantile(confidence)
     levels = [
         _NORMAL.cdf(bias + (bias + end) / (1.0 - acceleration * (bias + end))) for end in (-z, z)
     ]
-    low, high = np.quantile(means, levels)
+    low, high = np.quantile(resampled, levels)
     return Estimate(value, float(low), float(high))
 
 

@@ -1,7 +1,8 @@
 """Regression when both axes are measured with noise.
 
 A success rate comes from so many episodes and a VQA score from so many questions. Noise in y widens
-an estimate; noise in x also pulls slope and correlation towards zero.
+an estimate; noise in x also pulls slope and correlation towards zero. `x` and `y` hold a value for
+each of n backbones, `x_error` and `y_error` their standard errors: (n,) or one for all.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
-from vlm4vla.stats.correlation import Kind, pearson, spearman
+from vlm4vla.stats.correlation import COEFFICIENTS, Kind, pearson
 from vlm4vla.stats.intervals import Z95, Estimate, Floats
 
 DRAWS = 20_000
@@ -43,34 +44,22 @@ def noise_spread(
     confidence: float = 0.95,
     draws: int = DRAWS,
 ) -> NoiseSpread:
-    """Add the measurements' noise once more, many times over.
+    """Add the measurements' noise once more, many times over; an error of 0 is an unknown one.
 
-    Args:
-        x: (n,).
-        y: (n,).
-        x_error: standard errors, (n,) or one; 0 where unknown.
-        y_error: standard errors, (n,) or one.
-        generator: where the noise comes from.
-        kind: which coefficient.
-        confidence: of the range from low to high.
-        draws: how many.
+    `confidence` is that of the range from low to high.
     """
     a, b, sa, sb = _axes(x, y, x_error, y_error)
-    coefficient = _coefficient(kind)
+    coefficient = COEFFICIENTS[Kind(kind)]
     value = float(coefficient(a, b))
-    values = coefficient(_noisy(a, sa, generator, draws), _noisy(b, sb, generator, draws))
+    noisy = [v + e * generator.normal(size=(draws, v.size)) for v, e in ((a, sa), (b, sb))]
+    values = coefficient(*noisy)
     low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     kept = float(np.mean(np.sign(values) == np.sign(value)))
     return NoiseSpread(value, float(np.nanstd(values)), float(low), float(high), kept)
 
 
 def reliability(values: ArrayLike, error: ArrayLike) -> float:
-    """Share of the variance between backbones that is not noise; not below 0.
-
-    Args:
-        values: (n,).
-        error: standard errors, (n,) or one.
-    """
+    """Share of the variance between backbones (n,) that is not noise; not below 0."""
     v = np.asarray(values, dtype=np.float64)
     noise = float(np.mean(np.broadcast_to(np.asarray(error, dtype=np.float64), v.shape) ** 2))
     return max(0.0, 1.0 - noise / float(v.var(ddof=1)))
@@ -81,14 +70,7 @@ def disattenuated(
 ) -> float | None:
     """Pearson's r of what was to be measured (Spearman 1904): r / sqrt(reliabilities).
 
-    Args:
-        x: (n,).
-        y: (n,).
-        x_error: standard errors, (n,) or one.
-        y_error: standard errors, (n,) or one.
-
-    Returns:
-        Clipped to -1..1, or None where an axis holds nothing but noise.
+    Clipped to -1..1, or None where an axis holds nothing but noise.
     """
     a, b, sa, sb = _axes(x, y, x_error, y_error)
     product = reliability(a, sa) * reliability(b, sb)
@@ -98,11 +80,7 @@ def disattenuated(
 def deming(x: ArrayLike, y: ArrayLike, x_error: float, y_error: float) -> float:
     """Slope of the errors-in-variables line, the ratio of the error variances known.
 
-    Args:
-        x: (n,).
-        y: (n,).
-        x_error: standard error of one x; 0 gives ordinary least squares.
-        y_error: standard error of one y, positive.
+    Without error in x it is that of ordinary least squares; `y_error` is positive.
     """
     a, b, _, _ = _axes(x, y, x_error, y_error)
     sxx, syy = float(a.var(ddof=1)), float(b.var(ddof=1))
@@ -125,19 +103,9 @@ def simex(
 ) -> Estimate:
     """Simulation-extrapolation (Cook & Stefanski 1994, JASA 89, 1314-1328), quadratic.
 
-    Noise is added in growing doses, and the trend of the statistic is followed back to none.
-
-    Args:
-        x: (n,).
-        y: (n,).
-        x_error: standard errors, (n,) or one.
-        y_error: standard errors, (n,) or one; 0 for a slope, which noise in y does not bias.
-        generator: where the noise comes from.
-        statistic: of (..., n) and (..., n), e.g. `pearson`.
-        draws: for each dose.
-
-    Returns:
-        The extrapolated statistic; low and high are those of the jackknife's normal interval.
+    Noise is added in growing doses, and the trend of the statistic, of (..., n) and (..., n), is
+    followed back to none; `y_error` is 0 for a slope, which noise in y does not bias. The interval
+    is the jackknife's normal one.
     """
     a, b, sa, sb = _axes(x, y, x_error, y_error)
     noise = generator.normal(size=(2, draws, a.size))
@@ -163,14 +131,6 @@ def _extrapolated(
         for dose in np.sqrt(LEVELS)
     ]
     return float(np.polyval(np.polyfit(LEVELS, found, 2), -1.0))
-
-
-def _coefficient(kind: Kind | str) -> Callable[[ArrayLike, ArrayLike], Floats]:
-    return spearman if Kind(kind) is Kind.SPEARMAN else pearson
-
-
-def _noisy(values: Floats, error: Floats, generator: Generator, draws: int) -> Floats:
-    return values + error * generator.normal(size=(draws, values.size))
 
 
 def _axes(

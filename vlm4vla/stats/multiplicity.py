@@ -1,4 +1,4 @@
-"""Many comparisons at once: adjusted p values, and letters for what cannot be told apart."""
+"""Many comparisons at once: adjusted p values (m,), and letters for what cannot be told apart."""
 
 from __future__ import annotations
 
@@ -9,14 +9,7 @@ from vlm4vla.stats.intervals import Floats
 
 
 def holm(p: ArrayLike) -> Floats:
-    """Adjusted p for claims: the chance of any false one stays below the level (Holm 1979).
-
-    Args:
-        p: (m,) values between 0 and 1.
-
-    Returns:
-        (m,) in the order given; a comparison is claimed where its adjusted p is below the level.
-    """
+    """Adjusted p for claims: the chance of any false one stays below the level (Holm 1979)."""
     values = _values(p)
     order = np.argsort(values, kind="stable")
     scaled = values[order] * np.arange(values.size, 0, -1)
@@ -27,12 +20,6 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     """Adjusted p for exploration: the expected share of false ones stays below the level.
 
     Benjamini & Hochberg 1995, JRSS B 57, 289-300.
-
-    Args:
-        p: (m,) values between 0 and 1.
-
-    Returns:
-        (m,) in the order given.
     """
     values = _values(p)
     order = np.argsort(values, kind="stable")

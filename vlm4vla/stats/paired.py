@@ -2,6 +2,7 @@
 
 `first` and `second` hold one value for each episode, in the same order. What both policies have in
 common (an easy pose, a broken scene) cancels, so pairs tell more than the two rates do.
+`confidence` is the two-sided level of an interval.
 """
 
 from __future__ import annotations
@@ -61,16 +62,13 @@ class PairedCounts:
 
 
 def mcnemar(first_only: ArrayLike, second_only: ArrayLike, mid: bool = False) -> Floats:
-    """Exact two-sided p that a discordant pair favours either policy alike.
+    """Exact two-sided p that a discordant pair favours either policy alike; 1 without such pairs.
 
     Args:
         first_only: pairs in which only the first policy succeeded, any shape.
         second_only: pairs in which only the second did, broadcast.
         mid: the mid-p version (Fagerland, Lydersen & Laake 2013, BMC Med. Res. Methodol. 13:91):
             nearer to the level, and seldom above it.
-
-    Returns:
-        p of the broadcast shape; 1 without discordant pairs.
     """
     b, c = np.asarray(first_only, dtype=np.float64), np.asarray(second_only, dtype=np.float64)
     return binomial_test(b, b + c, 0.5, mid)
@@ -80,10 +78,6 @@ def newcombe(table: PairedCounts, confidence: float = 0.95) -> Estimate:
     """Interval of the difference of two paired rates (Newcombe 1998, Stat. Med. 17, 2635, no. 10).
 
     Wilson's limits of either rate, joined by squares and by the correlation of the pairs.
-
-    Args:
-        table: the outcomes.
-        confidence: two-sided level.
     """
     if not table.n:
         return Estimate(np.nan, np.nan, np.nan)
@@ -102,11 +96,8 @@ def newcombe(table: PairedCounts, confidence: float = 0.95) -> Estimate:
 def stratified_newcombe(tables: Sequence[PairedCounts], confidence: float = 0.95) -> Estimate:
     """Mean over tasks of the paired differences, each task weighing the same.
 
-    The limits of the tasks are combined by squares, as `stratified_rate` does for rates.
-
-    Args:
-        tables: outcomes for each of T tasks, none empty.
-        confidence: two-sided level.
+    The limits of the tasks, none of them empty, are combined by squares, as `stratified_rate` does
+    for rates.
     """
     if not tables or any(not table.n for table in tables):
         raise ValueError("At least one pair for each task is needed.")
@@ -128,8 +119,8 @@ def sign_flip(
 
     Args:
         differences: first less second, (n_t,) for each of T tasks, none empty.
-        generator: used above `EXACT_FLIPS` differing pairs only.
-        resamples: random patterns, above `EXACT_FLIPS` differing pairs only.
+        generator: used above `EXACT_FLIPS` differing pairs only, for so many `resamples`.
+        resamples: random patterns.
 
     Returns:
         p, and whether every pattern was counted.

@@ -1,4 +1,8 @@
-"""How many episodes a precision or a difference needs, and what a number of them can show."""
+"""How many episodes a precision or a difference needs, and what a number of them can show.
+
+Rates and their differences are fractions of 1. `confidence` and `alpha` are two-sided levels,
+`power` is the chance that what is asked for is found, `n` the episodes of each policy, or pairs.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +27,7 @@ _NORMAL = NormalDist()
 def episodes_for_precision(rate: float, half_width: float, confidence: float = 0.95) -> int:
     """Episodes after which Wilson's interval of a rate reaches half its width.
 
-    Args:
-        rate: the rate expected; 0.5 is the widest case.
-        half_width: half of the interval, a fraction of 1.
-        confidence: two-sided level.
+    The rate is the one expected; 0.5 is the widest case.
 
     Raises:
         ValueError: the rate or width is outside 0..1, or more than `MOST` would be needed.
@@ -42,12 +43,9 @@ def episodes_for_precision(rate: float, half_width: float, confidence: float = 0
 
 
 def episodes_for_mean(sd: float, half_width: float, confidence: float = 0.95) -> int:
-    """Episodes after which the interval of a mean reaches half its width.
+    """Episodes after which the interval of a mean reaches half its width, in the unit of `sd`.
 
-    Args:
-        sd: standard deviation of one episode, e.g. 1.6 for CALVIN's chain length.
-        half_width: half of the interval, in the same unit.
-        confidence: two-sided level.
+    That is the standard deviation of one episode, e.g. 1.6 for CALVIN's chain length.
     """
     _positive(sd, "standard deviation")
     _positive(half_width, "half-width")
@@ -60,12 +58,6 @@ def episodes_unpaired(
     """Episodes of each policy that tell two rates apart, on different episodes.
 
     The normal approximation, the rates pooled under the hypothesis that they are equal (Fleiss).
-
-    Args:
-        rate1: of the first policy.
-        rate2: of the second policy.
-        alpha: two-sided level.
-        power: chance that the difference is found.
     """
     _within(rate1, "rate", ends=True)
     _within(rate2, "rate", ends=True)
@@ -81,13 +73,9 @@ def episodes_unpaired(
 def episodes_paired(
     difference: float, discordant: float, alpha: float = ALPHA, power: float = POWER
 ) -> int:
-    """Pairs that McNemar's exact test needs to find a difference of two paired rates.
+    """Pairs that McNemar's exact test needs to find a difference of two paired rates, of any sign.
 
-    Args:
-        difference: of the rates, a fraction of 1; its sign does not matter.
-        discordant: share of the episodes in which the policies differ, at least the difference.
-        alpha: two-sided level.
-        power: chance that the difference is found.
+    `discordant` is the share of the episodes in which the policies differ: the difference at least.
     """
     d = abs(difference)
     _within(d, "difference", ends=True)
@@ -125,11 +113,7 @@ def episodes_paired_mean(
 ) -> int:
     """Pairs that tell two means apart, e.g. of chain length.
 
-    Args:
-        difference: of the means.
-        sd: standard deviation of a pair's difference: sqrt(2 (1 - rho)) times that of an episode.
-        alpha: two-sided level.
-        power: chance that the difference is found.
+    `sd` is the standard deviation of a pair's difference: sqrt(2 (1 - rho)) times an episode's.
     """
     _positive(sd, "standard deviation")
     _positive(abs(difference), "difference")
@@ -141,60 +125,32 @@ def detectable_difference(
 ) -> float | None:
     """Least difference of paired rates that n pairs find, or None if not even the greatest.
 
-    A difference greater than the share of discordant pairs needs as large a share itself.
-
-    Args:
-        n: pairs.
-        discordant: share of them in which the policies differ.
-        alpha: two-sided level.
-        power: chance that the difference is found.
+    `discordant` is the share of them in which the policies differ; a greater difference needs as
+    large a share itself.
     """
 
     def found(d: float) -> bool:
         share = max(discordant, d)
         return mcnemar_power(n, (share + d) / 2, (share - d) / 2, alpha) >= power
 
-    if n < 1 or not found(1.0):
-        return None
-    low, high = 0.0, 1.0
-    for _ in range(40):
-        d = (low + high) / 2
-        low, high = (low, d) if found(d) else (d, high)
-    return high
+    return _least_found(found, 1.0) if n >= 1 and found(1.0) else None
 
 
 def detectable_mean(n: int, sd: float, alpha: float = ALPHA, power: float = POWER) -> float:
-    """Least difference of paired means that n pairs find.
-
-    Args:
-        n: pairs.
-        sd: standard deviation of a pair's difference.
-        alpha: two-sided level.
-        power: chance that the difference is found.
-    """
+    """Least difference of paired means that n pairs find; `sd` as in `episodes_paired_mean`."""
     return sum(_quantiles(alpha, power)) * sd / float(np.sqrt(n))
 
 
 def detectable_unpaired(
     n: int, rate: float, alpha: float = ALPHA, power: float = POWER
 ) -> float | None:
-    """Least difference from `rate` that n episodes of each policy find, upwards or downwards.
-
-    Args:
-        n: episodes of each policy.
-        rate: of the one policy; the other's is looked for on the roomier side.
-        alpha: two-sided level.
-        power: chance that the difference is found.
-    """
+    """Least difference from `rate` that n episodes find, on its roomier side; None if none."""
     room, sign = max((1 - rate, 1), (rate, -1))
-    if episodes_unpaired(rate, rate + sign * room, alpha, power) > n:
-        return None
-    low, high = 0.0, room
-    for _ in range(40):
-        d = (low + high) / 2
-        found = episodes_unpaired(rate, rate + sign * d, alpha, power) <= n
-        low, high = (low, d) if found else (d, high)
-    return high
+
+    def found(d: float) -> bool:
+        return episodes_unpaired(rate, rate + sign * d, alpha, power) <= n
+
+    return _least_found(found, room) if found(room) else None
 
 
 def correlation_power(rho: ArrayLike, n: int, alpha: float = ALPHA) -> Floats:
@@ -216,17 +172,16 @@ def correlation_power(rho: ArrayLike, n: int, alpha: float = ALPHA) -> Floats:
 
 
 def detectable_correlation(n: int, alpha: float = ALPHA, power: float = POWER) -> float:
-    """Least correlation that n backbones show: about .8 for 9 of them.
+    """Least correlation that n backbones, at least 4, show: about .8 for 9 of them."""
+    return _least_found(lambda rho: bool(correlation_power(rho, n, alpha) >= power), 1.0)
 
-    Args:
-        n: backbones, at least 4.
-        alpha: two-sided level.
-        power: chance that it is found.
-    """
-    low, high = 0.0, 1.0
+
+def _least_found(found: Callable[[float], bool], most: float) -> float:
+    """By bisection: what lies above the answer is found, what lies below is not."""
+    low, high = 0.0, most
     for _ in range(40):
-        rho = (low + high) / 2
-        low, high = (low, rho) if correlation_power(rho, n, alpha) >= power else (rho, high)
+        middle = (low + high) / 2
+        low, high = (low, middle) if found(middle) else (middle, high)
     return high
 
 
@@ -234,15 +189,13 @@ def _critical(m: NDArray[np.int64], alpha: float) -> Floats:
     """The most wins of either policy among m discordant pairs that are significant; or -1."""
     guess = np.floor(special.bdtrik(alpha / 2, np.maximum(m, 1), 0.5))
     guess = np.where(np.isfinite(guess), guess, -1.0)
+
+    def fits(trial: Floats) -> NDArray[np.bool_]:
+        return (trial >= 0) & (binomial_test(np.clip(trial, 0, m), m, 0.5) <= alpha)
+
     # The inverse is continuous: step to the integer on the right side of the level.
-    for step in (1.0, 0.0):
-        trial = guess + step
-        fits = (trial >= 0) & (binomial_test(np.clip(trial, 0, m), m, 0.5) <= alpha)
-        if step:
-            guess = np.where(fits, trial, guess)
-        else:
-            guess = np.where(fits, guess, guess - 1)
-    return np.maximum(guess, -1.0)
+    guess = np.where(fits(guess + 1), guess + 1, guess)
+    return np.maximum(np.where(fits(guess), guess, guess - 1), -1.0)
 
 
 def _log_binomial(k: ArrayLike, n: int, p: float) -> Floats:

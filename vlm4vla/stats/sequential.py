@@ -9,6 +9,9 @@ seen, not on their order.
 
 For pairs of outcomes the values are -1, 0 and 1, ties neither win nor lose, and the stakes are
 those of a Beta(1/2, 1/2) mixture: an e-process on the discordant pairs alone.
+
+Throughout, `values` are (n,) numbers between `low` and `high`, the least and greatest possible: on
+either side of 0 where differences are tested. `alpha` is the chance of ever being wrong.
 """
 
 from __future__ import annotations
@@ -51,16 +54,9 @@ def sequential(
 ) -> Sequential:
     """Whether the mean of the values so far is decided to differ from zero.
 
-    Args:
-        values: (n,), e.g. outcome of the first policy less that of the second on each episode, in
-            any order that does not depend on the outcomes.
-        low: least value possible; below 0 for a test of differences.
-        high: greatest value possible.
-        alpha: chance of ever deciding wrongly.
-
-    Returns:
-        The state after all n values. What an earlier look decided is not undone: keep the first
-        decided state.
+    Values are e.g. outcome of the first policy less that of the second on each episode, in any
+    order that does not depend on the outcomes. What an earlier look decided is not undone: keep the
+    first decided state.
     """
     seen = np.asarray(values, dtype=np.float64)
     mean = float(seen.mean()) if seen.size else np.nan
@@ -74,14 +70,7 @@ def sequential(
 def confidence_sequence(
     values: ArrayLike, low: float = 0.0, high: float = 1.0, alpha: float = 0.05
 ) -> tuple[float, float]:
-    """Limits of a mean that hold at every moment at once, with probability 1 - alpha.
-
-    Args:
-        values: (n,) between `low` and `high`.
-        low: least value possible.
-        high: greatest value possible.
-        alpha: chance that the true mean is ever outside.
-    """
+    """Limits of a mean that hold at every moment at once, with probability 1 - alpha."""
     means = np.linspace(low, high, _GRID)
     kept = np.flatnonzero(log_capital(values, means, low, high) < np.log(1 / alpha))
     if not kept.size:  # cannot be true of a mean; the grid was too coarse for so many values
@@ -96,10 +85,6 @@ def asymptotic_sequence(values: ArrayLike, alpha: float = 0.05) -> tuple[float, 
 
     Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2024 (Ann. Stat. 52, 2613), eq. 8, narrowest near
     50 values. As the normal interval it speaks of, it needs a few dozen.
-
-    Args:
-        values: (n,), at least 1.
-        alpha: chance that the true mean is ever outside.
     """
     seen = np.asarray(values, dtype=np.float64)
     if not seen.size:
@@ -116,14 +101,7 @@ def asymptotic_sequence(values: ArrayLike, alpha: float = 0.05) -> tuple[float, 
 def until_decided(
     values: ArrayLike, low: float = -1.0, high: float = 1.0, alpha: float = 0.05
 ) -> Sequential:
-    """The state at the first moment that decides, or after all values if none does.
-
-    Args:
-        values: (n,) in the order in which they were to be looked at.
-        low: least value possible, below 0.
-        high: greatest value possible, above 0.
-        alpha: chance of ever deciding wrongly.
-    """
+    """The state at the first moment, in the order given, that decides; after all if none does."""
     seen = np.asarray(values, dtype=np.float64)
     for n in range(1, seen.size + 1):
         if log_capital(seen[:n], np.zeros(1), low, high)[0] >= np.log(1 / alpha):
@@ -132,16 +110,9 @@ def until_decided(
 
 
 def log_capital(values: ArrayLike, means: ArrayLike, low: float, high: float) -> Floats:
-    """Logarithm of the capital won by betting against each mean.
+    """Logarithm (M,) of the capital won by betting against each of the means (M,).
 
-    Args:
-        values: (n,) between `low` and `high`.
-        means: (M,) hypotheses between `low` and `high`.
-        low: least value possible.
-        high: greatest value possible.
-
-    Returns:
-        (M,): infinite for a mean that the values rule out.
+    Infinite for a mean that the values rule out.
     """
     seen, hypotheses = np.asarray(values, dtype=np.float64), np.asarray(means, dtype=np.float64)
     if not low < high:

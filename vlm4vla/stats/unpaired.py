@@ -1,4 +1,7 @@
-"""Two policies on different episodes: tests and intervals of their difference."""
+"""Two policies on different episodes: tests and intervals of their difference.
+
+Of rates, `k1` and `k2` are the successes of either policy, `n1` and `n2` its episodes.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,6 @@ def rate_test(k1: int, n1: int, k2: int, n2: int) -> RateTest:
     """Two-sided exact p that two independent rates are equal.
 
     Boschloo's test (1970) is uniformly more powerful than Fisher's and as exact.
-
-    Args:
-        k1: successes of the first policy.
-        n1: its episodes.
-        k2: successes of the second policy.
-        n2: its episodes.
     """
     _check(k1, n1, k2, n2)
     table = [[k1, k2], [n1 - k1, n2 - k2]]
@@ -45,15 +42,7 @@ def rate_test(k1: int, n1: int, k2: int, n2: int) -> RateTest:
 
 
 def newcombe_unpaired(k1: int, n1: int, k2: int, n2: int, confidence: float = 0.95) -> Estimate:
-    """Interval of the difference of two independent rates (Newcombe 1998, Stat. Med. 17, 873).
-
-    Args:
-        k1: successes of the first policy.
-        n1: its episodes.
-        k2: successes of the second policy.
-        n2: its episodes.
-        confidence: two-sided level.
-    """
+    """Interval of the difference of two independent rates (Newcombe 1998, Stat. Med. 17, 873)."""
     _check(k1, n1, k2, n2)
     (low1, low2), (high1, high2) = wilson([k1, k2], [n1, n2], confidence)
     rate1, rate2 = k1 / n1, k2 / n2

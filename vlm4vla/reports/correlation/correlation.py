@@ -14,6 +14,7 @@ from vlm4vla.reports.correlation.vqa import score_rows
 from vlm4vla.reports.marks import signs
 from vlm4vla.reports.tables.registry import Selection, opened
 from vlm4vla.stats import correlation as stats
+from vlm4vla.stats.intervals import Floats
 from vlm4vla.stats.measurement_error import disattenuated, noise_spread
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.stats.power import detectable_correlation
@@ -238,9 +239,7 @@ def correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
     )
 
 
-def _families(
-    a: stats.Floats, b: stats.Floats, families: Sequence[str]
-) -> tuple[FamilyInfluence, ...]:
+def _families(a: Floats, b: Floats, families: Sequence[str]) -> tuple[FamilyInfluence, ...]:
     found = []
     for family, (without, _) in stats.leave_family_out(a, b, families).items():
         inside = np.array(families) == family
