@@ -17,8 +17,16 @@ from vlm4vla.core.policy import Session
 from vlm4vla.core.simulator import Progress
 from vlm4vla.simulators.calvin import expert
 from vlm4vla.simulators.calvin.expert import CalvinExpert
-from vlm4vla.simulators.calvin.expert.motion import ACROSS, SeenBlock, SeenTable, nearest_yaw
-from vlm4vla.simulators.calvin.expert.reach import Rectangle, best_grip, push_distance, room
+from vlm4vla.simulators.calvin.expert.reach import (
+    ACROSS,
+    Rectangle,
+    SeenBlock,
+    SeenTable,
+    best_grip,
+    nearest_yaw,
+    push_distance,
+    room,
+)
 from vlm4vla.simulators.calvin.oracle import TASKS
 from vlm4vla.simulators.calvin.plugin import Calvin
 
@@ -133,7 +141,7 @@ def state(**blocks) -> SeenTable:
         axes = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
         placed[colour] = SeenBlock(colour, np.array([x, y, z]), axes)
     zeros = np.zeros(6)
-    return SeenTable(zeros[:3], zeros[:3], 0.08, 1.0, zeros, 0.0, 0.0, 0.0, 0.0, placed)
+    return SeenTable(zeros[:3], 0.08, 1.0, zeros, 0.0, 0.0, 0.0, placed)
 
 
 def test_gaps_between_rectangles():
@@ -172,7 +180,7 @@ def test_fingers_find_room_behind_a_block_or_say_that_there_is_none():
 
 def test_room_is_what_would_be_left():
     there = state(red=(0.0, 0.0, 0.46), blue=(0.2, 0.0, 0.46))
-    left = room(np.array([0.1, 0.0]), there.blocks["blue"], [there.blocks["red"]])
+    left = room(there, there.blocks["blue"], np.array([0.1, 0.0]))
     assert left == pytest.approx(0.1 - 0.02 - 0.028)
 
 

@@ -13,13 +13,11 @@ from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Floats, Observation
 from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
 from vlm4vla.simulators.calvin.expert import blocks, fixtures
-from vlm4vla.simulators.calvin.expert.motion import SeenTable, Skill, still
+from vlm4vla.simulators.calvin.expert.motion import Skill, still
+from vlm4vla.simulators.calvin.expert.reach import SeenTable
 from vlm4vla.simulators.calvin.oracle import TASKS
 
-SKILLS: Mapping[str, Callable[[SeenTable], Skill]] = {
-    **fixtures.SKILLS,
-    **blocks.SKILLS,
-}
+SKILLS: Mapping[str, Callable[[SeenTable], Skill]] = {**fixtures.SKILLS, **blocks.SKILLS}
 """Subtask -> its script. A subtask without one ends the chain at once."""
 
 
@@ -50,10 +48,7 @@ class CalvinExpert(Policy):
         self, observations: Sequence[Observation], sessions: Sequence[Session]
     ) -> list[ActionChunk]:
         """The next motion of each script, as long as it is."""
-        return [
-            self._next(observation, session)
-            for observation, session in zip(observations, sessions, strict=True)
-        ]
+        return [self._next(*asked) for asked in zip(observations, sessions, strict=True)]
 
     def _next(self, observation: Observation, session: Session) -> ActionChunk:
         state = SeenTable.read(observation.privileged)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -10,23 +10,29 @@ import numpy as np
 from vlm4vla.core.simulator import Floats
 from vlm4vla.simulators.calvin.expert.fixtures import clear_door
 from vlm4vla.simulators.calvin.expert.motion import (
-    ACROSS,
     CLOSED,
-    COLOURS,
-    FINGER_DEPTH,
     FRONT,
     HIGH,
     OPEN,
+    TABLE_TOP,
     Motion,
-    SeenBlock,
-    SeenTable,
     Skill,
     above,
     go,
     hold,
+    let_go,
 )
-from vlm4vla.simulators.calvin.expert.reach import DRAWER_TOP, best_grip, push_distance, room
-from vlm4vla.simulators.calvin.expert.start import let_go
+from vlm4vla.simulators.calvin.expert.reach import (
+    ACROSS,
+    DRAWER_TOP,
+    FINGER_DEPTH,
+    HALF_SIZES,
+    SeenBlock,
+    SeenTable,
+    best_grip,
+    push_distance,
+    room,
+)
 
 GRASP = 0.005
 """The TCP's height above the centre of the block that it takes."""
@@ -38,6 +44,7 @@ SHELF = 0.03
 """The y from which on a block is on the shelf."""
 DRAWER = (0.09, 0.29)
 """Block centres, x, that fall clear of the drawer's walls: by a wall no finger fits."""
+DRAWER_FLOOR, SHELF_TOP = 0.342, 0.444
 SPOTS = {True: (-0.24, -0.18, -0.285), False: (0.07, 0.0, 0.035)}
 """Where on the shelf to put a block, x: left of the door (True) or right of it."""
 LEAN = -0.6
@@ -56,11 +63,17 @@ def grasp(
     # The hand is wide: beside the shelf it must not turn. Closing fingers turn the block instead.
     yaw = float(np.clip(grip.yaw, ACROSS - 0.3, ACROSS + 0.2)) if on_shelf else grip.yaw
     pitch = LEAN if lean is None else lean
-    x, y = (float(v) for v in grip.place)
-    state = yield from above(state, (x, y), OPEN, yaw, pitch)
+    state = yield from above(state, grip.place, OPEN, yaw, pitch)
     z = state.blocks[colour].position[2] + GRASP
-    state = yield from go(state, (x, y, z), OPEN, yaw, pitch)
+    state = yield from go(state, (*grip.place, z), OPEN, yaw, pitch)
     return (yield from hold(CLOSED, 8))
+
+
+def pick(state: SeenTable, colour: str) -> Motion:
+    """Grasp it and raise it."""
+    state = yield from grasp(state, colour)
+    x, y, z, _, pitch, _ = state.target
+    return (yield from go(state, (x, y, z + LIFT), CLOSED, pitch=pitch, stride=0.01))
 
 
 def lift(state: SeenTable, colour: str) -> Skill:
@@ -69,10 +82,8 @@ def lift(state: SeenTable, colour: str) -> Skill:
         x, y, _z = state.blocks[colour].position
         if y > SHELF:
             state = yield from let_go(state)
-            state = yield from clear_door(state, float(x))
-        state = yield from grasp(state, colour)
-        x, y, z, _, pitch, _ = state.target
-        state = yield from go(state, (x, y, z + LIFT), CLOSED, pitch=pitch, stride=0.01)
+            state = yield from clear_door(state, x)
+        state = yield from pick(state, colour)
 
 
 def push(state: SeenTable, colour: str, direction: float) -> Skill:
@@ -105,9 +116,10 @@ def drag(state: SeenTable, colour: str, direction: float) -> Motion:
     """Where nothing fits behind it: take it and move it along x, on the table."""
     state = yield from grasp(state, colour, lean=0.0)
     x, y, z = state.target[:3]
+    end = x + 0.14 * direction
     state = yield from go(state, (x, y, z + 0.004), CLOSED)
-    state = yield from go(state, (x + 0.14 * direction, y, z + 0.004), CLOSED, stride=0.01)
-    state = yield from go(state, (x + 0.14 * direction, y, z), CLOSED)
+    state = yield from go(state, (end, y, z + 0.004), CLOSED, stride=0.01)
+    state = yield from go(state, (end, y, z), CLOSED)
     return (yield from hold(OPEN, 10))
 
 
@@ -124,25 +136,35 @@ def turn(state: SeenTable, colour: str, direction: float) -> Skill:
 
 def place_in_drawer(state: SeenTable) -> Skill:
     """Carry the held block over the drawer and let it down."""
-    block, offset = held(state)
     y = -0.19 - state.drawer / 2
-    place = free_spot(state, block, [(x, y) for x in (0.18, 0.08, 0.28)])
-    state = yield from carry(
-        state, place - offset[:2], 0.342 + block.half_height + 0.006 - offset[2]
-    )
-    yield from release(state)
+    place = free_spot(state, state.nearest, [(x, y) for x in (0.18, 0.08, 0.28)], 0.035)
+    yield from put(state, place, DRAWER_FLOOR)
 
 
 def place_in_slider(state: SeenTable) -> Skill:
-    """Carry the held block over the open part of the shelf and let it down."""
+    """Carry the held block over the open part of the shelf and let it down.
+
+    Where fingers will fit beside it; else right before a block that is there.
+    """
     left = state.slide < 0.14
     state = yield from clear_door(state, -0.24 if left else 0.07)
-    block, offset = held(state)
-    place = shelf_spot(state, block, left)
-    state = yield from carry(
-        state, place - offset[:2], 0.444 + block.half_height + 0.006 - offset[2]
-    )
-    yield from release(state)
+    block = state.nearest
+    there = (b.position for b in state.others(block) if b.position[1] > SHELF)
+    before = [(x, 0.022) for x, _, _ in there if (x < -0.1) == left]
+    place = free_spot(state, block, [(x, 0.075) for x in SPOTS[left]], 0.04, before)
+    yield from put(state, place, SHELF_TOP)
+
+
+def put(state: SeenTable, place: Floats, floor: float) -> Motion:
+    """Carry the held block up, across and down to the height `floor`, and release it."""
+    block = state.nearest
+    offset = block.position - state.tcp
+    x, y = place - offset[:2]
+    low = floor + block.half_height + 0.006 - offset[2]
+    pitch = float(state.target[4])
+    state = yield from above(state, (x, y), CLOSED, ACROSS if y > FRONT else None, pitch)
+    state = yield from go(state, (x, y, low), CLOSED, pitch=pitch, stride=0.01)
+    return (yield from release(state))
 
 
 def release(state: SeenTable) -> Motion:
@@ -154,20 +176,20 @@ def release(state: SeenTable) -> Motion:
 
 def stack(state: SeenTable) -> Skill:
     """Set the held block upon the one that stands on the table."""
-    block, _ = held(state)
-    others = [b for b in state.blocks.values() if b is not block and on_table(b)]
-    if not others:
+    bases = [b for b in state.others(state.nearest) if on_table(b)]
+    if not bases:
         return
-    base = min(others, key=lambda b: float(np.linalg.norm(b.position - state.tcp))).colour
+    base = min(bases, key=lambda b: float(np.linalg.norm(b.position - state.tcp))).colour
     pitch = float(state.target[4])
     for descend in (False, True):  # both may have moved a little meanwhile: look again above
-        below, (block, offset) = state.blocks[base], held(state)
-        x, y = (float(v) for v in below.position[:2] - offset[:2])
+        below, block = state.blocks[base], state.nearest
+        offset = block.position - state.tcp
+        x, y = below.position[:2] - offset[:2]
         if not descend:
             state = yield from above(state, (x, y), CLOSED, pitch=pitch)
             continue
         z = below.position[2] + below.half_height + block.half_height + 0.003 - offset[2]
-        state = yield from go(state, (x, y, float(z)), CLOSED, pitch=pitch, stride=0.01)
+        state = yield from go(state, (x, y, z), CLOSED, pitch=pitch, stride=0.01)
     yield from release(state)
 
 
@@ -175,9 +197,7 @@ def unstack(state: SeenTable) -> Skill:
     """Take the upper block off the lower one. It is done the moment they part, in the air."""
     top = max(state.blocks.values(), key=lambda b: b.position[2] * on_pile(state, b))
     for _ in range(3):
-        state = yield from grasp(state, top.colour)
-        x, y, z, _, pitch, _ = state.target
-        state = yield from go(state, (x, y, z + LIFT), CLOSED, pitch=pitch, stride=0.01)
+        state = yield from pick(state, top.colour)
 
 
 def push_into_drawer(state: SeenTable) -> Skill:
@@ -200,44 +220,25 @@ def push_into_drawer(state: SeenTable) -> Skill:
         state = yield from go(state, (x, -0.21, HIGH), CLOSED)
 
 
-def held(state: SeenTable) -> tuple[SeenBlock, Floats]:
-    """The block in the gripper, and where its centre is from the TCP."""
-    block = min(state.blocks.values(), key=lambda b: float(np.linalg.norm(b.position - state.tcp)))
-    return block, block.position - state.tcp
-
-
-def carry(state: SeenTable, place: Floats, low: float) -> Motion:
-    """Up, across and down to the height `low`, the block in the gripper."""
-    x, y = (float(v) for v in place)
-    pitch = float(state.target[4])
-    state = yield from above(state, (x, y), CLOSED, ACROSS if y > FRONT else None, pitch)
-    return (yield from go(state, (x, y, low), CLOSED, pitch=pitch, stride=0.01))
-
-
-def free_spot(state: SeenTable, block: SeenBlock, spots: list[tuple[float, float]]) -> Floats:
-    """The first of the spots with room for the block, or the one with most."""
-    others = [b for b in state.blocks.values() if b.colour != block.colour]
-    gaps = [room(np.array(spot), block, others) for spot in spots]
-    best = next((i for i, gap in enumerate(gaps) if gap > 0.035), int(np.argmax(gaps)))
-    return np.array(spots[best])
-
-
-def shelf_spot(state: SeenTable, block: SeenBlock, left: bool) -> Floats:
-    """A place (2,) where fingers will fit beside this block and those that are there."""
-    others = [b for b in state.blocks.values() if b.colour != block.colour]
-    spots = [np.array([x, 0.075]) for x in SPOTS[left]]
-    spots += [np.array([b.position[0], 0.022]) for b in others if b.position[1] > SHELF]
-    gaps = [room(spot, block, others) for spot in spots]
-    for spot, gap in zip(spots, gaps, strict=True):
-        if gap > (0.04 if spot[1] > SHELF else 0.008) and (spot[0] < -0.1) == left:
-            return spot
-    return spots[int(np.argmax(gaps[: len(SPOTS[left])]))]
+def free_spot(
+    state: SeenTable,
+    block: SeenBlock,
+    spots: Sequence[tuple[float, float]],
+    least: float,
+    narrow: Sequence[tuple[float, float]] = (),
+) -> Floats:
+    """The first of the spots with room for the block, or of the narrow ones, or that with most."""
+    for places, needed in ((spots, least), (narrow, 0.008)):
+        for place in places:
+            if room(state, block, np.array(place)) > needed:
+                return np.array(place)
+    return np.array(max(spots, key=lambda spot: room(state, block, np.array(spot))))
 
 
 def on_table(block: SeenBlock) -> bool:
     """It stands on the table top, not on the shelf, in the drawer or on another block."""
     _, y, z = block.position
-    return bool(y < 0.03 and abs(z - block.half_height - 0.44) < 0.01)
+    return bool(y < 0.03 and abs(z - block.half_height - TABLE_TOP) < 0.01)
 
 
 def on_pile(state: SeenTable, block: SeenBlock) -> bool:
@@ -245,18 +246,17 @@ def on_pile(state: SeenTable, block: SeenBlock) -> bool:
     return any(
         abs(block.position[2] - block.half_height - b.position[2] - b.half_height) < 0.01
         and bool(np.linalg.norm(block.position[:2] - b.position[:2]) < 0.05)
-        for b in state.blocks.values()
-        if b is not block
+        for b in state.others(block)
     )
 
 
 SKILLS: Mapping[str, Callable[[SeenTable], Skill]] = {
     **{f"lift_{c}_block_{p}": partial(lift, colour=c)
-       for c in COLOURS for p in ("table", "slider", "drawer")},
+       for c in HALF_SIZES for p in ("table", "slider", "drawer")},
     **{f"push_{c}_block_{side}": partial(push, colour=c, direction=d)
-       for c in COLOURS for side, d in (("left", -1.0), ("right", 1.0))},
+       for c in HALF_SIZES for side, d in (("left", -1.0), ("right", 1.0))},
     **{f"rotate_{c}_block_{side}": partial(turn, colour=c, direction=d)
-       for c in COLOURS for side, d in (("left", 1.0), ("right", -1.0))},
+       for c in HALF_SIZES for side, d in (("left", 1.0), ("right", -1.0))},
     "place_in_drawer": place_in_drawer,
     "place_in_slider": place_in_slider,
     "stack_block": stack,

@@ -1,4 +1,4 @@
-"""What CALVIN's scripted policy sees, and the motions its skills are written in.
+"""The motions that CALVIN's scripted skills are written in.
 
 A skill is a generator: it yields action chunks (n, 7) and is sent the state that they led to. All
 motions move the commanded target, which relative actions accumulate on; world frame, metres, rad.
@@ -6,17 +6,12 @@ motions move the commanded target, which relative actions accumulate on; world f
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator
 
 import numpy as np
 
-from vlm4vla.core import rotation
 from vlm4vla.core.simulator import Floats
-
-COLOURS = ("red", "blue", "pink")
-HALF_SIZES = {"red": (0.028, 0.02, 0.02), "blue": (0.02, 0.02, 0.02), "pink": (0.04, 0.02, 0.02)}
-"""Of scene D's blocks, along their own axes."""
+from vlm4vla.simulators.calvin.expert.reach import SeenBlock, SeenTable, room
 
 OPEN, CLOSED = 1.0, -1.0
 STEP, TURN = 0.02, 0.05
@@ -25,107 +20,16 @@ STRIDE = 0.014
 """Metres a step in free motion: faster, the arm lags behind its target."""
 DOWN = np.pi
 """Roll of a gripper that points down; the pitch is 0."""
-ACROSS = np.pi / 2
-"""Yaw at which the fingers open along x."""
 TABLE_TOP = 0.44
 HIGH = 0.58
 """Height of the TCP that clears everything in front of the wall, with a block in the gripper."""
 FRONT = -0.08
 """The TCP's y in front of the sliding door's handle."""
 ARRIVED = 0.003
-HALF_OPEN, FINGER_WIDTH, FINGER_DEPTH = 0.04, 0.031, 0.0145
-"""From the TCP to the inner face of an open finger, a finger's size in the direction in which it
-moves, and half its size across (collision mesh, measured)."""
 
-
-@dataclass(frozen=True)
-class SeenBlock:
-    """One of the three blocks."""
-
-    colour: str
-    position: Floats
-    """(3,)"""
-    axes: Floats
-    """(3, 3), columns are the block's own axes in the world."""
-
-    @property
-    def upright(self) -> int:
-        """Which of its own axes is vertical."""
-        return int(np.argmax(np.abs(self.axes[2])))
-
-    @property
-    def half_height(self) -> float:
-        """Metres from its centre to its top."""
-        return HALF_SIZES[self.colour][self.upright]
-
-    @property
-    def sides(self) -> list[tuple[Floats, float]]:
-        """Its two level axes: direction (2,) in the world, half size; the narrow one first."""
-        level = [i for i in range(3) if i != self.upright]
-        found = []
-        for axis in sorted(level, key=lambda i: (HALF_SIZES[self.colour][i], -i)):
-            direction = self.axes[:2, axis] / np.linalg.norm(self.axes[:2, axis])
-            found.append((direction, HALF_SIZES[self.colour][axis]))
-        return found
-
-    def reach(self, axis: int) -> float:
-        """How far it extends from its centre along x (0), y (1) or z (2) of the world."""
-        return float(np.abs(self.axes[axis]) @ HALF_SIZES[self.colour])
-
-    def grips(self, most: float) -> list[tuple[Floats, float]]:
-        """The sides on which it fits between fingers that are 2 x `most` apart."""
-        return [side for side in self.sides if side[1] <= most]
-
-
-@dataclass(frozen=True)
-class SeenTable:
-    """The simulator's privileged state, named."""
-
-    tcp: Floats
-    """(3,)"""
-    euler: Floats
-    """(3,)"""
-    opening: float
-    """Between the fingers, 0 to 0.08."""
-    gripper: float
-    """The last command."""
-    target: Floats
-    """(6,) commanded position and Euler angles."""
-    slide: float
-    drawer: float
-    button: float
-    switch: float
-    blocks: Mapping[str, SeenBlock]
-
-    @classmethod
-    def read(cls, privileged: Mapping[str, Floats]) -> SeenTable:
-        """From `Observation.privileged`: robot_obs (15), scene_obs (24), target (6)."""
-        robot, scene = privileged["robot_obs"], privileged["scene_obs"]
-        blocks = {}
-        for index, colour in enumerate(COLOURS):
-            pose = scene[6 + 6 * index : 12 + 6 * index]
-            blocks[colour] = SeenBlock(colour, pose[:3], rotation.to_matrix(pose[3:], "euler_xyz"))
-        return cls(
-            tcp=robot[:3],
-            euler=robot[3:6],
-            opening=float(robot[6]),
-            gripper=float(robot[14]),
-            target=privileged["target"],
-            slide=float(scene[0]),
-            drawer=float(scene[1]),
-            button=float(scene[2]),
-            switch=float(scene[3]),
-            blocks=blocks,
-        )
-
-    @property
-    def pinched(self) -> SeenBlock | None:
-        """The block between the fingers, if there is one."""
-        if self.gripper > 0 or self.opening < 0.02:
-            return None
-        near = min(self.blocks.values(), key=lambda b: float(np.linalg.norm(b.position - self.tcp)))
-        return near if np.linalg.norm(near.position - self.tcp) < 0.05 else None
-
+_DISTANCES = (0.045, 0.055, 0.065, 0.075, 0.085, 0.1, 0.12)
+_X, _Y = (-0.08, 0.32), (-0.15, -0.03)
+"""Where a block that was still held may be set down: rings about it, and how far they count."""
 
 Motion = Generator[Floats, SeenTable, SeenTable]
 Skill = Generator[Floats, SeenTable, None]
@@ -179,7 +83,7 @@ def rise(state: SeenTable, grip: float) -> Motion:
     """Up to travelling height, in front of the wall."""
     x, y, z = state.tcp
     pitch = float(state.target[4])
-    if x > 0.2 and -0.03 < y < switch_place(state)[1]:  # below the switch: out, then up
+    if x > 0.2 and -0.03 < y < state.switch_place[1]:  # below the switch: out, then up
         state = yield from go(state, (x, FRONT, z), grip, pitch=pitch, settle=0)
     # Straight up from where the arm is: its target may still press against something.
     if state.tcp[2] < HIGH - 0.01:
@@ -192,7 +96,7 @@ def rise(state: SeenTable, grip: float) -> Motion:
 
 def above(
     state: SeenTable,
-    place: tuple[float, float],
+    place: tuple[float, float] | Floats,
     grip: float,
     yaw: float | None = None,
     pitch: float = 0.0,
@@ -205,11 +109,38 @@ def above(
     return (yield from go(state, (x, y, HIGH), grip, yaw, pitch))
 
 
-def switch_place(state: SeenTable) -> tuple[float, float, float]:
-    """Centre of the switch, which slides up a slope of 60 degrees."""
-    return 0.30, 0.0385 + 0.44 * state.switch, 0.5165 + 0.81 * state.switch
+def let_go(state: SeenTable) -> Motion:
+    """Nothing in the gripper, and clear of everything.
+
+    A subtask is over the moment it is done, with the robot wherever it is: so the next one begins.
+    """
+    block = state.pinched
+    if block is not None:
+        if block.position[2] - block.reach(2) > TABLE_TOP + 0.012:
+            state = yield from _set_down(state, block)
+        state = yield from hold(OPEN, 8)
+    return (yield from rise(state, state.gripper))
 
 
-def nearest_yaw(wanted: float, period: float, middle: float = ACROSS) -> float:
-    """The yaw nearest to `middle` among `wanted` and its equivalents."""
-    return wanted - period * round((wanted - middle) / period)
+def _set_down(state: SeenTable, block: SeenBlock) -> Motion:
+    """Lower the held block on the nearest free spot of the table."""
+    x, y = _free_spot(state, block)
+    pitch = float(state.target[4])
+    height = max(state.tcp[2], min(state.tcp[2] + 0.03, HIGH))
+    state = yield from go(state, (*state.tcp[:2], height), CLOSED, pitch=pitch, settle=0)
+    state = yield from go(state, (x, y, height), CLOSED, pitch=pitch)
+    now = state.blocks[block.colour]
+    low = TABLE_TOP + block.reach(2) + 0.003 + state.tcp[2] - now.position[2]
+    return (yield from go(state, (x, y, low), CLOSED, pitch=pitch, stride=0.01))
+
+
+def _free_spot(state: SeenTable, block: SeenBlock) -> Floats:
+    """Where the TCP (2,) may let go: the nearest of a few rings around it with room."""
+    here, held = block.position[:2], state.tcp[:2] - block.position[:2]
+    for distance in _DISTANCES:
+        for angle in np.linspace(0, 2 * np.pi, 16, endpoint=False):
+            spot = here + distance * np.array([np.cos(angle), np.sin(angle)])
+            inside = _X[0] < spot[0] < _X[1] and _Y[0] < spot[1] < _Y[1]
+            if inside and room(state, block, spot) > 0.006:
+                return np.asarray(spot + held)
+    return np.asarray(here + held)
