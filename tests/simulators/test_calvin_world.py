@@ -11,11 +11,11 @@ import pytest
 
 pytest.importorskip("pybullet")
 
-from tests.simulators.calvin_hand import CLOSED, HOME, Hand, on_table, start, table
+from tests.simulators.calvin_hand import CLOSED, HOME, Hand, start, table
 from vlm4vla.core.assets import locate
 from vlm4vla.core.environment import load_environment
 from vlm4vla.core.errors import UnknownName
-from vlm4vla.simulators.calvin.cameras import depth, picture
+from vlm4vla.simulators.calvin.cameras import picture
 from vlm4vla.simulators.calvin.oracle import solved_tasks
 from vlm4vla.simulators.calvin.robot import TRANSLATION, TURN
 from vlm4vla.simulators.calvin.scenes import SCENES, scene
@@ -167,14 +167,3 @@ def test_an_led_that_starts_lit_is_put_out_by_the_button():
     hand.go(-0.12, -0.12, 0.59)
     hand.go(-0.12, -0.12, 0.457)
     assert solved_tasks(before, world.snapshot()) == {"turn_off_led"}
-
-
-def test_depth_is_in_metres():
-    world = table(places={"red": on_table(0.05)})
-    near = depth(world, "static")
-    assert near.shape == (200, 200) and 3 < near.min() < near.max() < 10
-    hand = depth(world, "gripper")
-    assert hand.shape == (84, 84)
-    camera = world.bullet.getLinkState(world.robot.uid, world.robot.camera_link)[0]
-    table_below = camera[2] - 0.44
-    assert 0.5 * table_below < np.median(hand) < 2.5 * table_below

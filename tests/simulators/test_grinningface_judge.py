@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vlm4vla.simulators.grinningface.judge import REACH, Judge
-from vlm4vla.simulators.grinningface.state import State
+from vlm4vla.simulators.grinningface.judge import REACH, Judge, State
 
 CARDS = ((0.2, 0.9), (0.2, 0.7), (0.2, 0.5))
 

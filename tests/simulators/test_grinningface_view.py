@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.simulators.emoji_task import episode, simulator
-from vlm4vla.core.errors import MissingAsset
+from vlm4vla.core.errors import MissingAsset, RendererUnavailable
 from vlm4vla.core.specs import CameraRequest, ObservationRequest
 from vlm4vla.simulators.grinningface import art, renderer
 from vlm4vla.suites.emojis import emojis
@@ -141,5 +141,7 @@ def test_probe_answers_from_another_process(
     monkeypatch.setenv("VK_DRIVER_FILES", str(tmp_path / "none.json"))
     renderer.probe.cache_clear()
     broken = renderer.probe()
+    with pytest.raises(RendererUnavailable, match="SAPIEN cannot open a renderer") as caught:
+        renderer.require()
     renderer.probe.cache_clear()
-    assert not broken.works and broken.problem and "mesa-vulkan-drivers" in broken.fix
+    assert not broken.works and broken.problem and "mesa-vulkan-drivers" in caught.value.fix

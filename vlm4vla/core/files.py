@@ -1,4 +1,4 @@
-"""Files: where those that ship lie, and what several processes may do to one at once.
+"""Files: those that ship and where they lie, and what several processes may do to one at once.
 
 Suites, environments and published results, which a user reads and edits, lie at the top of a
 checkout and under `vlm4vla/data/` in an installed wheel.
@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,13 @@ def shipped(folder: Literal["benchmarks", "envs", "results"]) -> Path:
     """The folder as it stands in this checkout or installation."""
     installed = _PACKAGE / "data" / folder
     return installed if installed.is_dir() else _PACKAGE.parent / folder
+
+
+def packaged(package: str, path: str) -> Path | None:
+    """A file of an installed package, found without importing it; None if it is not there."""
+    spec = find_spec(package)
+    file = Path(spec.origin).parent / path if spec is not None and spec.origin else None
+    return file if file is not None and file.exists() else None
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -6,9 +6,6 @@ pybullet's defaults.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 import numpy as np
 
 from vlm4vla.core.simulator import Floats, Frames
@@ -19,47 +16,24 @@ _EYE = (2.871459009488717, -2.166602199425597, 2.555159848480571)
 _LOOK_AT = (-0.026242351159453392, -0.0302329882979393, 0.3920000493526459)
 _UP = (0.4041403970338857, 0.22629790978217404, 0.8862616969685161)
 _NEAR = 0.01
-_STATIC_FOV, _STATIC_FAR = 10.0, 10.0
-_GRIPPER_FOV, _GRIPPER_FAR = 75.0, 2.0
+_LENSES = {STATIC: (STATIC_SIZE, 10.0, 10.0), GRIPPER: (GRIPPER_SIZE, 75.0, 2.0)}
+"""Pixels, field of view (degrees), and how far it sees (metres)."""
 
 
 def picture(world: PlayTable, camera: str) -> Frames:
     """What `camera` sees: uint8 RGB, (200, 200, 3) for `static`, (84, 84, 3) for `gripper`."""
-    return _CAMERAS[camera](world)[0]
-
-
-def depth(world: PlayTable, camera: str) -> Floats:
-    """How far away everything in the picture is, metres, along the camera's axis."""
-    buffer, far = _CAMERAS[camera](world)[1:]
-    return far * _NEAR / (far - (far - _NEAR) * buffer)
-
-
-def _static(world: PlayTable) -> tuple[Frames, Floats, float]:
+    size, view, far = _LENSES[camera]
     bullet = world.bullet
-    view = bullet.computeViewMatrix(_EYE, _LOOK_AT, _UP)
-    lens = bullet.computeProjectionMatrixFOV(_STATIC_FOV, 1, _NEAR, _STATIC_FAR)
-    return *_shoot(bullet, STATIC_SIZE, view, lens), _STATIC_FAR
-
-
-def _gripper(world: PlayTable) -> tuple[Frames, Floats, float]:
-    bullet = world.bullet
-    link = bullet.getLinkState(world.robot.uid, world.robot.camera_link)
-    eye = np.array(link[0])
-    axes = np.array(bullet.getMatrixFromQuaternion(link[1])).reshape(3, 3)
-    view = bullet.computeViewMatrix(eye, eye + axes[:, 1], -axes[:, 2])
-    lens = bullet.computeProjectionMatrixFOV(_GRIPPER_FOV, 1, _NEAR, _GRIPPER_FAR)
-    return *_shoot(bullet, GRIPPER_SIZE, view, lens), _GRIPPER_FAR
-
-
-def _shoot(
-    bullet: Any, size: int, view: Sequence[float], lens: Sequence[float]
-) -> tuple[Frames, Floats]:
-    _, _, colour, buffer, _ = bullet.getCameraImage(size, size, view, lens)
+    pose = _at_the_hand(world) if camera == GRIPPER else (_EYE, _LOOK_AT, _UP)
+    lens = bullet.computeProjectionMatrixFOV(view, 1, _NEAR, far)
+    colour = bullet.getCameraImage(size, size, bullet.computeViewMatrix(*pose), lens)[2]
     frame: Frames = np.array(np.reshape(colour, (size, size, 4))[..., :3], np.uint8)
-    return frame, np.reshape(np.asarray(buffer, np.float64), (size, size))
+    return frame
 
 
-_CAMERAS: dict[str, Callable[[PlayTable], tuple[Frames, Floats, float]]] = {
-    STATIC: _static,
-    GRIPPER: _gripper,
-}
+def _at_the_hand(world: PlayTable) -> tuple[Floats, Floats, Floats]:
+    """Eye, what it looks at, and what is up, where the gripper is now."""
+    link = world.bullet.getLinkState(world.robot.uid, world.robot.camera_link)
+    eye = np.array(link[0])
+    axes = np.array(world.bullet.getMatrixFromQuaternion(link[1])).reshape(3, 3)
+    return eye, eye + axes[:, 1], -axes[:, 2]

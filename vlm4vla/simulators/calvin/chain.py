@@ -11,8 +11,7 @@ import numpy as np
 from vlm4vla.core.episode import JSON, Episode
 from vlm4vla.core.errors import InvalidFile, UnknownName
 from vlm4vla.core.simulator import Floats
-from vlm4vla.simulators.calvin.oracle import TASKS, solved
-from vlm4vla.simulators.calvin.snapshot import Snapshot
+from vlm4vla.simulators.calvin.oracle import PREDICATES, TASKS, Snapshot
 from vlm4vla.simulators.calvin.words import SOLVED, STAGES
 
 _STATES = {"robot_obs": 15, "scene_obs": 24}
@@ -82,7 +81,7 @@ class Attempt:
     def watch(self, now: Snapshot) -> bool:
         """Take in one environment step; True if it solved the present subtask."""
         self._steps += 1
-        if solved(self.subtask, self._start, now):
+        if PREDICATES[self.subtask](self._start, now):
             self.solved += 1
             self._steps = 0
             self._start = now

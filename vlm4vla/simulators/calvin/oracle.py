@@ -7,15 +7,16 @@ The predicates and their thresholds are those of mees/calvin_env@797142c (`envs/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from vlm4vla.core import rotation
-from vlm4vla.simulators.calvin.snapshot import BlockState, Snapshot
+from vlm4vla.core.simulator import Floats
 
-Predicate = Callable[[Snapshot, Snapshot], bool]
-"""From the snapshot at the subtask's start and the one now."""
+Contact = tuple[int, int]
+"""Body and link that touch; link -1 is a body's base."""
 
 COLOURS = ("red", "blue", "pink")
 TILT, SHIFT = 30.0, 0.10
@@ -24,9 +25,58 @@ REST = 1.0
 """A stacked block is at rest below this, metres and radians a second, on every axis."""
 
 
-def solved(task: str, start: Snapshot, now: Snapshot) -> bool:
-    """Whether `task` has been done between the two moments."""
-    return PREDICATES[task](start, now)
+@dataclass(frozen=True)
+class BlockState:
+    """One block. World frame, SI units."""
+
+    uid: int
+    position: Floats
+    """(3,)."""
+    quaternion: Floats
+    """(4,) xyzw."""
+    linear: Floats
+    """(3,) velocity."""
+    angular: Floats
+    """(3,) velocity."""
+    contacts: frozenset[Contact]
+    """Everything that touches the block, the robot included."""
+
+    @property
+    def bodies(self) -> frozenset[int]:
+        """The bodies among its contacts."""
+        return frozenset(body for body, _ in self.contacts)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the oracle looks at, free of the simulator: the world after a step or a reset."""
+
+    blocks: Mapping[str, BlockState]
+    doors: Mapping[str, float]
+    """Joint name -> metres."""
+    lights: Mapping[str, int]
+    """`lightbulb` and `led` -> 1 where it shines."""
+    robot: int
+    """The robot's body."""
+    touched: frozenset[int]
+    """Bodies that the robot touches."""
+    table: int
+    """The table's body."""
+    links: Mapping[str, int]
+    """Link name of the table -> index."""
+
+    def surface(self, link: str) -> Contact:
+        """The contact with a link of the table."""
+        return self.table, self.links[link]
+
+    @property
+    def block_bodies(self) -> frozenset[int]:
+        """The bodies that are blocks."""
+        return frozenset(block.uid for block in self.blocks.values())
+
+
+Predicate = Callable[[Snapshot, Snapshot], bool]
+"""From the snapshot at the subtask's start and the one now."""
 
 
 def solved_tasks(start: Snapshot, now: Snapshot) -> frozenset[str]:
@@ -44,9 +94,7 @@ def rotated(start: Snapshot, now: Snapshot, *, block: str, degrees: float) -> bo
     turn = rotation.to_matrix(after.quaternion, "quat_xyzw")
     turn = turn @ rotation.to_matrix(before.quaternion, "quat_xyzw").T
     x, y, z = np.degrees(rotation.from_matrix(turn, "euler_xyz"))
-    if abs(x) >= TILT or abs(y) >= TILT:
-        return False
-    return bool(degrees < z < 180) if degrees > 0 else bool(-180 < z < degrees)
+    return bool(abs(x) < TILT and abs(y) < TILT and abs(z) < 180) and _beyond(z, degrees)
 
 
 def pushed(start: Snapshot, now: Snapshot, *, block: str, distance: float) -> bool:
@@ -56,14 +104,12 @@ def pushed(start: Snapshot, now: Snapshot, *, block: str, distance: float) -> bo
     stands = {contact for contact in after.contacts if contact[0] != now.robot}
     if not stood or not stood <= stands:
         return False
-    moved = float(after.position[0] - before.position[0])
-    return moved > distance if distance > 0 else moved < distance
+    return _beyond(after.position[0] - before.position[0], distance)
 
 
 def door_moved(start: Snapshot, now: Snapshot, *, joint: str, distance: float) -> bool:
     """A door's joint has moved by more than `distance`, metres, in that direction."""
-    moved = now.doors[joint] - start.doors[joint]
-    return moved > distance if distance > 0 else moved < distance
+    return _beyond(now.doors[joint] - start.doors[joint], distance)
 
 
 def lifted(start: Snapshot, now: Snapshot, *, block: str, height: float, link: str) -> bool:
@@ -128,6 +174,11 @@ def light_toggled(start: Snapshot, now: Snapshot, *, light: str, on: int) -> boo
     return start.lights[light] == 1 - on and now.lights[light] == on
 
 
+def _beyond(moved: float, limit: float) -> bool:
+    """Farther than the limit, in its direction."""
+    return bool(moved > limit if limit > 0 else moved < limit)
+
+
 def _on_blocks_alone(block: BlockState, moment: Snapshot) -> bool:
     return bool(block.bodies) and block.bodies <= moment.block_bodies
 
@@ -136,43 +187,39 @@ def _at_rest(block: BlockState) -> bool:
     return bool(np.all(np.abs(block.linear) < REST) and np.all(np.abs(block.angular) < REST))
 
 
-def _table() -> dict[str, Predicate]:
-    tasks: dict[str, Predicate] = {}
-    for colour in COLOURS:
-        block = f"block_{colour}"
-        for side, degrees in (("right", -60.0), ("left", 60.0)):
-            tasks[f"rotate_{colour}_block_{side}"] = partial(rotated, block=block, degrees=degrees)
-    for colour in COLOURS:
-        block = f"block_{colour}"
-        for side, distance in (("right", 0.1), ("left", -0.1)):
-            tasks[f"push_{colour}_block_{side}"] = partial(pushed, block=block, distance=distance)
-    for task, joint, distance in (
-        ("move_slider_left", "base__slide", 0.15),
-        ("move_slider_right", "base__slide", -0.15),
-        ("open_drawer", "base__drawer", 0.12),
-        ("close_drawer", "base__drawer", -0.12),
-    ):
-        tasks[task] = partial(door_moved, joint=joint, distance=distance)
-    for colour in COLOURS:
+PREDICATES: Mapping[str, Predicate] = {
+    **{
+        f"rotate_{colour}_block_{side}": partial(rotated, block=f"block_{colour}", degrees=degrees)
+        for colour in COLOURS
+        for side, degrees in (("right", -60.0), ("left", 60.0))
+    },
+    **{
+        f"push_{colour}_block_{side}": partial(pushed, block=f"block_{colour}", distance=distance)
+        for colour in COLOURS
+        for side, distance in (("right", 0.1), ("left", -0.1))
+    },
+    "move_slider_left": partial(door_moved, joint="base__slide", distance=0.15),
+    "move_slider_right": partial(door_moved, joint="base__slide", distance=-0.15),
+    "open_drawer": partial(door_moved, joint="base__drawer", distance=0.12),
+    "close_drawer": partial(door_moved, joint="base__drawer", distance=-0.12),
+    **{
+        f"lift_{colour}_block_{place}": partial(
+            lifted, block=f"block_{colour}", height=height, link=f"{link}_link"
+        )
+        for colour in COLOURS
         for place, height, link in (
-            ("table", 0.05, "base_link"),
-            ("slider", 0.03, "plank_link"),
-            ("drawer", 0.05, "drawer_link"),
-        ):
-            tasks[f"lift_{colour}_block_{place}"] = partial(
-                lifted, block=f"block_{colour}", height=height, link=link
-            )
-    tasks["place_in_slider"] = partial(placed, link="plank_link")
-    tasks["place_in_drawer"] = partial(placed, link="drawer_link")
-    tasks["stack_block"] = stacked
-    tasks["unstack_block"] = unstacked
-    for light in ("lightbulb", "led"):
-        tasks[f"turn_on_{light}"] = partial(light_toggled, light=light, on=1)
-        tasks[f"turn_off_{light}"] = partial(light_toggled, light=light, on=0)
-    tasks["push_into_drawer"] = partial(pushed_into, source="base_link", target="drawer_link")
-    return tasks
-
-
-PREDICATES: Mapping[str, Predicate] = _table()
+            ("table", 0.05, "base"), ("slider", 0.03, "plank"), ("drawer", 0.05, "drawer"),
+        )
+    },
+    "place_in_slider": partial(placed, link="plank_link"),
+    "place_in_drawer": partial(placed, link="drawer_link"),
+    "stack_block": stacked,
+    "unstack_block": unstacked,
+    "turn_on_lightbulb": partial(light_toggled, light="lightbulb", on=1),
+    "turn_off_lightbulb": partial(light_toggled, light="lightbulb", on=0),
+    "turn_on_led": partial(light_toggled, light="led", on=1),
+    "turn_off_led": partial(light_toggled, light="led", on=0),
+    "push_into_drawer": partial(pushed_into, source="base_link", target="drawer_link"),
+}  # fmt: skip
+"""Subtask -> whether it has been done between two moments; in upstream's order."""
 TASKS: tuple[str, ...] = tuple(PREDICATES)
-"""In upstream's order."""

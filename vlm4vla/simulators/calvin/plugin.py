@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from vlm4vla.core.assets import locate, sha256
 from vlm4vla.core.environment import load_environment
-from vlm4vla.core.errors import InvalidFile, MissingDependency
+from vlm4vla.core.errors import InvalidFile
 from vlm4vla.core.options import read
 from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
 from vlm4vla.core.specs import ActionSpec, CameraSpec, Gripper, ObservationSpec, SimulatorSpec
-from vlm4vla.simulators.calvin.options import CalvinOptions
+from vlm4vla.simulators.calvin import words
 from vlm4vla.simulators.calvin.oracle import TASKS
-from vlm4vla.simulators.calvin.words import (
-    GRIPPER,
-    GRIPPER_SIZE,
-    MAX_STEPS,
-    PRIVILEGED,
-    PROPRIO,
-    SOLVED,
-    STAGES,
-    STATIC,
-    STATIC_SIZE,
-)
+from vlm4vla.simulators.calvin.words import GRIPPER_SIZE, STATIC_SIZE, CalvinOptions
+from vlm4vla.simulators.machine import installed
 
 _CAMERAS = (
-    CameraSpec(STATIC, STATIC_SIZE, STATIC_SIZE, resizable=False, role="third_person"),
-    CameraSpec(GRIPPER, GRIPPER_SIZE, GRIPPER_SIZE, resizable=False, role="wrist"),
+    CameraSpec(words.STATIC, STATIC_SIZE, STATIC_SIZE, resizable=False, role="third_person"),
+    CameraSpec(words.GRIPPER, GRIPPER_SIZE, GRIPPER_SIZE, resizable=False, role="wrist"),
 )
-_UNIT = (1.0, 1.0, 1.0)
-_PI = 3.141592653589793
+_RELATIVE = ActionSpec(
+    control="delta",
+    reference="target",
+    frame="base",
+    translation_scale=(0.02, 0.02, 0.02),
+    rotation="euler_xyz",
+    rotation_scale=(0.05, 0.05, 0.05),
+    gripper=Gripper(open=1.0, closed=-1.0, binary=True),
+    control_hz=30.0,
+)
+_ABSOLUTE = ActionSpec(
+    control="absolute",
+    frame="world",
+    rotation="euler_xyz",
+    gripper=_RELATIVE.gripper,
+    low=-math.pi,
+    high=math.pi,
+    control_hz=30.0,
+)
 
 
 class Calvin(SimulatorPlugin):
@@ -49,15 +57,15 @@ class Calvin(SimulatorPlugin):
         chosen = read(CalvinOptions, options, self.name)
         return SimulatorSpec(
             simulator=self.name,
-            action=_absolute() if chosen.control == "absolute" else _relative(),
+            action=_ABSOLUTE if chosen.control == "absolute" else _RELATIVE,
             observation=ObservationSpec(
                 cameras=_CAMERAS if chosen.cameras == "static+gripper" else _CAMERAS[:1],
-                proprio=PROPRIO,
-                privileged=PRIVILEGED,
+                proprio=words.PROPRIO,
+                privileged=words.PRIVILEGED,
             ),
-            max_steps=MAX_STEPS,
-            stages=STAGES,
-            measures=(SOLVED, *TASKS),
+            max_steps=words.MAX_STEPS,
+            stages=words.STAGES,
+            measures=(words.SOLVED, *TASKS),
         )
 
     def preflight(self, options: Options, rendering: bool) -> Mapping[str, str]:
@@ -65,7 +73,7 @@ class Calvin(SimulatorPlugin):
         chosen = read(CalvinOptions, options, self.name)
         facts = {
             "simulator": self.name,
-            "pybullet": _installed("pybullet"),
+            "pybullet": _pybullet(),
             "data": _data(),
             "control": chosen.control,
             "annotations": _annotations(chosen.annotations),
@@ -84,7 +92,7 @@ class Calvin(SimulatorPlugin):
 
     def open_renderer(self) -> str:
         """The renderer that is used by default here, and what else could be."""
-        _installed("pybullet")
+        _pybullet()
         from vlm4vla.simulators.calvin import renderer
 
         if renderer.choose("auto") == "egl":
@@ -96,33 +104,6 @@ class Calvin(SimulatorPlugin):
     def experts(self) -> Mapping[str, str]:
         """The scripted policy."""
         return {"expert": "vlm4vla.simulators.calvin.expert:CalvinExpert"}
-
-
-def _relative() -> ActionSpec:
-    return ActionSpec(
-        control="delta",
-        reference="target",
-        frame="base",
-        translation_scale=(0.02, 0.02, 0.02),
-        rotation="euler_xyz",
-        rotation_scale=(0.05, 0.05, 0.05),
-        gripper=Gripper(open=1.0, closed=-1.0, binary=True),
-        control_hz=30.0,
-    )
-
-
-def _absolute() -> ActionSpec:
-    return ActionSpec(
-        control="absolute",
-        frame="world",
-        translation_scale=_UNIT,
-        rotation="euler_xyz",
-        rotation_scale=_UNIT,
-        gripper=Gripper(open=1.0, closed=-1.0, binary=True),
-        low=-_PI,
-        high=_PI,
-        control_hz=30.0,
-    )
 
 
 def _data() -> str:
@@ -146,10 +127,5 @@ def _annotations(source: str) -> str:
     return f"{path.name} sha256 {sha256(path)[:12]}"
 
 
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError as error:
-        raise MissingDependency(
-            f"CALVIN needs {package}, which is not installed.", 'pip install "vlm4vla[calvin]"'
-        ) from error
+def _pybullet() -> str:
+    return installed("pybullet", "CALVIN", "calvin")

@@ -6,10 +6,6 @@ driver that does not suit it may take the process down, so a child is asked firs
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,10 +16,10 @@ from pybullet_utils.bullet_client import BulletClient
 from vlm4vla.core.errors import RendererUnavailable
 from vlm4vla.simulators.calvin.words import STATIC_SIZE
 from vlm4vla.simulators.calvin.world import connect
+from vlm4vla.simulators.machine import RendererReport, try_renderer
 
 Renderer = Literal["tiny", "egl"]
 
-TIMEOUT_S = 90.0
 FIX = (
     "NVIDIA GPU: install the driver's libEGL and run containers with\n"
     "  NVIDIA_DRIVER_CAPABILITIES=all\n"
@@ -40,15 +36,6 @@ from vlm4vla.simulators.calvin.renderer import open_world
 open_world("egl")
 print("DREW", flush=True)
 """
-
-
-@dataclass(frozen=True)
-class EglReport:
-    """What the child found."""
-
-    device: str = ""
-    """Name of the device that draws, as its driver gives it."""
-    problem: str = ""
 
 
 def choose(wanted: str) -> Renderer:
@@ -86,22 +73,6 @@ def describe(renderer: Renderer) -> str:
 
 
 @cache
-def probe() -> EglReport:
+def probe() -> RendererReport:
     """Load the EGL plugin and take a tiny picture, in another process; once per process."""
-    try:
-        child = subprocess.run(
-            [sys.executable, "-c", _CHILD],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return EglReport(problem=f"it did not answer in {TIMEOUT_S:g} s")
-    device = re.search(r"^GL_RENDERER=(.+)$", child.stdout, re.MULTILINE)
-    if "DREW" in child.stdout and device:
-        return EglReport(device=device[1].strip())
-    last = (child.stderr.strip().splitlines() or ["no message"])[-1]
-    died = f"killed by signal {-child.returncode}: " if child.returncode < 0 else ""
-    return EglReport(problem=f"{died}{last}")
+    return try_renderer(_CHILD, "GL_RENDERER")

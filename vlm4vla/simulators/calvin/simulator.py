@@ -11,11 +11,10 @@ from vlm4vla.core.simulator import Floats, Observation, Progress
 from vlm4vla.core.specs import ObservationRequest
 from vlm4vla.simulators.calvin.cameras import picture
 from vlm4vla.simulators.calvin.chain import Attempt, ChainSetup
-from vlm4vla.simulators.calvin.options import CalvinOptions
-from vlm4vla.simulators.calvin.oracle import TASKS
+from vlm4vla.simulators.calvin.oracle import TASKS, Snapshot
 from vlm4vla.simulators.calvin.renderer import choose, open_world
 from vlm4vla.simulators.calvin.scenes import scene
-from vlm4vla.simulators.calvin.snapshot import Snapshot
+from vlm4vla.simulators.calvin.words import CalvinOptions
 from vlm4vla.simulators.calvin.world import PlayTable
 
 
@@ -92,10 +91,7 @@ class CalvinSimulator:
             self._bullet.disconnect()
 
     def _move(self, world: PlayTable, action: Floats) -> None:
-        if self._absolute:
-            world.step_abs(action)
-        else:
-            world.step_rel(action)
+        (world.step_abs if self._absolute else world.step_rel)(action)
 
     def _drawn(self, world: PlayTable) -> PlayTable:
         """The world where it can be drawn.

@@ -16,7 +16,8 @@ BUTTON, SWITCH = "base__button", "base__switch"
 LED, LIGHTBULB = "led", "lightbulb"
 LIGHTS = (LIGHTBULB, LED)
 
-_FRICTION_FORCE = 4.0
+_FORCE = 4.0
+"""That brakes doors and switch, and drives the button back to 0."""
 _LINKS = {LIGHTBULB: "light_link", LED: "led_link"}
 _SHINING = {LIGHTBULB: (1, 1, 0, 1), LED: (0, 1, 0, 1)}
 _DARK = (1, 1, 1, 1)
@@ -37,7 +38,8 @@ class Fixtures:
             **{info[12].decode(): info[0] for info in infos},
         }
         for joint in (*DOORS, BUTTON, SWITCH):
-            self._set_motor(joint, bullet.POSITION_CONTROL if joint == BUTTON else None)
+            mode = bullet.POSITION_CONTROL if joint == BUTTON else bullet.VELOCITY_CONTROL
+            bullet.setJointMotorControl2(self.uid, self._joints[joint], mode, force=_FORCE)
         self.lights: dict[str, int] = dict.fromkeys(LIGHTS, 0)
         self._switch_on = False
         self._was_pressed = False
@@ -77,20 +79,6 @@ class Fixtures:
         """The first six numbers of a `scene_obs`."""
         joints = [self.joint(name) for name in (*DOORS, BUTTON, SWITCH)]
         return [*joints, *(float(self.lights[light]) for light in LIGHTS)]
-
-    def _set_motor(self, joint: str, spring: int | None) -> None:
-        if spring is None:
-            self._bullet.setJointMotorControl2(
-                self.uid,
-                self._joints[joint],
-                self._bullet.VELOCITY_CONTROL,
-                targetVelocity=0,
-                force=_FRICTION_FORCE,
-            )
-        else:
-            self._bullet.setJointMotorControl2(
-                self.uid, self._joints[joint], spring, targetPosition=0, force=_FRICTION_FORCE
-            )
 
     def _reset_joint(self, name: str, position: float) -> None:
         self._bullet.resetJointState(self.uid, self._joints[name], float(position))

@@ -1,4 +1,7 @@
-"""The names CALVIN offers to the outside. Imports no simulator: listing it costs nothing."""
+"""What CALVIN offers to the outside: names and options. Imports no simulator, so costs nothing."""
+
+from dataclasses import dataclass
+from typing import Literal
 
 from vlm4vla.core.specs import Gripper, ProprioPart, opening, orientation, position
 
@@ -24,3 +27,18 @@ PRIVILEGED = ("robot_obs", "scene_obs", "target", "task", "touched", "half_exten
 SOLVED = "solved"
 """The measure that counts the subtasks solved."""
 STAGES = tuple(f"{SOLVED}_{count}" for count in range(1, LENGTH + 1))
+
+
+@dataclass(frozen=True)
+class CalvinOptions:
+    """How the play table can be set up."""
+
+    renderer: Literal["auto", "tiny", "egl"] = "auto"
+    """`tiny`: pybullet's CPU renderer; `egl`: its OpenGL plugin, which published numbers used;
+    `auto`: `egl` where there is an NVIDIA GPU."""
+    control: Literal["relative", "absolute"] = "relative"
+    """`relative`: CALVIN's `rel_actions`; `absolute`: poses in the world frame."""
+    cameras: Literal["static", "static+gripper"] = "static+gripper"
+    """What a policy may ask for. One that asks for everything is served by this."""
+    annotations: str = "validation"
+    """The official sentences, or a YAML file of one's own. Read by the suite."""

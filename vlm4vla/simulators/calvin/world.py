@@ -14,9 +14,9 @@ import pybullet
 from pybullet_utils.bullet_client import BulletClient
 
 from vlm4vla.core.simulator import Floats
+from vlm4vla.simulators.calvin.oracle import BlockState, Snapshot
 from vlm4vla.simulators.calvin.robot import Arm
 from vlm4vla.simulators.calvin.scenes import Block, Scene
-from vlm4vla.simulators.calvin.snapshot import BlockState, Snapshot
 from vlm4vla.simulators.calvin.table import SCALE, Fixtures
 
 PHYSICS_HZ, CONTROL_HZ = 240, 30

@@ -42,6 +42,17 @@ class Plan:
     waited: int = 0
 
 
+@dataclass(frozen=True)
+class Phase:
+    """One part of the motion."""
+
+    name: str
+    goal: Floats
+    """(3,) where the tool centre should be commanded to."""
+    closed: bool
+    over: bool
+
+
 class Expert(Policy):
     """Picks the cube and puts it on the card that the instruction names."""
 
@@ -93,47 +104,34 @@ class BlindExpert(Expert):
 
 def _next(plan: Plan, state: Privileged) -> tuple[Floats, bool]:
     """Where the tool should be commanded to, and whether the fingers close; advances the plan."""
-    grip, tcp = state["cube"][:3] + state["grip"], state["tcp"][:3]
-    place = state["grip"][:2] + _within_reach(
-        state["cards"][plan.card][:2], state["base"], float(state["reach"][0])
-    )
     plan.waited += 1
     while True:
-        above, low, drop = _at(grip, HOVER), _at(grip, GRASP), _at(place, DROP)
-        if plan.phase == 0 and _far(tcp, above) < 2 * ARRIVED:
-            _enter(plan, 1)
-        elif plan.phase == 1 and _far(tcp, low) < ARRIVED:
-            _enter(plan, 2)
-        elif plan.phase == 2 and plan.waited >= CLOSE_STEPS:
-            _enter(plan, 3 if state["grasped"][0] else 0)
-        elif plan.phase == 3 and tcp[2] > HOVER - 2 * ARRIVED:
-            _enter(plan, 4)
-        elif plan.phase == 4 and float(np.linalg.norm(tcp[:2] - place)) < ARRIVED:
-            _enter(plan, 5)
-        elif plan.phase == 5 and tcp[2] < DROP + ARRIVED:
-            _enter(plan, 6)
-        elif plan.phase == 6 and plan.waited > OPEN_STEPS:
-            _enter(plan, 7)
+        phase = _phases(plan, state)[plan.phase]
+        if phase.over:
+            missed = plan.phase == 2 and not state["grasped"][0]
+            plan.phase, plan.waited = 0 if missed else plan.phase + 1, 0
         elif plan.phase in (3, 4) and plan.waited > CLOSE_STEPS and not state["touched"][0]:
-            _enter(plan, 0)  # lost on the way: pick it up again
+            plan.phase, plan.waited = 0, 0  # lost on the way: pick it up again
         else:
-            break
-    # 0 go above the cube, 1 down, 2 close, 3 lift, 4 carry, 5 down, 6 open, 7 back off.
-    goal = {
-        0: above,
-        1: low,
-        2: state["command"],
-        3: _at(state["command"], HOVER),
-        4: _at(place, HOVER),
-        5: drop,
-        6: state["command"],
-        7: _at(place, HOVER),
-    }[plan.phase]
-    return goal, plan.phase in (2, 3, 4, 5)
+            return phase.goal, phase.closed
 
 
-def _enter(plan: Plan, phase: int) -> None:
-    plan.phase, plan.waited = phase, 0
+def _phases(plan: Plan, state: Privileged) -> tuple[Phase, ...]:
+    tcp, here = state["tcp"][:3], state["command"]
+    cube = state["cube"][:3] + state["grip"]
+    card, base = state["cards"][plan.card][:2], state["base"]
+    place = state["grip"][:2] + _within_reach(card, base, float(state["reach"][0]))
+    above, low = _at(cube, HOVER), _at(cube, GRASP)
+    return (
+        Phase("go above the cube", above, False, _far(tcp, above) < 2 * ARRIVED),
+        Phase("down", low, False, _far(tcp, low) < ARRIVED),
+        Phase("close", here, True, plan.waited >= CLOSE_STEPS),
+        Phase("lift", _at(here, HOVER), True, tcp[2] > HOVER - 2 * ARRIVED),
+        Phase("carry", _at(place, HOVER), True, _far(tcp[:2], place) < ARRIVED),
+        Phase("down", _at(place, DROP), True, tcp[2] < DROP + ARRIVED),
+        Phase("open", here, False, plan.waited > OPEN_STEPS),
+        Phase("back off", _at(place, HOVER), False, False),
+    )
 
 
 def _at(place: Floats, height: float) -> Floats:

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from vlm4vla.simulators.grinningface.state import CARD, CUBE, State
+from vlm4vla.core.simulator import Floats
 from vlm4vla.simulators.grinningface.words import STAGES
 
+CUBE = 0.015
+CARD = (0.07, 0.07, 0.001)
+"""Half sizes, metres (env_widowx_v8.py). At 1000 kg/m3 the cube weighs 27 g."""
 REACH = CARD[0] * math.sqrt(2)
 """Greatest distance of the cube's centre from a card's, metres, in space (evaluate, upstream)."""
 ARM_AT_REST = 0.2
@@ -27,6 +31,31 @@ LIFT = 0.03
 """Height above its resting place at which a grasped cube counts as lifted, metres. Ours."""
 NEAR = 0.03
 """Distance of the tool centre from the cube at which it is reached, metres. Ours."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What the rules and the experts look at, after a control step. World frame, SI units."""
+
+    cube: Floats
+    """(7,) position and quaternion wxyz."""
+    cube_speed: float
+    cards: Floats
+    """(3, 7) poses, like `cube`."""
+    tcp: Floats
+    """(7,) pose of the tool centre."""
+    command: Floats
+    """(3,) commanded tool centre."""
+    finger_distance: float
+    """Between the finger links' origins."""
+    arm_speed: float
+    """Largest joint speed without the fingers, rad/s."""
+    grasped: bool
+    """ManiSkill3's test: both fingers press, 0.5 N or more, within 85 degrees of closing."""
+    touched: bool
+    """Any part of the robot exerts force on the cube."""
+    supported: bool
+    """Something that is not the robot exerts force on the cube."""
 
 
 class Judge:

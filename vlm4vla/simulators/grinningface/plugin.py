@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 
-from vlm4vla.core.assets import sha256
+from vlm4vla.core.assets import locate, sha256
 from vlm4vla.core.comparability import STAND_IN
-from vlm4vla.core.errors import MissingDependency
 from vlm4vla.core.options import read
 from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
-from vlm4vla.core.specs import (
-    ActionSpec,
-    CameraSpec,
-    Gripper,
-    ObservationSpec,
-    SimulatorSpec,
-)
-from vlm4vla.simulators.grinningface.options import GrinningFaceOptions
-from vlm4vla.simulators.grinningface.words import (
-    CAMERA,
-    CAMERA_SIZE,
-    MAX_STEPS,
-    MEASURES,
-    PAPER_PROPRIO,
-    PRIVILEGED,
-    PROPRIO,
-    STAGES,
-)
+from vlm4vla.core.specs import ActionSpec, CameraSpec, Gripper, ObservationSpec, SimulatorSpec
+from vlm4vla.simulators.grinningface import words
+from vlm4vla.simulators.grinningface.words import GrinningFaceOptions
+from vlm4vla.simulators.machine import installed
 
 
 class GrinningFace(SimulatorPlugin):
@@ -42,6 +26,7 @@ class GrinningFace(SimulatorPlugin):
     def describe(self, options: Options) -> SimulatorSpec:
         """ManiSkill3's `pd_ee_target_delta_pose`: 20 Hz, deltas on the commanded target."""
         chosen = read(GrinningFaceOptions, options, self.name)
+        size = words.CAMERA_SIZE
         return SimulatorSpec(
             simulator=self.name,
             action=ActionSpec(
@@ -55,13 +40,13 @@ class GrinningFace(SimulatorPlugin):
                 control_hz=20.0,
             ),
             observation=ObservationSpec(
-                cameras=(CameraSpec(CAMERA, CAMERA_SIZE, CAMERA_SIZE, role="third_person"),),
-                proprio=PAPER_PROPRIO if chosen.proprio == "paper" else PROPRIO,
-                privileged=PRIVILEGED,
+                cameras=(CameraSpec(words.CAMERA, size, size, role="third_person"),),
+                proprio=words.PAPER_PROPRIO if chosen.proprio == "paper" else words.PROPRIO,
+                privileged=words.PRIVILEGED,
             ),
-            max_steps=MAX_STEPS,
-            stages=STAGES,
-            measures=MEASURES,
+            max_steps=words.MAX_STEPS,
+            stages=words.STAGES,
+            measures=words.MEASURES,
         )
 
     def preflight(self, options: Options, rendering: bool) -> Mapping[str, str]:
@@ -69,8 +54,8 @@ class GrinningFace(SimulatorPlugin):
         chosen = read(GrinningFaceOptions, options, self.name)
         facts = {
             "simulator": self.name,
-            "sapien": _installed("sapien"),
-            "mani_skill": _installed("mani-skill"),
+            "sapien": _package("sapien"),
+            "mani_skill": _package("mani-skill"),
             "physics": "physx cpu",
             **{f"option.{name}": value for name, value in vars(chosen).items() if name != "art"},
         }
@@ -78,8 +63,6 @@ class GrinningFace(SimulatorPlugin):
 
         facts["robot"] = f"{chosen.robot} urdf sha256 {sha256(urdf(ROBOTS[chosen.robot]))[:12]}"
         if chosen.labels == "paligemma":
-            from vlm4vla.core.assets import locate
-
             labels = locate("grinningface", "paligemma_labels") / "meta_relabel_dedup_all.json"
             facts["labels"] = f"paligemma sha256 {sha256(labels)[:12]}"
         if chosen.robot != GrinningFaceOptions.robot:
@@ -91,7 +74,7 @@ class GrinningFace(SimulatorPlugin):
             if chosen.art != GrinningFaceOptions.art:
                 facts[f"{STAND_IN}.art"] = "a folder of pictures for Noto Color Emoji"
             facts["shader"] = "default"
-            facts["renderer"] = renderer.require().device
+            facts["renderer"] = renderer.require()
         return facts
 
     def create(self, options: Options) -> Simulator:
@@ -102,9 +85,10 @@ class GrinningFace(SimulatorPlugin):
 
     def open_renderer(self) -> str:
         """SAPIEN's renderer, as for the policy's camera."""
+        _package("sapien")
         from vlm4vla.simulators.grinningface import renderer
 
-        return renderer.require().device
+        return renderer.require()
 
     def experts(self) -> Mapping[str, str]:
         """The scripted policy and its blind twin."""
@@ -112,11 +96,5 @@ class GrinningFace(SimulatorPlugin):
         return {"expert": f"{module}:Expert", "expert-blind": f"{module}:BlindExpert"}
 
 
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError as error:
-        raise MissingDependency(
-            f"The GrinningFace task needs {package}, which is not installed.",
-            'pip install "vlm4vla[emoji]"',
-        ) from error
+def _package(name: str) -> str:
+    return installed(name, "The GrinningFace task", "emoji")

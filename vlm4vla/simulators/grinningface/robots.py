@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from vlm4vla.core.assets import locate
-from vlm4vla.core.errors import MissingAsset, MissingDependency
+from vlm4vla.core.errors import MissingAsset
+from vlm4vla.core.files import packaged
 from vlm4vla.core.specs import Vector3
+from vlm4vla.simulators.machine import installed
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,9 @@ def urdf(robot: Robot) -> Path:
 
 
 def maniskill_file(path: str) -> Path:
-    """A file of the installed mani-skill package, found without importing it."""
-    spec = find_spec("mani_skill")
-    if spec is None or spec.origin is None:
-        raise MissingDependency(
-            "The GrinningFace task needs mani-skill, which is not installed.",
-            'pip install "vlm4vla[emoji]"',
-        )
-    file = Path(spec.origin).parent / path
-    if not file.is_file():
+    """A file of the installed mani-skill package; MissingDependency or MissingAsset without it."""
+    if (file := packaged("mani_skill", path)) is None:
+        installed("mani-skill", "The GrinningFace task", "emoji")
         raise MissingAsset(
             f"The installed mani-skill lacks {path}.",
             'pip install --force-reinstall "vlm4vla[emoji]"',

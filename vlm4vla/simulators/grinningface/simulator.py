@@ -12,10 +12,9 @@ from vlm4vla.core.errors import ResetNeeded
 from vlm4vla.core.simulator import Floats, Observation, Progress
 from vlm4vla.core.specs import ObservationRequest
 from vlm4vla.simulators.grinningface.judge import Judge
-from vlm4vla.simulators.grinningface.options import GrinningFaceOptions
 from vlm4vla.simulators.grinningface.robots import ROBOTS, urdf
 from vlm4vla.simulators.grinningface.view import View
-from vlm4vla.simulators.grinningface.words import CAMERA_SIZE
+from vlm4vla.simulators.grinningface.words import CAMERA_SIZE, GrinningFaceOptions
 from vlm4vla.simulators.grinningface.world import CardTable
 
 PAPER_WIDTH = 0.08

@@ -22,19 +22,14 @@ import sapien
 from vlm4vla.core.errors import RendererUnavailable
 from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.simulators.grinningface import art
+from vlm4vla.simulators.grinningface.judge import CARD, CUBE
 from vlm4vla.simulators.grinningface.renderer import FIX
 from vlm4vla.simulators.grinningface.robots import maniskill_file
-from vlm4vla.simulators.grinningface.state import CARD, CUBE
+from vlm4vla.simulators.grinningface.words import EYE, FOV, LOOK_AT
 from vlm4vla.simulators.grinningface.world import FLOOR, WALLS
 
-EYE, LOOK_AT, FOV = (-0.15, 0.49, 0.564), (0.15, 0.65, 0.0), 1.2
-"""Upstream's render camera, metres and radians: 'matches the Bridge view'."""
 CUBE_COLOUR = (0.1, 0.1, 0.5, 1.0)
 WALL_COLOURS = ((214 / 256, 183 / 256, 146 / 256, 1.0), (98 / 256, 117 / 256, 188 / 256, 1.0))
-CARDS = 3
-
-Poses = tuple[list[sapien.Pose], sapien.Pose, list[sapien.Pose]]
-"""Of the robot's links in the URDF's order, of the cube, of the cards."""
 
 
 class View:
@@ -69,11 +64,12 @@ class View:
             material.base_color_texture = _texture(code, self._pictures)
             self._cards.append(_add(self._scene, _box(CARD, material)))
 
-    def picture(self, poses: Poses, height: int, width: int) -> Frames:
-        """What the camera sees, (height, width, 3) uint8 RGB, row 0 at the top."""
-        links, cube, cards = poses
-        movable = [*self._links, self._cube, *self._cards]
-        for entity, pose in zip(movable, [*links, cube, *cards], strict=True):
+    def picture(self, poses: Sequence[sapien.Pose], height: int, width: int) -> Frames:
+        """What the camera sees, (height, width, 3) uint8 RGB, row 0 at the top.
+
+        Poses are those of the robot's links in the URDF's order, of the cube, of the cards.
+        """
+        for entity, pose in zip([*self._links, self._cube, *self._cards], poses, strict=True):
             if entity is not None:
                 entity.set_pose(pose)
         camera = self._camera(height, width)

@@ -15,8 +15,8 @@ from sapien import physx
 
 from vlm4vla.core.simulator import Floats
 from vlm4vla.simulators.grinningface.control import Controller
+from vlm4vla.simulators.grinningface.judge import CARD, CUBE, State
 from vlm4vla.simulators.grinningface.robots import Robot
-from vlm4vla.simulators.grinningface.state import CARD, CUBE, State
 
 CONTROL_HZ, SUBSTEPS = 20, 5
 TIMESTEP = 1 / (CONTROL_HZ * SUBSTEPS)
@@ -76,13 +76,9 @@ class CardTable:
             supported=len(pushes) > len(ours),
         )
 
-    def poses(self) -> tuple[list[sapien.Pose], sapien.Pose, list[sapien.Pose]]:
-        """Poses of the robot's links, the cube and the cards: what a picture needs."""
-        return (
-            [link.entity_pose for link in self._links],
-            self._cube.entity_pose,
-            [card.entity_pose for card in self._cards],
-        )
+    def poses(self) -> list[sapien.Pose]:
+        """Of the robot's links, the cube and the cards, in that order: what a picture needs."""
+        return [body.entity_pose for body in (*self._links, self._cube, *self._cards)]
 
     def _place_robot(self, arm_noise: Sequence[float]) -> None:
         arm = dict(zip(self._robot.arm, np.add(self._robot.rest, arm_noise), strict=True))

