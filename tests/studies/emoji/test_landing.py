@@ -28,12 +28,10 @@ def _episode(steps, closes, opens, move):
 
 @pytest.mark.grinningface
 def test_the_place_is_where_the_gripper_opened_not_where_the_hand_went_then():
-    from vlm4vla.studies.emoji.projection import project
-
     kept = torch.ones(1, 20, dtype=torch.bool)
     found = landing.landings(_convention(), _episode(20, 5, 12, (0.2, -0.1, 0.0)), kept, 448)
     x, y = np.array(landing.REST) + 12 * 0.1 * np.array([0.2, -0.1])
-    assert np.allclose(found.numpy(), project(np.array([[x, y, 0.0]]), 448), atol=1e-3)
+    assert np.allclose(found.numpy(), landing.project(np.array([[x, y, 0.0]]), 448), atol=1e-3)
     smaller = landing.landings(_convention(), _episode(20, 5, 12, (0.2, -0.1, 0.0)), kept, 224)
     assert torch.allclose(found, 2 * smaller, atol=1e-3)
 

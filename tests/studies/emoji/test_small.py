@@ -22,10 +22,10 @@ from vlm4vla.models import checkpoint
 from vlm4vla.models.config import Setup
 from vlm4vla.studies.emoji import landing, memory, small
 from vlm4vla.studies.emoji.alignment import FACTS
+from vlm4vla.studies.emoji.landing import project
 from vlm4vla.studies.emoji.network.backbone import MobileNetMiniLM
 from vlm4vla.studies.emoji.network.mobilenet import Trunk
 from vlm4vla.studies.emoji.network.text import SentenceEncoder
-from vlm4vla.studies.emoji.projection import project
 from vlm4vla.suites.grinningface import episodes
 
 STEPS = 4

@@ -26,11 +26,11 @@ from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.core.specs import CameraRequest, ObservationRequest
 from vlm4vla.models.config import Setup
 from vlm4vla.simulators.registry import plugin
+from vlm4vla.studies.emoji.landing import project
 from vlm4vla.studies.emoji.network.backbone import WEIGHTS, MobileNetMiniLM
 from vlm4vla.studies.emoji.network.fusion import SHARED, Alignment
 from vlm4vla.studies.emoji.network.mobilenet import MobileNetV2, Trunk, load_imagenet
 from vlm4vla.studies.emoji.network.text import SentenceEncoder, minilm_folder
-from vlm4vla.studies.emoji.projection import project
 from vlm4vla.studies.emoji.vocabulary import vocabulary
 from vlm4vla.suites.emojis import Emoji
 from vlm4vla.suites.grinningface import INSTRUCTIONS, episodes

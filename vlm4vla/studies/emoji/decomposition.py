@@ -7,7 +7,7 @@ trained on (Val), beside those it did (ID, Train); a policy that cannot read is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from vlm4vla.stats.binomial import posterior
 from vlm4vla.stats.intervals import Estimate
 from vlm4vla.stats.product import decompose, product_draws
 from vlm4vla.store import Store, Where
-from vlm4vla.store.published import PublishedRow, published
+from vlm4vla.store.published import published
 from vlm4vla.studies.emoji.premise import CHANCE, SPLITS
 
 if TYPE_CHECKING:
@@ -34,13 +34,24 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class SplitScore:
-    """One policy on one split. Rates are fractions of 1."""
+class Evaluated:
+    """Whose results they are."""
 
     origin: str
     """`ours` or `paper`."""
     policy: str
     variant: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """All of it."""
+        return self.origin, self.policy, self.variant
+
+
+@dataclass(frozen=True)
+class SplitScore(Evaluated):
+    """One policy on one split. Rates are fractions of 1."""
+
     split: str
     n: int
     """Episodes that count."""
@@ -59,23 +70,15 @@ class SplitScore:
 
 
 @dataclass(frozen=True)
-class Gap:
+class Gap(Evaluated):
     """What one policy loses from one split to another: the first less the second."""
 
-    origin: str
-    policy: str
-    variant: str
     first: str
     second: str
     recognition: Estimate | None
     overall: Estimate
     p_loses: float | None
     """Posterior probability that recognition is worse on the second."""
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Whose it is."""
-        return self.origin, self.policy, self.variant
 
 
 @dataclass(frozen=True)
@@ -124,122 +127,82 @@ def of_store(
     scores: list[SplitScore] = []
     warnings: tuple[str, ...] = ()
     runs = store.runs() if store is not None else []
-    if store is not None and (
-        suites := sorted({r.suite for r in runs if r.suite.startswith(FAMILY)})
-    ):
+    suites = sorted({run.suite for run in runs if run.suite.startswith(FAMILY)})
+    if store is not None and suites:
         found = board(store, suites, policies)
         warnings = tuple(n.text for n in found.notices if n.kind != "unpaired")
-        for suite in found.suites:
-            for rows in found.of_suite(suite):
-                if (one := _of_run(rows, generator)) is not None:
-                    scores.append(one)
+        of_runs = (rows for suite in found.suites for rows in found.of_suite(suite))
+        scores = [one for rows in of_runs if (one := _of_run(rows, generator)) is not None]
     if printed:
-        scores += _of_paper(published(), generator)
+        scores += _of_paper(generator)
     if not scores:
         raise NothingToShow(
             "The store holds no finished episode of the emoji task.",
             "bench run --policy expert --suite grinningface_val, or add --published",
         )
-    scores.sort(key=lambda s: (s.origin, s.policy, s.variant, SPLITS.index(s.split)))
+    scores.sort(key=lambda one: (*one.key, SPLITS.index(one.split)))
     return Decomposed(tuple(scores), tuple(_gaps(scores, generator)), warnings)
 
 
 def _of_run(rows: Sequence[Row], generator: np.random.Generator) -> SplitScore | None:
     named = {row.metric: row for row in rows if row.task == ALL}
-    execution, recognition = named.get("execution"), named.get("recognition")
+    run, recognition = named.get("execution"), named.get("recognition")
     split = rows[0].suite.removeprefix(FAMILY)
-    if execution is None or recognition is None or not execution.n or split not in SPLITS:
+    if run is None or recognition is None or not run.n or split not in SPLITS:
         return None
-    chance = recognition.chance or CHANCE
-    variant = " ".join(part for part in (execution.policy_options, execution.options) if part)
-    return _score(
-        "ours", execution.policy, variant, split, execution.n, execution.k or 0,
-        recognition.k or 0, generator, chance, execution.errors, execution.marks,
-        execution.comparability, execution.run,
+    executed, recognised = run.k or 0, recognition.k or 0
+    parts = decompose(executed, recognised, run.n, generator, recognition.chance or CHANCE)
+    variant = " ".join(part for part in (run.policy_options, run.options) if part)
+    return SplitScore(
+        "ours", run.policy, variant, split, run.n, executed, recognised, parts.execution,
+        parts.recognition, parts.overall, parts.p_chance, run.errors, run.marks,
+        run.comparability, run.run,
     )  # fmt: skip
 
 
-def _of_paper(
-    table: Sequence[PublishedRow], generator: np.random.Generator
-) -> list[SplitScore]:  # fmt: skip
-    found = []
-    rows = [row for row in table if row.suite.startswith(FAMILY) and "mean" in row.variant]
+def _of_paper(generator: np.random.Generator) -> list[SplitScore]:
+    scores = []
+    rows = [r for r in published() if r.suite.startswith(FAMILY) and "mean" in r.variant]
     for suite in dict.fromkeys(row.suite for row in rows):
-        parts: Mapping[str, PublishedRow] = {r.metric: r for r in rows if r.suite == suite}
-        n = parts["execution"].n or 0
-        executed = round(n * (parts["execution"].value or 0.0))
-        recognised = round(executed * (parts["recognition"].value or 0.0))
-        found.append(
-            _score(
-                "paper", parts["execution"].model, "5 evaluation seeds of one checkpoint",
-                suite.removeprefix(FAMILY), n, executed, recognised, generator, CHANCE, 0,
-                (BEST.name,), "", f"GrinningFace {parts['execution'].table}",
+        printed = {row.metric: row for row in rows if row.suite == suite}
+        row = printed["execution"]
+        n = row.n or 0
+        executed = round(n * (row.value or 0.0))
+        recognised = round(executed * (printed["recognition"].value or 0.0))
+        parts = decompose(executed, recognised, n, generator, CHANCE)
+        scores.append(
+            SplitScore(
+                "paper", row.model, "5 evaluation seeds of one checkpoint",
+                suite.removeprefix(FAMILY), n, executed, recognised, parts.execution,
+                parts.recognition, parts.overall, parts.p_chance, 0, (BEST.name,), "",
+                f"GrinningFace {row.table}",
             )
         )  # fmt: skip
-    return found
+    return scores
 
 
-def _score(
-    origin: str,
-    policy: str,
-    variant: str,
-    split: str,
-    n: int,
-    executed: int,
-    recognised: int,
-    generator: np.random.Generator,
-    chance: float,
-    errors: int,
-    marks: tuple[str, ...],
-    comparability: str,
-    source: str,
-) -> SplitScore:
-    parts = decompose(executed, recognised, n, generator, chance)
-    return SplitScore(
-        origin, policy, variant, split, n, executed, recognised, parts.execution,
-        parts.recognition, parts.overall, parts.p_chance, errors, marks, comparability, source,
-    )  # fmt: skip
-
-
-def _gaps(scores: Sequence[SplitScore], generator: np.random.Generator) -> list[Gap]:
-    found = []
-    groups: dict[tuple[str, ...], dict[str, SplitScore]] = {}
+def _gaps(scores: Sequence[SplitScore], generator: np.random.Generator) -> Iterator[Gap]:
+    comparable: dict[tuple[str, ...], dict[str, SplitScore]] = {}
     for one in scores:
         if not {INCOMPLETE.name, DECIDED.name} & set(one.marks):
-            key = (one.origin, one.policy, one.variant, one.comparability)
-            groups.setdefault(key, {})[one.split] = one
-    for (origin, policy, variant, _), splits in groups.items():
+            comparable.setdefault((*one.key, one.comparability), {})[one.split] = one
+    for splits in comparable.values():
         for first, second in (("id", "val"), ("train", "val")):
             if first in splits and second in splits:
-                a, b = splits[first], splits[second]
-                found.append(_gap(origin, policy, variant, a, b, generator))
-    return found
+                yield _gap(splits[first], splits[second], generator)
 
 
-def _gap(
-    origin: str,
-    policy: str,
-    variant: str,
-    a: SplitScore,
-    b: SplitScore,
-    generator: np.random.Generator,
-) -> Gap:
-    whole = product_draws(a.executed, a.recognised, a.n, generator) - product_draws(
-        b.executed, b.recognised, b.n, generator
-    )
+def _gap(a: SplitScore, b: SplitScore, generator: np.random.Generator) -> Gap:
+    whole = [product_draws(one.executed, one.recognised, one.n, generator) for one in (a, b)]
+    overall = _difference(a.overall, b.overall, whole[0] - whole[1])
     recognition, loses = None, None
     if a.recognition is not None and b.recognition is not None:
-        read = posterior(a.recognised, a.executed, generator) - posterior(
-            b.recognised, b.executed, generator
-        )
-        recognition = _between(a.recognition.value - b.recognition.value, read)
-        loses = float(np.mean(read > 0))
-    return Gap(
-        origin, policy, variant, a.split, b.split, recognition,
-        _between(a.overall.value - b.overall.value, whole), loses,
-    )  # fmt: skip
+        read = [posterior(one.recognised, one.executed, generator) for one in (a, b)]
+        recognition = _difference(a.recognition, b.recognition, read[0] - read[1])
+        loses = float(np.mean(read[0] > read[1]))
+    return Gap(*a.key, a.split, b.split, recognition, overall, loses)
 
 
-def _between(value: float, draws: np.ndarray) -> Estimate:
+def _difference(first: Estimate, second: Estimate, draws: np.ndarray) -> Estimate:
     low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(value, float(low), float(high))
+    return Estimate(first.value - second.value, float(low), float(high))

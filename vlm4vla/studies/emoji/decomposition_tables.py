@@ -47,7 +47,7 @@ def _drawings(found: Decomposed) -> Iterator[tuple[str, Axes]]:
 
     policies: dict[tuple[str, str, str], list[SplitScore]] = {}
     for one in found.splits:
-        policies.setdefault((one.origin, one.policy, one.variant), []).append(one)
+        policies.setdefault(one.key, []).append(one)
     for (_, policy, variant), scores in policies.items():
         told = signs({mark for one in scores for mark in one.marks})
         yield f"{policy}{told} {variant}".strip(), decomposition(tuple(scores))
@@ -94,7 +94,7 @@ def _gaps(found: Decomposed) -> ResultTable:
     )
     marked: dict[tuple[str, str, str], set[str]] = {}
     for score in found.splits:
-        marked.setdefault((score.origin, score.policy, score.variant), set()).update(score.marks)
+        marked.setdefault(score.key, set()).update(score.marks)
     body = tuple(
         _gap(one, tuple(name for name in MARKS if name in marked[one.key])) for one in found.gaps
     )

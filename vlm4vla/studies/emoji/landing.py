@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from vlm4vla.core.errors import BadInput
+from vlm4vla.core.simulator import Floats
 from vlm4vla.core.specs import ActionSpec
 from vlm4vla.demonstrations.samples import Demonstrations
+from vlm4vla.simulators.grinningface.words import EYE, FOV, LOOK_AT
 from vlm4vla.studies.emoji.path import closed, hand_path
-from vlm4vla.studies.emoji.projection import project
 
 ROBOT = "panda"
 """The robot whose rest is known."""
@@ -75,6 +76,25 @@ def landings(action: ActionSpec, actions: Tensor, mask: Tensor, side: int) -> Te
     moved = hand_path(action, actions)[torch.arange(len(actions)), last, :2].numpy()
     on_table = np.concatenate([moved + np.array(REST), np.zeros((len(moved), 1))], 1)
     return torch.from_numpy(project(on_table, side)).float()
+
+
+def project(points: Floats, side: int) -> Floats:
+    """Where points (N, 3) of the world are in the task's picture, (N, 2) pixels, column first.
+
+    Args:
+        points: metres.
+        side: of the picture, pixels.
+    """
+    forward = np.subtract(LOOK_AT, EYE) / np.linalg.norm(np.subtract(LOOK_AT, EYE))
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    down = np.cross(forward, right)
+    away = points - EYE
+    focal = side / 2 / np.tan(FOV / 2)
+    seen: Floats = side / 2 + focal * np.stack([away @ right, away @ down], 1) / (
+        away @ forward
+    ).reshape(-1, 1)
+    return seen
 
 
 def wanted_maps(places: Tensor, centres: Tensor, side: int) -> Tensor:

@@ -1,7 +1,8 @@
 """Where the hand is after each action of a chunk: what errors that repeat add up to.
 
-Deltas that are each a little off, the same way, end in a missed cube. These terms judge a chunk by
-the path that it describes.
+Deltas that are each a little off, the same way, end in a missed cube. So a chunk is judged by the
+path that it describes: in the loss, and in numbers that say more than a loss does, whether the hand
+would grasp and at which card it would arrive. No simulator is asked.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from vlm4vla.models.contracts import ARM, Conventions
 
 PATH_UNIT = 0.02
 """Metres that count as 1 in the loss of the path."""
+ROW = 1
+"""The axis of the base frame along which the emoji task lays its three cards: y."""
+SAME_CARD = 0.10
+"""Metres along the row: half the distance between two cards' centres."""
 _GRASP = 3
 """Steps with a closed gripper that still count as reaching."""
 
@@ -64,3 +69,32 @@ def path_error(conventions: Conventions, error: Tensor, kept: Tensor) -> Tensor:
     ]
     scale = torch.tensor(metres, device=error.device)
     return (error[..., :3] * scale * kept[..., None]).cumsum(1)
+
+
+def hand_errors(
+    action: ActionSpec, predicted: Tensor, shown: Tensor, mask: Tensor
+) -> dict[str, float]:
+    """Compare where two chunks of actions lead the hand.
+
+    Args:
+        action: the convention of the actions.
+        predicted: (N, chunk, 7), actions as the policy would send them.
+        shown: (N, chunk, 7), the demonstrations'.
+        mask: (N, chunk) bool, False behind the demonstrations' end.
+
+    Returns:
+        `card`: the share whose hand is within `SAME_CARD` of the demonstrated one along the row,
+        when the demonstration ends. `grasp_x_mm`, `grasp_y_mm`: mean distances when the
+        demonstrated gripper first closes; nan where none does, or all are closed at the start.
+    """
+    off = (hand_path(action, predicted) - hand_path(action, shown)).abs()
+    each = torch.arange(len(off))
+    end = torch.where(mask, torch.arange(off.shape[1]), 0).amax(1)
+    gripped = closed(action, shown) & mask
+    grasps = gripped.any(1) & ~gripped[:, 0]
+    at_grasp = 1000 * off[each, gripped.int().argmax(1)][grasps]
+    return {
+        "card": float((off[each, end, ROW] < SAME_CARD).float().mean()),
+        "grasp_x_mm": float(at_grasp[:, 0].mean()),
+        "grasp_y_mm": float(at_grasp[:, 1].mean()),
+    }

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from vlm4vla.core.specs import ActionSpec, Gripper
-from vlm4vla.studies.emoji.hand_error import hand_errors
-from vlm4vla.studies.emoji.path import closed, hand_path, reach_steps
+from vlm4vla.studies.emoji.path import closed, hand_errors, hand_path, reach_steps
 
 SPEC = ActionSpec("delta", "target", "base", (0.1, 0.2, 0.3), "euler_XYZ", (1.0,) * 3,
                   Gripper(1.0, -1.0, False))  # fmt: skip
