@@ -120,7 +120,7 @@ def test_simulator_hosts_can_read_them_with_the_standard_library_alone(tmp_path)
 
     code = (
         "import sys\n"
-        "from vlm4vla.simulators.toy.options import ToyOptions\n"
+        "from vlm4vla.simulators.toy.world import ToyOptions\n"
         "from vlm4vla.core.options import read\n"
         "assert read(ToyOptions, {'step_ms': 3}, 'toy').step_ms == 3.0\n"
         "foreign = {'pydantic', 'typer', 'yaml', 'pandas'} & set(sys.modules)\n"

@@ -88,12 +88,11 @@ class SuiteEnv(gymnasium.Env[Observed, Floats]):
         self.suite = suite
         self.render_mode = render_mode
         self.simulator_spec: SimulatorSpec = plugin.describe(suite.options)
-        self.request = _request(self.simulator_spec, cameras)
+        self.request, self.observation_space = _observed(self.simulator_spec, cameras)
         rendering = bool(self.request.cameras) or render_mode is not None
         registry.preflight(plugin, suite.options, rendering)
         action = self.simulator_spec.action
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": action.control_hz or 10}
-        self.observation_space = _observation_space(self.simulator_spec, self.request)
         low, high = (np.broadcast_to(x, action.size) for x in (action.low, action.high))
         self.action_space = spaces.Box(low, high, (action.size,), np.float64)
         self._simulator: Simulator = plugin.create(suite.options)
@@ -175,28 +174,23 @@ class SuiteEnv(gymnasium.Env[Observed, Floats]):
         }
 
 
-def _request(
+def _observed(
     spec: SimulatorSpec, cameras: Sequence[str | CameraRequest] | None
-) -> ObservationRequest:
-    offered = [camera.name for camera in spec.observation.cameras]
+) -> tuple[ObservationRequest, spaces.Space[Any]]:
+    """What is asked of the simulator for an observation, and the space of these."""
+    offered = {camera.name: camera for camera in spec.observation.cameras}
     wanted = [
         camera if isinstance(camera, CameraRequest) else CameraRequest(camera)
         for camera in (offered if cameras is None else cameras)
     ]
+    boxes: dict[str, spaces.Space[Any]] = {}
     for camera in wanted:
         if camera.name not in offered:
             raise UnknownName(f"camera in simulator '{spec.simulator}'", camera.name, offered)
-    return ObservationRequest(tuple(wanted), spec.observation.proprio)
-
-
-def _observation_space(spec: SimulatorSpec, request: ObservationRequest) -> spaces.Space[Any]:
-    boxes: dict[str, spaces.Space[Any]] = {}
-    for camera in request.cameras:
-        offered = spec.observation.camera(camera.name)
-        assert offered is not None
-        shape = (camera.height or offered.height, camera.width or offered.width, 3)
+        own = offered[camera.name]
+        shape = (camera.height or own.height, camera.width or own.width, 3)
         boxes[camera.name] = spaces.Box(0, 255, shape, np.uint8)
-    if request.proprio:
+    if spec.observation.proprio:
         size = (spec.observation.proprio_size,)
         boxes["proprio"] = spaces.Box(-np.inf, np.inf, size, np.float64)
-    return spaces.Dict(boxes)
+    return ObservationRequest(tuple(wanted), spec.observation.proprio), spaces.Dict(boxes)

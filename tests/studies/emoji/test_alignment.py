@@ -22,7 +22,6 @@ def _made_up(rng, emojis=120, channels=COLOURS + 12, width=80, cards=3):
         np.concatenate([features, beside]).astype(np.float32),
         np.concatenate([shown, np.full(200, -1)]),
         np.concatenate([np.arange(len(shown)), np.full(200, -1)]),
-        np.zeros((0, 3), np.int64),
     )
 
 
@@ -46,7 +45,7 @@ def test_what_is_held_out_of_a_fit_leaves_no_trace_in_it(monkeypatch):
     before = a.fit(patches, sentences, ~held)
     out = (patches.emojis >= 0) & (patches.emojis < 12)
     features = np.where(out[:, None], np.float32(7), patches.features)
-    others = a.Patches(features, patches.emojis, patches.cards, patches.scene_emojis)
+    others = a.Patches(features, patches.emojis, patches.cards)
     changed = np.where(held[:, None], a._unit(rng.normal(size=sentences.shape)), sentences)
     after = a.fit(others, changed.astype(np.float32), ~held)
     assert all(

@@ -6,14 +6,15 @@ lies beyond the reach of a gripper pointing down, the cube is set down on its ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from vlm4vla.core.policy import ActionChunk, Policy, Session
+from vlm4vla.core.policy import ActionChunk, Session
 from vlm4vla.core.simulator import Floats, Observation
-from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
+from vlm4vla.core.specs import PolicySpec, SimulatorSpec
+from vlm4vla.simulators.scripted import ScriptedPolicy
 
 HOVER = 0.08
 """Height of the tool centre above the table for travelling, metres."""
@@ -46,40 +47,27 @@ class Plan:
 class Phase:
     """One part of the motion."""
 
-    name: str
     goal: Floats
     """(3,) where the tool centre should be commanded to."""
     closed: bool
     over: bool
 
 
-class Expert(Policy):
+class Expert(ScriptedPolicy):
     """Picks the cube and puts it on the card that the instruction names."""
 
     @classmethod
     def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
-        """Reads simulator state, sees no image."""
-        return PolicySpec(
-            simulator.action,
-            ObservationRequest(privileged=True),
-            execution="first",
-            privileged=True,
-        )
-
-    def act(
-        self, observations: Sequence[Observation], sessions: Sequence[Session]
-    ) -> list[ActionChunk]:
-        """One action for each observation."""
-        return [
-            ActionChunk(self._action(observation.privileged, session)[None])
-            for observation, session in zip(observations, sessions, strict=True)
-        ]
+        """Asked at every step."""
+        return replace(super().describe(simulator, **options), execution="first")
 
     def choose(self, state: Privileged, session: Session) -> int:
         """The card to go to."""
         return int(state["target"][0])
 
-    def _action(self, state: Privileged, session: Session) -> Floats:
+    def next_part(self, observation: Observation, session: Session) -> ActionChunk:
+        """One action."""
+        state = observation.privileged
         if not isinstance(session.memory, Plan):
             session.memory = Plan(self.choose(state, session))
         plan = session.memory
@@ -91,7 +79,7 @@ class Expert(Policy):
         step = step * min(1.0, STRIDE / max(float(np.linalg.norm(step)), 1e-9))
         action[:3] = step / np.asarray(self.simulator.action.translation_scale)
         action[-1] = gripper.closed if closed else gripper.open
-        return action
+        return ActionChunk(action[None])
 
 
 class BlindExpert(Expert):
@@ -123,14 +111,14 @@ def _phases(plan: Plan, state: Privileged) -> tuple[Phase, ...]:
     place = state["grip"][:2] + _within_reach(card, base, float(state["reach"][0]))
     above, low = _at(cube, HOVER), _at(cube, GRASP)
     return (
-        Phase("go above the cube", above, False, _far(tcp, above) < 2 * ARRIVED),
-        Phase("down", low, False, _far(tcp, low) < ARRIVED),
-        Phase("close", here, True, plan.waited >= CLOSE_STEPS),
-        Phase("lift", _at(here, HOVER), True, tcp[2] > HOVER - 2 * ARRIVED),
-        Phase("carry", _at(place, HOVER), True, _far(tcp[:2], place) < ARRIVED),
-        Phase("down", _at(place, DROP), True, tcp[2] < DROP + ARRIVED),
-        Phase("open", here, False, plan.waited > OPEN_STEPS),
-        Phase("back off", _at(place, HOVER), False, False),
+        Phase(above, False, _far(tcp, above) < 2 * ARRIVED),  # go above the cube
+        Phase(low, False, _far(tcp, low) < ARRIVED),  # down
+        Phase(here, True, plan.waited >= CLOSE_STEPS),  # close
+        Phase(_at(here, HOVER), True, tcp[2] > HOVER - 2 * ARRIVED),  # lift
+        Phase(_at(place, HOVER), True, _far(tcp[:2], place) < ARRIVED),  # carry
+        Phase(_at(place, DROP), True, tcp[2] < DROP + ARRIVED),  # down
+        Phase(here, False, plan.waited > OPEN_STEPS),  # open
+        Phase(_at(place, HOVER), False, False),  # back off
     )
 
 

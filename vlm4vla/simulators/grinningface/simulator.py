@@ -14,7 +14,7 @@ from vlm4vla.core.specs import ObservationRequest
 from vlm4vla.simulators.grinningface.judge import Judge
 from vlm4vla.simulators.grinningface.robots import ROBOTS, urdf
 from vlm4vla.simulators.grinningface.view import View
-from vlm4vla.simulators.grinningface.words import CAMERA_SIZE, GrinningFaceOptions
+from vlm4vla.simulators.grinningface.words import CAMERA_SIZE, PRIVILEGED, GrinningFaceOptions
 from vlm4vla.simulators.grinningface.world import CardTable
 
 PAPER_WIDTH = 0.08
@@ -41,9 +41,9 @@ class GrinningFaceSimulator:
         self._world = CardTable(
             self._robot,
             self._urdf,
-            _floats(setup["cube_xy"]),
-            [_floats(xy) for xy in cast(list[JSON], setup["cards_xy"])],
-            _floats(setup["arm_noise"]),
+            np.array(setup["cube_xy"], np.float64),
+            np.array(setup["cards_xy"], np.float64),
+            np.array(setup["arm_noise"], np.float64),
         )
         self._judge = Judge(self._target)
         self._state = self._world.state()
@@ -67,15 +67,15 @@ class GrinningFaceSimulator:
         self._state = self._world.state()
         self._judge.watch(self._state)
         terminated = self._judge.executed
-        truncated = not terminated and self._step >= self._episode.max_steps
-        self._done = terminated or truncated
-        return Progress(
+        progress = Progress(
             success=self._judge.success,
             terminated=terminated,
-            truncated=truncated,
+            truncated=not terminated and self._step >= self._episode.max_steps,
             stages=self._judge.stages,
             measures=self._judge.measures,
         )
+        self._done = progress.done
+        return progress
 
     def observe(self, request: ObservationRequest) -> Observation:
         """Render and read what is asked for; the physics scene is not touched."""
@@ -116,21 +116,6 @@ class GrinningFaceSimulator:
         return np.concatenate([self._state.tcp[:3], euler, [width]])
 
     def _privileged(self) -> dict[str, Floats]:
-        state = self._state
-        return {
-            "cube": state.cube,
-            "cards": state.cards,
-            "target": np.array([self._target], np.float64),
-            "tcp": state.tcp,
-            "command": state.command,
-            "finger_distance": np.array([state.finger_distance]),
-            "grasped": np.array([float(state.grasped)]),
-            "touched": np.array([float(state.touched)]),
-            "base": np.array(self._robot.base, np.float64),
-            "reach": np.array([self._robot.reach]),
-            "grip": np.array(self._robot.grip, np.float64),
-        }
-
-
-def _floats(values: JSON) -> list[float]:
-    return [float(cast(float, value)) for value in cast(list[JSON], values)]
+        robot = {"base": self._robot.base, "reach": self._robot.reach, "grip": self._robot.grip}
+        known = {**vars(self._state), **robot, "target": self._target}
+        return {name: np.array(known[name], np.float64, ndmin=1) for name in PRIVILEGED}

@@ -31,9 +31,13 @@ WALLS = (((1.0, -0.05, 1.08035743), (0.5, 1.3, 2.0)), ((0.0, 1.75, 1.08035743), 
 class CardTable:
     """The scene of one episode."""
 
-    def __init__(self, robot: Robot, urdf: Path, cube_xy: Sequence[float],
-                 cards_xy: Sequence[Sequence[float]], arm_noise: Sequence[float]):  # fmt: skip
-        """Build the scene; `arm_noise` is added to the robot's rest pose, radians."""
+    def __init__(
+        self, robot: Robot, urdf: Path, cube_xy: Floats, cards_xy: Floats, arm_noise: Floats
+    ) -> None:
+        """Build the scene.
+
+        Cube (2,) and cards (3, 2) in metres; `arm_noise` in radians is added to the rest pose.
+        """
         _configure_physx()
         self._scene = sapien.Scene([physx.PhysxCpuSystem()])
         self._scene.timestep = TIMESTEP
@@ -80,7 +84,7 @@ class CardTable:
         """Of the robot's links, the cube and the cards, in that order: what a picture needs."""
         return [body.entity_pose for body in (*self._links, self._cube, *self._cards)]
 
-    def _place_robot(self, arm_noise: Sequence[float]) -> None:
+    def _place_robot(self, arm_noise: Floats) -> None:
         arm = dict(zip(self._robot.arm, np.add(self._robot.rest, arm_noise), strict=True))
         qpos = [arm.get(j.name, self._robot.finger_rest) for j in self.articulation.active_joints]
         self.articulation.set_qpos(np.asarray(qpos, np.float32))

@@ -14,7 +14,7 @@ from vlm4vla.core.specs import (
     opening,
     position,
 )
-from vlm4vla.simulators.toy.options import ToyOptions
+from vlm4vla.simulators.toy.world import FaultyWorld, ToyOptions
 
 
 class Toy(SimulatorPlugin):
@@ -50,8 +50,6 @@ class Toy(SimulatorPlugin):
 
     def create(self, options: Options) -> Simulator:
         """The world, faults armed."""
-        from vlm4vla.simulators.toy.world import FaultyWorld
-
         return FaultyWorld(read(ToyOptions, options, self.name))
 
     def experts(self) -> Mapping[str, str]:

@@ -1,25 +1,51 @@
-"""Physics, drawing and faults of the toy."""
+"""Physics, drawing and faults of the toy, and how it is set up."""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 
-from vlm4vla.core.episode import JSON, Episode
-from vlm4vla.core.errors import ResetNeeded, SimulatorFault
+from vlm4vla.core.episode import Episode
+from vlm4vla.core.errors import BadInput, ResetNeeded, SimulatorFault
+from vlm4vla.core.options import Bounds
 from vlm4vla.core.simulator import Floats, Frames, Observation, Progress
 from vlm4vla.core.specs import ObservationRequest
-from vlm4vla.simulators.toy.options import ToyOptions
 
 _STEP = 0.05  # metres per unit action
 _LOW, _HIGH = np.array([-0.5, -0.5, 0.0]), np.array([0.5, 0.5, 0.3])
 _REACH = 0.03  # a closing gripper this near the puck holds it
 _PAD = 0.06  # radius of the pad
 _TREMBLE = 0.002  # standard deviation of the motion noise, metres
+
+
+@dataclass(frozen=True)
+class ToyOptions:
+    """The world's faults and its pace."""
+
+    fault: Literal["none", "raise-once", "raise", "hang", "exit", "leak"] = "none"
+    fault_inits: str = ""
+    """The inits that fail, e.g. `3,7`."""
+    fault_memory: str = ""
+    """Folder in which `raise-once` remembers across processes."""
+    step_ms: Annotated[float, Bounds(0, 60_000)] = 0.0
+    """What one step pretends to cost."""
+
+    def __post_init__(self) -> None:
+        """Refuse inits that are no numbers, and a folder that is not there. Raises BadInput."""
+        inits = self.fault_inits
+        if inits and not all(part.strip().isdigit() for part in inits.split(",")):
+            raise BadInput(f"fault_inits '{inits}' is not a list of numbers like 3,7.")
+        if self.fault_memory and not Path(self.fault_memory).is_dir():
+            raise BadInput(
+                f"fault_memory '{self.fault_memory}' is not a folder.",
+                f"mkdir -p {self.fault_memory}",
+            )
 
 
 class World:
@@ -35,8 +61,8 @@ class World:
         self._episode = episode
         self._rng = np.random.default_rng(episode.key.entropy)
         self._tcp = np.array([0.0, 0.0, 0.2])
-        self._puck = np.array([*_floats(setup["puck"]), 0.0])
-        self._pad = np.array([*_floats(setup["pad"]), 0.0])
+        self._puck = np.append(np.array(setup["puck"], np.float64), 0.0)
+        self._pad = np.append(np.array(setup["pad"], np.float64), 0.0)
         self._opening, self._held, self._steps = 1.0, False, 0
         self._stages = dict.fromkeys(("reached", "grasped", "lifted", "placed"), False)
 
@@ -151,8 +177,3 @@ class FaultyWorld(World):
             os.kill(os.getpid(), signal.SIGKILL)
         if self._fault == "leak":
             self._hoard.append(bytearray(os.urandom(1024) * 65536))  # 64 MiB, really touched
-
-
-def _floats(value: JSON) -> list[float]:
-    assert isinstance(value, list | tuple)
-    return [float(str(v)) for v in value]

@@ -85,15 +85,27 @@ def align(
     model.eval()
     instructions = [INSTRUCTIONS["default"].format(label=entry.name) for entry in entries]
     sentences = _sentences(text, instructions)
-    patches = _patches(model, entries, views, seed, tell)
-    held_out, fitted = _worth(patches, sentences, entries, seed)
+    scenes = _triples(len(entries), views, seed)
+    patches = _patches(model, entries, scenes, seed, tell)
+    # What it is worth is measured on a tenth, left out of a fit made for this alone.
+    held = np.random.default_rng(seed).random(len(entries)) < 0.1
+    apart = fit(patches, sentences, ~held)
+    worth = [three_way(patches, apart, sentences, among, seed) for among in (held, ~held)]
+    report = AlignmentReport(entries, len(scenes), *worth)
     fit(patches, sentences).write(model.align)
     model.save(out)
     # The fusion is not part of the alignment: every training draws its own.
     state = model.plain_state()
     save_file({k: v for k, v in state.items() if not k.startswith("fusion.")}, out / WEIGHTS)
-    report = AlignmentReport(entries, len(patches.scene_emojis), held_out, fitted)
-    (out / FACTS).write_text(json.dumps(_facts(report, views, seed), indent=1) + "\n")
+    facts = {
+        "views": views,
+        "seed": seed,
+        "scenes": report.scenes,
+        "three_way_held_out": report.held_out,
+        "three_way_fitted": report.fitted,
+        "emojis": [{"code": emoji.code, "name": emoji.name} for emoji in entries],
+    }
+    (out / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
     return report
 
 
@@ -107,8 +119,6 @@ class Patches:
     """(N,) index into the vocabulary; -1 for a patch beside the cards."""
     cards: NDArray[np.int64]
     """(N,) number of the card, over all scenes; -1 beside them."""
-    scene_emojis: NDArray[np.int64]
-    """(scenes, 3)."""
 
 
 @dataclass(frozen=True)
@@ -200,18 +210,6 @@ def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return scaled
 
 
-def _worth(
-    patches: Patches, sentences: NDArray[np.float32], entries: Sequence[Emoji], seed: int
-) -> tuple[float, float]:
-    """Three-way accuracy on a tenth of the vocabulary, left out of a fit made for this alone."""
-    held = np.random.default_rng(seed).random(len(entries)) < 0.1
-    layer = fit(patches, sentences, ~held)
-    return (
-        three_way(patches, layer, sentences, held, seed),
-        three_way(patches, layer, sentences, ~held, seed),
-    )
-
-
 @torch.no_grad()
 def _sentences(text: SentenceEncoder, instructions: Sequence[str]) -> NDArray[np.float32]:
     parts = [
@@ -222,42 +220,39 @@ def _sentences(text: SentenceEncoder, instructions: Sequence[str]) -> NDArray[np
     return vectors
 
 
+@torch.no_grad()
 def _patches(
     model: MobileNetMiniLM,
     entries: Sequence[Emoji],
-    views: int,
+    order: Sequence[Sequence[int]],
     seed: int,
     tell: Callable[[int, int], None] | None,
 ) -> Patches:
-    """Render the vocabulary and read the patches."""
-    features, emojis, cards, layouts = [], [], [], []
+    """Render the vocabulary, three emojis a scene in that order, and read the patches."""
+    features: list[NDArray[np.float32]] = []
+    emojis: list[int] = []
+    cards: list[int] = []
     rng = np.random.default_rng((seed, 1))
-    order = _triples(len(entries), views, seed)
     for start in range(0, len(order), _BATCH):
         triples = order[start : start + _BATCH]
         scenes = list(_render([[entries[i] for i in triple] for triple in triples], seed, start))
-        found, places = _features(model, np.stack([frame for frame, _ in scenes]))
-        for row, (_, centres) in enumerate(scenes):
-            distance = np.linalg.norm(places[:, None] - centres, axis=-1)
-            for card in range(3):
-                near = distance[:, card] < ON_CARD
-                features.append(found[row, near])
-                emojis.append(np.full(near.sum(), triples[row][card]))
-                cards.append(np.full(near.sum(), 3 * (start + row) + card))
+        _, maps = model.features(torch.from_numpy(np.stack([frame for frame, _ in scenes])))
+        places = model.centres(maps, SIZE).flatten(0, 1).numpy()
+        for row, found in enumerate(maps.flatten(1, 2).numpy()):
+            distance = np.linalg.norm(places[:, None] - scenes[row][1], axis=-1)
             far = np.flatnonzero((distance > OFF_CARD).all(1))
-            drawn = rng.choice(far, BACKGROUND, replace=False)
-            features.append(found[row, drawn])
-            emojis.append(np.full(BACKGROUND, -1))
-            cards.append(np.full(BACKGROUND, -1))
-        layouts += triples
+            shown = [
+                *(np.flatnonzero(distance[:, card] < ON_CARD) for card in range(3)),
+                rng.choice(far, BACKGROUND, replace=False),
+            ]
+            numbers = range(3 * (start + row), 3 * (start + row) + 3)
+            for where, emoji, card in zip(shown, (*triples[row], -1), (*numbers, -1), strict=True):
+                features.append(found[where])
+                emojis += [emoji] * len(where)
+                cards += [card] * len(where)
         if tell is not None:
-            tell(len(layouts), len(order))
-    return Patches(
-        np.concatenate(features),
-        np.concatenate(emojis),
-        np.concatenate(cards),
-        np.array(layouts),
-    )
+            tell(start + len(triples), len(order))
+    return Patches(np.concatenate(features), np.array(emojis), np.array(cards))
 
 
 def _triples(count: int, views: int, seed: int) -> list[list[int]]:
@@ -293,21 +288,3 @@ def _render(
         )
         yield seen.image("view"), project(seen.privileged["cards"][:, :3], SIZE)
     world.close()
-
-
-@torch.no_grad()
-def _features(model: MobileNetMiniLM, frames: Frames) -> tuple[NDArray[np.float32], Floats]:
-    """Patch features (B, P, C) and the patches' centres in the frame, pixels (P, 2)."""
-    _, near = model.features(torch.from_numpy(frames))
-    return near.flatten(1, 2).numpy(), model.centres(near, SIZE).flatten(0, 1).numpy()
-
-
-def _facts(report: AlignmentReport, views: int, seed: int) -> dict[str, object]:
-    return {
-        "views": views,
-        "seed": seed,
-        "scenes": report.scenes,
-        "three_way_held_out": report.held_out,
-        "three_way_fitted": report.fitted,
-        "emojis": [{"code": emoji.code, "name": emoji.name} for emoji in report.emojis],
-    }

@@ -47,10 +47,6 @@ class Memory:
     """(N, h, w): where in the picture the cube is put down, a map that sums to 1. From scratch
     only: an aligned comparison is not told where to look."""
 
-    def __len__(self) -> int:
-        """Samples."""
-        return len(self.fine)
-
     def batch(self, chosen: NDArray[np.int64], mask: Tensor | None = None) -> Batch:
         """Some samples; `mask` (N, chunk) in place of their own."""
         index = torch.from_numpy(chosen)
@@ -79,7 +75,7 @@ def remember(model: VLA, samples: Chunks, scratch: bool) -> Memory:
     backbone.eval()
     camera = model.config.cameras[0].name
     meant: dict[str, Tensor] = {}
-    fine, patches, sentences, actions, masks = [], [], [], [], []
+    parts: list[tuple[Tensor, ...]] = []
     for start in range(0, len(samples), _PICTURES):
         some = [samples[i] for i in range(start, min(start + _PICTURES, len(samples)))]
         frames = torch.from_numpy(np.concatenate([sample.images[camera] for sample in some]))
@@ -87,19 +83,20 @@ def remember(model: VLA, samples: Chunks, scratch: bool) -> Memory:
         for text in {sample.instruction for sample in some} - set(meant):
             meant[text] = backbone.sentence(backbone.text.tokens([text]))[0]
         sentence = torch.stack([meant[sample.instruction] for sample in some])
-        fine.append(seen.half())
-        patches.append((near if scratch else backbone.align(near, sentence)).half())
-        sentences.append(sentence)
-        actions.append(torch.from_numpy(np.stack([sample.actions for sample in some])).float())
-        masks.append(torch.from_numpy(np.stack([sample.mask for sample in some])))
+        patches = near if scratch else backbone.align(near, sentence)
+        actions, mask = (
+            torch.from_numpy(np.stack([getattr(sample, name) for sample in some]))
+            for name in ("actions", "mask")
+        )
+        parts.append((seen.half(), patches.half(), sentence, actions.float(), mask))
+    fine, patches, sentences, actions, mask = map(torch.cat, zip(*parts, strict=True))
+    landed = None
     if scratch:
         backbone.align.middle.copy_(torch.stack([meant[text] for text in sorted(meant)]).mean(0))
-    wanted, mask, landed = torch.cat(actions), torch.cat(masks), None
-    if scratch:
         side = frames.shape[1]
-        places = landings(model.config.action, wanted, mask, side)
+        places = landings(model.config.action, actions, mask, side)
         landed = wanted_maps(places, backbone.centres(near, side), side)
-    return Memory(torch.cat(fine), torch.cat(patches), torch.cat(sentences), wanted, mask, landed)
+    return Memory(fine, patches, sentences, actions, mask, landed)
 
 
 @dataclass
@@ -183,12 +180,9 @@ def settle(backbone: MobileNetMiniLM, samples: Chunks, count: int = 96) -> None:
         norm.momentum = None  # the plain mean over all batches
     backbone.vision.train()
     for start in range(0, min(count, len(samples)), 32):
-        some = [samples[i] for i in range(start, min(start + 32, len(samples)))]
-        backbone.features(
-            torch.from_numpy(
-                np.concatenate([next(iter(sample.images.values())) for sample in some])
-            )
-        )
+        some = [samples[i].images for i in range(start, min(start + 32, len(samples)))]
+        frames = np.concatenate([next(iter(images.values())) for images in some])
+        backbone.features(torch.from_numpy(frames))
     for norm in norms:
         norm.momentum = 0.1
 

@@ -12,8 +12,10 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFont
 
 from vlm4vla.core.errors import MissingDependency
+from vlm4vla.simulators.grinningface import art
 from vlm4vla.suites.emojis import Emoji, emojis
 
 _JOINERS = frozenset({"200D", "FE0F", "20E3", "2640", "2642"})
@@ -51,13 +53,15 @@ def related(code: str, name: str) -> bool:
 @cache
 def vocabulary() -> tuple[Emoji, ...]:
     """What the alignment sees, in Unicode's order of code points."""
-    found = []
-    for code, name in _unicode():
-        points = [int(point, 16) for point in code.split("-")]
-        if any(point in _SKIN or point in _LETTERS for point in points) or related(code, name):
-            continue
-        found.append(Emoji(code, name, frozenset()))
-    return _drawn_otherwise(found)
+    left_out = {*_SKIN, *_LETTERS}
+    return _drawn_otherwise(
+        [
+            Emoji(code, name, frozenset())
+            for code, name in _unicode()
+            if left_out.isdisjoint(int(point, 16) for point in code.split("-"))
+            and not related(code, name)
+        ]
+    )
 
 
 def _unicode() -> Sequence[tuple[str, str]]:
@@ -97,14 +101,9 @@ def _drawn_otherwise(found: Sequence[Emoji]) -> tuple[Emoji, ...]:
 
 def _pictures(of: Sequence[Emoji]) -> NDArray[np.float64]:
     """Thumbnails (N, pixels), centred and of length 1: their products are correlations."""
-    from PIL import Image
-
-    from vlm4vla.simulators.grinningface import art
-
     faces = [Image.fromarray(art.face(emoji.code, "noto")) for emoji in of]
-    flat = np.stack(
-        [np.asarray(face.resize((_THUMB, _THUMB)), np.float64).ravel() for face in faces]
-    )
+    thumbs = [np.asarray(face.resize((_THUMB, _THUMB)), np.float64).ravel() for face in faces]
+    flat = np.stack(thumbs)
     flat -= flat.mean(1, keepdims=True)
     normed: NDArray[np.float64] = flat / np.linalg.norm(flat, axis=1, keepdims=True)
     return normed
@@ -112,10 +111,6 @@ def _pictures(of: Sequence[Emoji]) -> NDArray[np.float64]:
 
 def _one_glyph(code: str) -> bool:
     """Whether the font has a picture for the whole sequence, and not one for each part."""
-    from PIL import ImageFont
-
-    from vlm4vla.simulators.grinningface import art
-
     font = ImageFont.truetype(str(art.font_file()), art.STRIKE)
     box = font.getbbox("".join(chr(int(point, 16)) for point in code.split("-")))
     return 0 < box[2] - box[0] < 1.5 * art.STRIKE and not art.missing([code], "noto")

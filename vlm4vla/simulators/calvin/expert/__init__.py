@@ -5,17 +5,18 @@ The upper bound that proves the harness. Scene D only: its recipes are measured 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from vlm4vla.core.errors import SpecMismatch
-from vlm4vla.core.policy import ActionChunk, Policy, Session
+from vlm4vla.core.policy import ActionChunk, Session
 from vlm4vla.core.simulator import Floats, Observation
-from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
+from vlm4vla.core.specs import PolicySpec, SimulatorSpec
 from vlm4vla.simulators.calvin.expert import blocks, fixtures
 from vlm4vla.simulators.calvin.expert.motion import Skill, still
 from vlm4vla.simulators.calvin.expert.reach import SeenTable
 from vlm4vla.simulators.calvin.oracle import TASKS
+from vlm4vla.simulators.scripted import ScriptedPolicy
 
 SKILLS: Mapping[str, Callable[[SeenTable], Skill]] = {**fixtures.SKILLS, **blocks.SKILLS}
 """Subtask -> its script. A subtask without one ends the chain at once."""
@@ -32,25 +33,20 @@ class Script:
     """The step at which the chunk began."""
 
 
-class CalvinExpert(Policy):
+class CalvinExpert(ScriptedPolicy):
     """Solves one subtask after the other; gives the chain up where it knows no way."""
 
     @classmethod
     def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
-        """Reads simulator state, sees no image. Raises SpecMismatch for absolute control."""
+        """Raises SpecMismatch for absolute control."""
         if simulator.action.control != "delta":
             raise SpecMismatch(
                 "CALVIN's expert sends relative actions.", "Drop --set control=absolute."
             )
-        return PolicySpec(simulator.action, ObservationRequest(privileged=True), privileged=True)
+        return super().describe(simulator, **options)
 
-    def act(
-        self, observations: Sequence[Observation], sessions: Sequence[Session]
-    ) -> list[ActionChunk]:
-        """The next motion of each script, as long as it is."""
-        return [self._next(*asked) for asked in zip(observations, sessions, strict=True)]
-
-    def _next(self, observation: Observation, session: Session) -> ActionChunk:
+    def next_part(self, observation: Observation, session: Session) -> ActionChunk:
+        """The next motion of its script, as long as it is."""
         state = SeenTable.read(observation.privileged)
         script = session.memory
         try:

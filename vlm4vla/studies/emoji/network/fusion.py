@@ -73,16 +73,16 @@ class Alignment(nn.Module):
         return torch.stack([projection / length, projection], 1)
 
 
-class Places(nn.Module):
-    """Heat maps (B, K, h, w) to their centres of mass, (B, K, 2) in [-1, 1], column first."""
+def places(maps: Tensor) -> Tensor:
+    """Heat maps (B, K, h, w) to their centres of mass, (B, K, 2) in [-1, 1], column first.
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Softmax over all places, then the mean place."""
-        height, width = maps.shape[-2:]
-        mass = maps.float().flatten(2).softmax(-1).reshape(maps.shape)
-        rows = torch.linspace(-1, 1, height, device=maps.device)
-        columns = torch.linspace(-1, 1, width, device=maps.device)
-        return torch.stack([(mass.sum(2) * columns).sum(-1), (mass.sum(3) * rows).sum(-1)], -1)
+    Softmax over all places, then the mean place.
+    """
+    height, width = maps.shape[-2:]
+    mass = maps.float().flatten(2).softmax(-1).reshape(maps.shape)
+    rows = torch.linspace(-1, 1, height, device=maps.device)
+    columns = torch.linspace(-1, 1, width, device=maps.device)
+    return torch.stack([(mass.sum(2) * columns).sum(-1), (mass.sum(3) * rows).sum(-1)], -1)
 
 
 class Fusion(nn.Module):
@@ -91,15 +91,9 @@ class Fusion(nn.Module):
     def __init__(
         self, channels: int, hidden: int, seen: int, meant: int, layers: int, heads: int
     ) -> None:
-        """Sizes.
+        """Channels of the feature map; width of the transformer, its layers and attention heads.
 
-        Args:
-            channels: of the feature map.
-            hidden: width of the transformer.
-            seen: places found in the picture alone.
-            meant: places found with the instruction.
-            layers: of the transformer.
-            heads: of its attention.
+        `seen` places are found in the picture alone, `meant` with the instruction.
         """
         super().__init__()
         self.look = nn.Sequential(
@@ -114,7 +108,6 @@ class Fusion(nn.Module):
         self.match = nn.Conv2d(2, meant, 1, bias=False)
         nn.init.constant_(self.match.weight, 10.0)
         self.seen = seen
-        self.places = Places()
         count = seen + meant
         self.embed = nn.Parameter(torch.randn(count, 2, hidden) * 0.5)
         self.names = nn.Parameter(torch.randn(count, hidden) * 0.5)
@@ -143,7 +136,7 @@ class Fusion(nn.Module):
 
     def act(self, seen: Tensor, meant: Tensor, query: Tensor) -> Tensor:
         """From heat maps to (B, hidden) at the ActionQuery (hidden,)."""
-        places = torch.cat([self.places(seen), self.places(meant)], 1)
-        tokens = torch.einsum("bkc,kch->bkh", places, self.embed) + self.names
+        centres = torch.cat([places(seen), places(meant)], 1)
+        tokens = torch.einsum("bkc,kch->bkh", centres, self.embed) + self.names
         tokens = torch.cat([tokens, query.expand(len(tokens), 1, -1)], 1)
         return cast(Tensor, self.norm(self.transformer(tokens)[:, -1]))
