@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from vlm4vla.core.assets import locate
-from vlm4vla.simulators.calvin.cameras import picture
 from vlm4vla.simulators.calvin.oracle import solved_tasks
+from vlm4vla.simulators.calvin.renderer import picture
 from vlm4vla.simulators.calvin.scenes import scene
 from vlm4vla.simulators.calvin.world import PlayTable
 

@@ -15,8 +15,8 @@ from tests.simulators.calvin_hand import CLOSED, HOME, Hand, start, table
 from vlm4vla.core.assets import locate
 from vlm4vla.core.environment import load_environment
 from vlm4vla.core.errors import UnknownName
-from vlm4vla.simulators.calvin.cameras import picture
 from vlm4vla.simulators.calvin.oracle import solved_tasks
+from vlm4vla.simulators.calvin.renderer import picture
 from vlm4vla.simulators.calvin.robot import TRANSLATION, TURN
 from vlm4vla.simulators.calvin.scenes import SCENES, scene
 from vlm4vla.simulators.calvin.world import PlayTable

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm4vla.core.errors import BadInput
+from vlm4vla.core.simulator import Frames
 from vlm4vla.simulators.grinningface import art as pictures
 from vlm4vla.suites.emojis import labels
 from vlm4vla.suites.files import load_file
@@ -25,7 +26,6 @@ QUESTION = "What is the name of this emoji?"
 CARDS = 3
 CHANCE = 1 / CARDS
 
-Frames = NDArray[np.uint8]
 Reader = Callable[[Frames, str], NDArray[np.float64]]
 """Images (3, H, W, 3) and a label -> log likelihood of the label for each, (3,)."""
 
@@ -34,9 +34,6 @@ Reader = Callable[[Frames, str], NDArray[np.float64]]
 class Question:
     """Which of three cards is called `label`?"""
 
-    split: str
-    index: int
-    """Of the suite's episode with the same cards."""
     codes: tuple[str, ...]
     target: int
     label: str
@@ -84,7 +81,7 @@ def questions(split: str, count: int = 100, vocabulary: str = "official") -> lis
     for episode in episodes(suite.name, {**suite.episodes, "count": count}, {}):
         codes = tuple(map(str, episode.setup["emojis"]))  # type: ignore[arg-type]
         target = int(episode.setup["target"])  # type: ignore[arg-type]
-        found.append(Question(split, episode.key.init, codes, target, names[codes[target]]))
+        found.append(Question(codes, target, names[codes[target]]))
     return found
 
 

@@ -56,11 +56,9 @@ class SmallSettings:
     of the place, from scratch, counts from the first step: it trains the comparison, and what of
     the heat maps that comparison shares with the others."""
     gripper_weight: float = 0.1
-    """Of the gripper's cross-entropy beside the arm's Huber loss."""
     path_weight: float = 0.05
-    """Of the path: the sum of all translations so far, hence where the hand is."""
     place_weight: float = 0.02
-    """Of the place where the cube is put down, found by the words; from scratch only."""
+    """Of the losses beside the arm's, see `PathConfig`; of the place from scratch only."""
     decay: float = 5.0
     """Of the comparison's weights (decoupled: AdamW); from scratch only, else they are frozen."""
     held_out: float = 0.1
@@ -89,12 +87,7 @@ def train(settings: SmallSettings, tell: Callable[[TrainingLine], None]) -> None
     The same seed gives the same weights on the same machine with as many threads. Raises BadInput
     in one of its forms before it begins.
     """
-
-    def told(event: TrainingLine | str) -> None:
-        if not isinstance(event, str):
-            tell(event)
-
-    carry_out(plan_of(settings), told)
+    carry_out(plan_of(settings), lambda said: None if isinstance(said, str) else tell(said))
 
 
 def plan_of(settings: SmallSettings) -> TrainPlan:
