@@ -19,8 +19,8 @@ from vlm4vla.simulators.calvin.expert.motion import (
     Skill,
     above,
     go,
-    hold,
     let_go,
+    still,
 )
 from vlm4vla.simulators.calvin.expert.reach import (
     ACROSS,
@@ -66,7 +66,7 @@ def grasp(
     state = yield from above(state, grip.place, OPEN, yaw, pitch)
     z = state.blocks[colour].position[2] + GRASP
     state = yield from go(state, (*grip.place, z), OPEN, yaw, pitch)
-    return (yield from hold(CLOSED, 8))
+    return (yield still(CLOSED, 8))
 
 
 def pick(state: SeenTable, colour: str) -> Motion:
@@ -120,7 +120,7 @@ def drag(state: SeenTable, colour: str, direction: float) -> Motion:
     state = yield from go(state, (x, y, z + 0.004), CLOSED)
     state = yield from go(state, (end, y, z + 0.004), CLOSED, stride=0.01)
     state = yield from go(state, (end, y, z), CLOSED)
-    return (yield from hold(OPEN, 10))
+    return (yield still(OPEN, 10))
 
 
 def turn(state: SeenTable, colour: str, direction: float) -> Skill:
@@ -131,7 +131,7 @@ def turn(state: SeenTable, colour: str, direction: float) -> Skill:
         state = yield from go(state, (x, y, z + DROP), CLOSED)
         state = yield from go(state, (x, y, z + DROP), CLOSED, yaw + 1.3 * direction)
         # Let fall, so that nothing holds the block when it is done.
-        state = yield from hold(OPEN, 15)
+        state = yield still(OPEN, 15)
 
 
 def place_in_drawer(state: SeenTable) -> Skill:
@@ -169,7 +169,7 @@ def put(state: SeenTable, place: Floats, floor: float) -> Motion:
 
 def release(state: SeenTable) -> Motion:
     """Open, and up."""
-    state = yield from hold(OPEN, 10)
+    state = yield still(OPEN, 10)
     x, y, _, _, pitch, _ = state.target
     return (yield from go(state, (x, y, HIGH), OPEN, pitch=pitch))
 

@@ -68,12 +68,6 @@ def go(
     return state
 
 
-def hold(grip: float, steps: int) -> Motion:
-    """Stay where the target is."""
-    state = yield still(grip, steps)
-    return state
-
-
 def still(grip: float, steps: int) -> Floats:
     """Actions (steps, 7) that move nothing but the fingers."""
     return np.tile([0.0] * 6 + [grip], (steps, 1))
@@ -118,7 +112,7 @@ def let_go(state: SeenTable) -> Motion:
     if block is not None:
         if block.position[2] - block.reach(2) > TABLE_TOP + 0.012:
             state = yield from _set_down(state, block)
-        state = yield from hold(OPEN, 8)
+        state = yield still(OPEN, 8)
     return (yield from rise(state, state.gripper))
 
 
