@@ -56,8 +56,7 @@ def premise(
 ) -> None:
     """Run GrinningFace's premise test: three cards, which of them is meant?"""
     from vlm4vla.cli.screen import print_json
-    from vlm4vla.models.registry import entry
-    from vlm4vla.models.sources import require
+    from vlm4vla.models.registry import entry, require
     from vlm4vla.reports.tables.numbers import PERCENT, interval_text
     from vlm4vla.simulators.grinningface import art as pictures
     from vlm4vla.store import Store

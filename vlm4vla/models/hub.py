@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig, AutoTokenizer
 
 from vlm4vla.core.errors import MissingAsset
@@ -24,9 +26,13 @@ from vlm4vla.models.backbone import Backbone
 from vlm4vla.models.config import PARTS, Part, Setup
 from vlm4vla.models.manifest import CheckpointMismatch
 from vlm4vla.models.reading import Frames, Inputs, Reading
-from vlm4vla.models.sources import locate
+from vlm4vla.models.registry import locate
 
 _REMEMBERED = 4096  # instructions whose tokens are kept
+CLIP = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+"""Mean and standard deviation of the pixels that OpenAI's CLIP was trained on."""
+LLAMA = r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
+"""The linear layers of language models that are built as Llama is."""
 
 
 class HubBackbone(Backbone):
@@ -38,8 +44,9 @@ class HubBackbone(Backbone):
     architecture: ClassVar[str]
     """The class in transformers, which must also stand in the folder's config."""
     model_types: ClassVar[tuple[str, ...]]
-    mean: ClassVar[tuple[float, float, float]]
-    std: ClassVar[tuple[float, float, float]]
+    mean: ClassVar[Sequence[float]] = (0.5, 0.5, 0.5)
+    std: ClassVar[Sequence[float]] = (0.5, 0.5, 0.5)
+    """Of the pixels in [0, 1] that the vision encoder was trained on."""
     parts = PARTS
 
     def __init__(self, setup: Setup, model: nn.Module, tokenizer: Any) -> None:
@@ -49,7 +56,6 @@ class HubBackbone(Backbone):
         self.tokenizer = tokenizer
         self.hidden_size = int(self.embeddings.weight.shape[1])
         self._before = self.tokens(self.prompt_before())
-        self._after: dict[str, list[int]] = {}
         used = {id(parameter) for part in self.parts for parameter in self.part(part)}
         for parameter in self.model.parameters():
             if id(parameter) not in used:
@@ -114,16 +120,7 @@ class HubBackbone(Backbone):
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of a prompt that spells its special tokens out."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
-        return ids
-
-    def _behind(self, instruction: str) -> list[int]:
-        """Token ids behind the image; an episode asks with the same instruction again and again."""
-        if instruction not in self._after:
-            if len(self._after) >= _REMEMBERED:
-                self._after.clear()
-            self._after[instruction] = self.tokens(self.prompt_after(instruction))
-        return self._after[instruction]
+        return _tokens(self.tokenizer, text)
 
     @property
     def embeddings(self) -> nn.Embedding:
@@ -138,15 +135,13 @@ class HubBackbone(Backbone):
 
     def prepare(self, images: Frames, instructions: Sequence[str]) -> Inputs:
         """See Backbone.prepare; pads are on the right of the text behind the image."""
-        texts = [self._behind(instruction.strip()) for instruction in instructions]
-        longest = max(map(len, texts))
-        after = torch.zeros(len(texts), longest + 1, dtype=torch.long)
-        mask = torch.zeros(len(texts), longest + 1, dtype=torch.bool)
-        query = torch.tensor([longest if self.flat else len(text) for text in texts])
-        for row, text in enumerate(texts):
-            after[row, : len(text)] = torch.tensor(text, dtype=torch.long)
-            mask[row, : len(text)] = True
-        mask[torch.arange(len(texts)), query] = True
+        texts = [self.tokens(self.prompt_after(said.strip())) for said in instructions]
+        # The longest has a place behind it for the ActionQuery.
+        after = pad_sequence([torch.tensor([*text, 0]) for text in texts], batch_first=True)
+        length = torch.tensor([len(text) for text in texts])
+        query = torch.full_like(length, int(length.max())) if self.flat else length
+        place = torch.arange(after.shape[1])
+        mask = (place < length[:, None]) | (place == query[:, None])
         before = torch.tensor(self._before, dtype=torch.long).expand(len(texts), -1)
         frames = torch.from_numpy(images)
         return {"images": frames, "before": before, "after": after, "mask": mask, "query": query}
@@ -169,10 +164,6 @@ class HubBackbone(Backbone):
     def whole(mask: Tensor, length: int) -> Tensor:
         """The mask (B, Q) of the text behind the image, for the sequence: long (B, length)."""
         return functional.pad(mask.long(), (length - mask.shape[1], 0), value=1)
-
-    def save_memory(self) -> None:
-        """Gradient checkpointing of transformers."""
-        self.model.gradient_checkpointing_enable({"use_reentrant": False})
 
     @property
     @abstractmethod
@@ -197,6 +188,13 @@ class HubBackbone(Backbone):
         return self.embeddings.weight.dtype
 
 
+@lru_cache(_REMEMBERED)
+def _tokens(tokenizer: Any, text: str) -> list[int]:
+    """An episode asks with the same instruction again and again."""
+    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
+    return ids
+
+
 def _pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> nn.Module:
     """The weights, all of them: what is missing must not be filled with random numbers."""
     try:
@@ -208,7 +206,7 @@ def _pretrained(kind: Any, folder: Path, dtype: torch.dtype) -> nn.Module:
             f"The weights in {folder} cannot be loaded: {_line(error)}",
             "If the download was cut short: hf download, again.",
         ) from error
-    wrong = {**dict.fromkeys(told["missing_keys"], "missing")}
+    wrong = dict.fromkeys(told["missing_keys"], "missing")
     wrong |= {str(key): "of another shape" for key in told.get("mismatched_keys", ())}
     for name, how in sorted(wrong.items()):
         raise CheckpointMismatch(f"The weights in {folder} do not fit: {name} is {how}.")

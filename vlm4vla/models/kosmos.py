@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vlm4vla.models import images as pictures
-from vlm4vla.models.hub import HubBackbone
+from vlm4vla.models.hub import CLIP, HubBackbone
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,13 @@ class Kosmos2(HubBackbone):
     lora_targets = r".*text_model\.model\.layers\.\d+\.(self_attn\.(q|k|v|out)_proj|ffn\.fc[12])"
     known_options: ClassVar[type] = KosmosOptions
     options: KosmosOptions
-    mean = (0.48145466, 0.4578275, 0.40821073)
-    std = (0.26862954, 0.26130258, 0.27577711)
+    mean, std = CLIP
 
     @property
     def towers(self) -> tuple[Sequence[nn.Module], nn.Module]:
         """The vision encoder with its resampler; the decoder."""
-        return [self.model.vision_model, self.model.image_to_text_projection], (
-            self.model.text_model.model
-        )
+        seeing = [self.model.vision_model, self.model.image_to_text_projection]
+        return seeing, self.model.text_model.model
 
     def prompt_before(self) -> str:
         """Up to the latents."""

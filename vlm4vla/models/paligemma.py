@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vlm4vla.models import images as pictures
-from vlm4vla.models.hub import HubBackbone
+from vlm4vla.models.hub import LLAMA, HubBackbone
 
 
 class PaliGemma(HubBackbone):
@@ -20,11 +20,7 @@ class PaliGemma(HubBackbone):
 
     architecture = "PaliGemmaForConditionalGeneration"
     model_types = ("paligemma",)
-    lora_targets = (
-        r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
-    )
-    mean = (0.5, 0.5, 0.5)
-    std = (0.5, 0.5, 0.5)
+    lora_targets = LLAMA
 
     @property
     def towers(self) -> tuple[Sequence[nn.Module], nn.Module]:

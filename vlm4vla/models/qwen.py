@@ -14,7 +14,7 @@ from torch.nn import functional
 from vlm4vla.core.options import Bounds
 from vlm4vla.models import images as pictures
 from vlm4vla.models.config import Setup
-from vlm4vla.models.hub import HubBackbone
+from vlm4vla.models.hub import CLIP, LLAMA, HubBackbone
 
 _SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
 _QUESTION = "What action should the robotic arm take to "
@@ -36,7 +36,7 @@ class Qwen3Options(QwenOptions):
     """What only Qwen3-VL knows."""
 
     deepstack: bool = True
-    """Add features of early vision layers in early language layers."""
+    """Add features of the vision tower's early layers in the language model's first ones."""
 
 
 class _StillPatches(nn.Module):
@@ -60,17 +60,16 @@ class _StillPatches(nn.Module):
 class _Qwen(HubBackbone):
     """The family's prompt, image path and positions."""
 
+    lora_targets = LLAMA
     known_options: ClassVar[type] = QwenOptions
     options: QwenOptions
 
     def __init__(self, setup: Setup, model: nn.Module, tokenizer: object) -> None:
         """Fold the patch embedding."""
         super().__init__(setup, model, tokenizer)
-        vision = self.model.config.vision_config
-        self._patch, self._merge = int(vision.patch_size), int(vision.spatial_merge_size)
-        self.model.model.visual.patch_embed = _StillPatches(
-            self.model.model.visual.patch_embed.proj
-        )
+        shape, visual = self.model.config.vision_config, self.model.model.visual
+        self._patch, self._merge = int(shape.patch_size), int(shape.spatial_merge_size)
+        visual.patch_embed = _StillPatches(visual.patch_embed.proj)
 
     @property
     def towers(self) -> tuple[Sequence[nn.Module], nn.Module]:
@@ -79,18 +78,16 @@ class _Qwen(HubBackbone):
         deep = [visual.deepstack_merger_list] if hasattr(visual, "deepstack_merger_list") else []
         return [visual, visual.merger, *deep], self.model.model.language_model
 
-    @property
-    def _long(self) -> bool:
-        return self.options.prompt == "long"
-
     def prompt_before(self) -> str:
         """Up to the image."""
-        return (_SYSTEM if self._long else "<|im_start|>") + "<|vision_start|>"
+        begun = _SYSTEM if self.options.prompt == "long" else "<|im_start|>"
+        return f"{begun}<|vision_start|>"
 
     def prompt_after(self, instruction: str) -> str:
         """From the image to the ActionQuery."""
-        said = f"{_QUESTION}{instruction}{_ANSWER}" if self._long else f"{instruction}\n"
-        return "<|vision_end|>" + said
+        if self.options.prompt == "long":
+            return f"<|vision_end|>{_QUESTION}{instruction}{_ANSWER}"
+        return f"<|vision_end|>{instruction}\n"
 
     def side(self, side: int) -> int:
         """What a square frame is resized to: Qwen's smart resize, without its upper limit."""
@@ -158,28 +155,16 @@ class Qwen25VL(_Qwen):
 
     architecture = "Qwen2_5_VLForConditionalGeneration"
     model_types = ("qwen2_5_vl",)
-    lora_targets = (
-        r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
-    )
-    mean = (0.48145466, 0.4578275, 0.40821073)
-    std = (0.26862954, 0.26130258, 0.27577711)
+    mean, std = CLIP
 
 
 class Qwen3VL(_Qwen):
-    """Qwen3-VL-2B, -4B and -8B.
-
-    Option `deepstack`: feed the vision tower's intermediate features to the first layers.
-    """
+    """Qwen3-VL-2B, -4B and -8B."""
 
     architecture = "Qwen3VLForConditionalGeneration"
     model_types = ("qwen3_vl",)
-    lora_targets = (
-        r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
-    )
     known_options: ClassVar[type] = Qwen3Options
     options: Qwen3Options
-    mean = (0.5, 0.5, 0.5)
-    std = (0.5, 0.5, 0.5)
 
     def __init__(self, setup: Setup, model: nn.Module, tokenizer: object) -> None:
         """What is never asked is never trained."""

@@ -1,7 +1,7 @@
-"""Backbones by name: the class behind each, where its weights come from, what presets change.
+"""Backbones by name: the class behind each, where its weights are, what presets change.
 
-Torch-free. To add one, either write `--backbone module:Class` with a `Backbone` subclass of yours,
-or give it a name in your own package:
+Torch-free, and nothing is ever fetched. To add one, either write `--backbone module:Class` with a
+`Backbone` subclass of yours, or give it a name in your own package:
 
     [project.entry-points."vlm4vla.backbones"]
     my-vlm = "my_package.my_vlm:ENTRY"      # a `BackboneEntry`
@@ -9,12 +9,15 @@ or give it a name in your own package:
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.core.errors import BadInput, MissingAsset, MissingDependency, UnknownName
 from vlm4vla.core.reference import load_object, look_here
 from vlm4vla.models.config import Scalar, Setup, VLAConfig
 from vlm4vla.models.contracts import Preset
@@ -22,6 +25,7 @@ from vlm4vla.models.contracts import Preset
 if TYPE_CHECKING:
     from vlm4vla.models.backbone import Backbone
 
+_EXTRA = 'pip install "vlm4vla[models]"'
 _FIX = "See: bench list backbones. Your own: --backbone my_module:MyBackbone"
 
 
@@ -39,40 +43,8 @@ class BackboneEntry:
     """Preset -> the class's own options under it."""
 
 
-_QWEN25 = "vlm4vla.models.qwen:Qwen25VL"
-_QWEN3 = "vlm4vla.models.qwen:Qwen3VL"
-_PALIGEMMA = "vlm4vla.models.paligemma:PaliGemma"
-_KOSMOS = "vlm4vla.models.kosmos:Kosmos2"
-
-SHIPPED = (
-    BackboneEntry("qwen2.5vl-3b", _QWEN25, "Qwen/Qwen2.5-VL-3B-Instruct", "3.8 B"),
-    BackboneEntry("qwen2.5vl-7b", _QWEN25, "Qwen/Qwen2.5-VL-7B-Instruct", "8.3 B"),
-    BackboneEntry("qwen3vl-2b", _QWEN3, "Qwen/Qwen3-VL-2B-Instruct", "2.1 B"),
-    BackboneEntry("qwen3vl-4b", _QWEN3, "Qwen/Qwen3-VL-4B-Instruct", "4.4 B"),
-    BackboneEntry("qwen3vl-8b", _QWEN3, "Qwen/Qwen3-VL-8B-Instruct", "8.8 B"),
-    BackboneEntry(
-        "qwen3vl-30b-a3b",
-        "vlm4vla.models.qwen:Qwen3VLMoe",
-        "Qwen/Qwen3-VL-30B-A3B-Instruct",
-        "31 B, 3 B active",
-        {"code": {"deepstack": False}},  # commented out in the published code
-    ),
-    BackboneEntry("paligemma-1", _PALIGEMMA, "google/paligemma-3b-pt-224", "2.9 B"),
-    BackboneEntry("paligemma-2", _PALIGEMMA, "google/paligemma2-3b-pt-224", "3.0 B"),
-    BackboneEntry(
-        "kosmos-2",
-        _KOSMOS,
-        "microsoft/kosmos-2-patch14-224",
-        "1.7 B",
-        {
-            "paper": {"phrase": "p"},
-            "code": {"phrase": "p", "image": "first"},  # before `<s>`, empty tags in the text
-        },
-    ),
-    BackboneEntry(
-        "toy", "vlm4vla.models.toy:ToyBackbone", "", "40 k, untrained: for trying things out"
-    ),
-)
+_TABLE = tomllib.loads((Path(__file__).parent / "backbones.toml").read_text(encoding="utf-8"))
+SHIPPED = tuple(BackboneEntry(name, **stated) for name, stated in _TABLE.items())
 
 
 def entries() -> dict[str, BackboneEntry]:
@@ -101,13 +73,47 @@ def backbone_class(name: str) -> type[Backbone]:
     """The class behind a name or `module:Class`; imports torch."""
     from vlm4vla.models.backbone import Backbone
 
-    found = load_object("Backbone", entry(name).target, _FIX)
+    target = entry(name).target
+    found = load_object("Backbone", target, _FIX)
     if not (isinstance(found, type) and issubclass(found, Backbone)):
-        raise BadInput(
-            f"'{entry(name).target}' is not a backbone.",
-            "Subclass vlm4vla.models.backbone.Backbone.",
-        )
+        fix = "Subclass vlm4vla.models.backbone.Backbone."
+        raise BadInput(f"'{target}' is not a backbone.", fix)
     return found
+
+
+def locate(source: str | Path) -> Path:
+    """The folder behind a local path or a Hugging Face id that was downloaded before.
+
+    Raises MissingAsset with the command that fetches it.
+    """
+    if not str(source):
+        fix = "Name a folder: --source FOLDER"
+        raise BadInput("This backbone has no pretrained weights of its own.", fix)
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise MissingAsset(f"{folder} holds no model: it has no config.json.")
+        return folder
+    if str(source).count("/") != 1 or str(source).startswith((".", "/", "~")):
+        raise MissingAsset(f"There is no folder {folder}.")
+    require("huggingface_hub")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(str(source), local_files_only=True))
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise MissingAsset(
+            f"The weights of {source} are not on this machine, and nothing is fetched unasked.",
+            f"hf download {source}",
+        ) from error
+
+
+def require(*packages: str) -> None:
+    """Raise MissingDependency unless all of them are installed."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingDependency(f"Networks need {package}, which is not installed.", _EXTRA)
 
 
 _ATTENTION: Mapping[Preset, Literal["native", "image", "causal"]] = {
@@ -123,15 +129,7 @@ def apply_preset(config: VLAConfig, preset: Preset) -> VLAConfig:
     `paper` is what the paper's text says, `code` what its published code does; both keep the flat
     positions and the rescaling of the published results. `default` corrects what looks mistaken.
     """
-    setup = Setup(
-        mrope="native" if preset == "default" else "flat",
-        attention=_ATTENTION[preset],
-        options={**entry(config.backbone).options.get(preset, {}), **config.setup.options},
-    )
-    return replace(
-        config,
-        preset=preset,
-        setup=setup,
-        clip_norm=0.65,
-        decoder=config.decoder.under(preset),
-    )
+    options = {**entry(config.backbone).options.get(preset, {}), **config.setup.options}
+    setup = Setup("native" if preset == "default" else "flat", _ATTENTION[preset], options)
+    decoder = config.decoder.under(preset)
+    return replace(config, preset=preset, setup=setup, clip_norm=0.65, decoder=decoder)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.options import Bounds, read
@@ -22,8 +21,7 @@ from vlm4vla.core.simulator import Observation
 from vlm4vla.core.specs import PolicySpec, SimulatorSpec
 from vlm4vla.models import manifest as manifests
 from vlm4vla.models.manifest import CheckpointMismatch, Manifest
-from vlm4vla.models.registry import entries
-from vlm4vla.models.sources import locate, require
+from vlm4vla.models.registry import entries, locate, require
 
 
 @dataclass(frozen=True)
@@ -129,31 +127,17 @@ class VLAPolicy(Policy):
         self, observations: Sequence[Observation], sessions: Sequence[Session]
     ) -> list[ActionChunk]:
         """One forward pass for the whole batch, or one each where batching would matter."""
-        size = 1 if self._alone else len(observations)
-        return [
-            chunk
-            for first in range(0, len(observations), size)
-            for chunk in self._chunks(
-                observations[first : first + size], sessions[first : first + size]
-            )
-        ]
-
-    def _chunks(
-        self, observations: Sequence[Observation], sessions: Sequence[Session]
-    ) -> list[ActionChunk]:
+        if self._alone and len(observations) > 1:
+            asked = zip(observations, sessions, strict=True)
+            return [chunk for seen, session in asked for chunk in self.act([seen], [session])]
+        states = [np.atleast_2d(seen.proprio) for seen in observations if seen.proprio is not None]
         actions = self._model.predict(
             [np.stack([seen.images[name] for seen in observations]) for name in self._cameras],
             [seen.instruction for seen in observations],
-            _proprio(observations),
+            np.stack(states).astype(np.float32) if states else None,
             sessions,
         )
         return [ActionChunk(chunk) for chunk in actions.cpu().numpy().astype(np.float64)]
-
-
-def _proprio(observations: Sequence[Observation]) -> NDArray[np.float32] | None:
-    """(B, T, P), where it was asked for."""
-    states = [np.atleast_2d(seen.proprio) for seen in observations if seen.proprio is not None]
-    return np.stack(states).astype(np.float32) if states else None
 
 
 def policy_name(backbone: str) -> str:
