@@ -48,6 +48,18 @@ def check(known: Known, given: Mapping[str, JSON], owner: str) -> None:
             raise UnknownName(f"option of {owner}", name, names(known))
 
 
+def check_ranges(owner: object, said: str = "{}", /, **ranges: tuple[float, float]) -> None:
+    """Raises OutOfRange where a number of `owner` lies outside its range; None lies in any.
+
+    `said` is how a number is named to the user: `--{}` for a flag.
+    """
+    for name, (low, high) in ranges.items():
+        value = getattr(owner, name)
+        if value is not None and not low <= value <= high:
+            shown = said.format(name.replace("_", "-") if said.startswith("--") else name)
+            raise OutOfRange(f"{shown} {value:g} is outside {low:g}..{high:g}.")
+
+
 def read(kind: type[T], given: Mapping[str, JSON], owner: str) -> T:
     """`given` as the dataclass `kind`: checked, and each value of its field's type.
 

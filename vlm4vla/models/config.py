@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vlm4vla.core.errors import BadInput, OutOfRange
+from vlm4vla.core.errors import BadInput
+from vlm4vla.core.options import check_ranges
 from vlm4vla.core.specs import ActionSpec, CameraRequest, ObservationRequest, ProprioPart
 from vlm4vla.core.statistics import ActionStatistics
 from vlm4vla.models.contracts import ARM, Preset
@@ -46,8 +47,7 @@ class LoRA:
 
     def __post_init__(self) -> None:
         """Raises OutOfRange."""
-        if not 1 <= self.rank <= 4096:
-            raise OutOfRange(f"lora rank {self.rank} is outside 1..4096.")
+        check_ranges(self, "lora {}", rank=(1, 4096))
 
 
 Mode = Literal["none", "full"] | LoRA
@@ -101,13 +101,7 @@ class VLAConfig:
             )
         if not self.cameras:
             raise BadInput("A VLA sees at least one camera.")
-        for name, value, low, high in (
-            ("clip_norm", self.clip_norm, 1e-3, 1.0),
-            ("image_size", self.image_size, 16, 4096),
-            ("centre_crop", self.centre_crop, 0.01, 1.0),
-        ):
-            if not low <= value <= high:
-                raise OutOfRange(f"{name} {value:g} is outside {low:g}..{high:g}.")
+        check_ranges(self, clip_norm=(1e-3, 1), image_size=(16, 4096), centre_crop=(0.01, 1))
 
     def mode(self, part: Part) -> Mode:
         """How that part is trained."""

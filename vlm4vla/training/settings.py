@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
-from vlm4vla.core.errors import OutOfRange, UnknownName
+from vlm4vla.core.errors import UnknownName
+from vlm4vla.core.options import check_ranges
 from vlm4vla.models.config import PARTS, Part, Scalar
 from vlm4vla.models.contracts import Preset
 
@@ -116,17 +117,12 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can have. Raises OutOfRange."""
-        for name, low, high in (
-            ("chunk", 1, 1000), ("steps", 1, 10**8), ("batch", 1, 10**6), ("micro_batch", 1, 10**6),
-            ("lr", 0.0, 10.0), ("warmup", 0, 10**8), ("clip_gradients", 0.0, 1e6),
-            ("lora", 1, 4096), ("seed", 0, 2**31 - 1), ("threads", 1, 1024),
-            ("save_every", 1, 10**8), ("log_every", 1, 10**8), ("workers", 0, 256),
-            ("holdout", 0.0, 0.9),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                flag = name.replace("_", "-")
-                raise OutOfRange(f"--{flag} {value:g} is outside {low:g}..{high:g}.")
+        check_ranges(
+            self, "--{}", chunk=(1, 1000), steps=(1, 10**8), batch=(1, 10**6),
+            micro_batch=(1, 10**6), lr=(0, 10), warmup=(0, 10**8), clip_gradients=(0, 1e6),
+            lora=(1, 4096), seed=(0, 2**31 - 1), threads=(1, 1024), save_every=(1, 10**8),
+            log_every=(1, 10**8), workers=(0, 256), holdout=(0, 0.9),
+        )  # fmt: skip
 
 
 FREE = frozenset({"out", "steps", "save_every", "log_every", "workers", "micro_batch", "split"})

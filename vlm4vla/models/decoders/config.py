@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from vlm4vla.core.errors import OutOfRange
+from vlm4vla.core.options import check_ranges
 from vlm4vla.models.contracts import Conventions, Needs, Preset, Tagged
 
 if TYPE_CHECKING:
@@ -26,13 +26,7 @@ class DecoderConfig(Tagged):
     def __post_init__(self) -> None:
         """Refuse numbers that no decoder can have. Raises OutOfRange."""
         super().__post_init__()
-        self.check_range("chunk", 1, 1000)
-
-    def check_range(self, name: str, low: float, high: float) -> None:
-        """Raises OutOfRange where a field is not within these."""
-        value = getattr(self, name)
-        if not low <= value <= high:
-            raise OutOfRange(f"{name} {value:g} is outside {low:g}..{high:g}.")
+        check_ranges(self, chunk=(1, 1000))
 
     @property
     def needs(self) -> Needs:
@@ -60,7 +54,7 @@ class MLPConfig(DecoderConfig):
     def __post_init__(self) -> None:
         """See DecoderConfig."""
         super().__post_init__()
-        self.check_range("gripper_loss_weight", 0.0, 1e3)
+        check_ranges(self, gripper_loss_weight=(0, 1e3))
 
     def under(self, preset: Preset) -> Self:
         """The paper's Eq. 1 weighs both losses alike."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from vlm4vla.core.errors import OutOfRange
+from vlm4vla.core.options import check_ranges
 from vlm4vla.models.contracts import Tagged
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ class FormulationConfig(Tagged):
     def __post_init__(self) -> None:
         """Refuse numbers that no history can have. Raises OutOfRange."""
         super().__post_init__()
-        for name in ("window", "stride"):
-            if not 1 <= getattr(self, name) <= 1000:
-                raise OutOfRange(f"{name} {getattr(self, name)} is outside 1..1000.")
+        check_ranges(self, window=(1, 1000), stride=(1, 1000))
 
     @property
     def offsets(self) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
+from vlm4vla.core.options import check_ranges
 from vlm4vla.models.contracts import Conventions, Needs
 from vlm4vla.models.decoders.config import MLPConfig
 from vlm4vla.models.decoders.decoder import ActionDecoder
@@ -33,9 +34,8 @@ class PathConfig(MLPConfig):
     def __post_init__(self) -> None:
         """See DecoderConfig."""
         super().__post_init__()
-        self.check_range("gripper_loss_weight", 0.0, 100.0)
-        self.check_range("path_weight", 0.0, 100.0)
-        self.check_range("place_weight", 0.0, 100.0)
+        weight = (0, 100)
+        check_ranges(self, gripper_loss_weight=weight, path_weight=weight, place_weight=weight)
 
     @property
     def needs(self) -> Needs:

@@ -16,7 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vlm4vla.core.errors import BadInput, OutOfRange
+from vlm4vla.core.errors import BadInput
+from vlm4vla.core.options import check_ranges
 from vlm4vla.core.specs import CameraRequest
 from vlm4vla.core.statistics import of_actions
 from vlm4vla.demonstrations.open import open_demonstrations
@@ -71,14 +72,11 @@ class SmallSettings:
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can have. Raises OutOfRange."""
-        for name, low, high in (
-            ("chunk", 1, 1000), ("steps", 1, 10**7), ("batch", 2, 10**5), ("lr", 0.0, 10.0),
-            ("warmup", 0, 10**6), ("reach", 0.0, 1.0), ("decay", 0.0, 100.0),
-            ("gripper_weight", 0.0, 100.0), ("path_weight", 0.0, 100.0),
-            ("place_weight", 0.0, 100.0), ("held_out", 0.0, 0.9), ("seed", 0, 2**31 - 1),
-        ):  # fmt: skip
-            if not low <= getattr(self, name) <= high:
-                raise OutOfRange(f"{name} {getattr(self, name):g} is outside {low:g}..{high:g}.")
+        check_ranges(
+            self, chunk=(1, 1000), steps=(1, 10**7), batch=(2, 10**5), lr=(0, 10),
+            warmup=(0, 10**6), reach=(0, 1), decay=(0, 100), gripper_weight=(0, 100),
+            path_weight=(0, 100), place_weight=(0, 100), held_out=(0, 0.9), seed=(0, 2**31 - 1),
+        )  # fmt: skip
 
 
 def train(settings: SmallSettings, tell: Callable[[TrainingLine], None]) -> None:
