@@ -57,7 +57,6 @@ def _elsewhere(folder: Path, environment: Mapping[str, str], words: list[str]) -
     before = Path.cwd(), dict(os.environ), sys.argv, list(sys.path)
     os.chdir(folder)
     _set_environment(environment)
-    _forget_trainings()
     sys.argv = words
     importlib.invalidate_caches()
     try:
@@ -65,18 +64,11 @@ def _elsewhere(folder: Path, environment: Mapping[str, str], words: list[str]) -
     finally:
         os.chdir(before[0])
         _set_environment(before[1])
-        _forget_trainings()
         sys.argv, sys.path[:] = before[2], before[3]
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
             if file and Path(file).is_relative_to(folder) and folder != before[0]:
                 del sys.modules[name]
-
-
-def _forget_trainings() -> None:
-    """Accelerate keeps the precision of a process's first training, and takes no other."""
-    if "accelerate.state" in sys.modules:
-        sys.modules["accelerate.state"].AcceleratorState._reset_state()
 
 
 def _set_environment(wanted: Mapping[str, str]) -> None:

@@ -123,15 +123,12 @@ def test_a_longer_training_continues_a_finished_one(uninterrupted, tmp_path):
 @pytest.mark.parametrize(("backbone", "lora"), [("paligemma-1", None), ("qwen3vl-4b", 4)])
 def test_true_classes_continue_exactly_in_bfloat16(tmp_path, backbone, lora):
     """Tied word embeddings, LoRA and autocast are all in the state, or follow from the source."""
-    from accelerate.state import AcceleratorState
-
     from vlm4vla.training.plan import resolve
     from vlm4vla.training.settings import TrainSettings
     from vlm4vla.training.trainer import train
 
     layouts.libero(tmp_path / "a.hdf5", (6, 6))
     tiny.make(backbone, tmp_path / "vlm")
-    AcceleratorState._reset_state()  # it remembers the precision of the trainings before
     for out, steps in (("whole", 4), ("cut", 2), ("cut", 4)):
         settings = TrainSettings(
             backbone, (tmp_path / "a.hdf5",), tmp_path / out, source=str(tmp_path / "vlm"),
@@ -139,7 +136,6 @@ def test_true_classes_continue_exactly_in_bfloat16(tmp_path, backbone, lora):
             model={"image_size": 56, **tiny.OPTIONS[backbone]},
         )  # fmt: skip
         train(resolve(settings), lambda event: None)
-    AcceleratorState._reset_state()
     assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
     weights = [tmp_path / out / "vla.safetensors" for out in ("cut", "whole")]
     assert weights[0].read_bytes() == weights[1].read_bytes()

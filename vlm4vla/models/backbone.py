@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vlm4vla.core import options
-from vlm4vla.core.errors import BadInput
+from vlm4vla.core.errors import BadInput, MissingDependency
 from vlm4vla.models.config import Part, Scalar, Setup
 from vlm4vla.models.contracts import ReaderSpec
 from vlm4vla.models.reading import Frames, Inputs, Reading
@@ -41,11 +41,11 @@ class Backbone(nn.Module, ABC):
         """Keep the wiring. Raises BadInput for an option or a value the class does not know."""
         super().__init__()
         known, owner = self.known_options, type(self).__name__
-        options.check(known, setup.options, owner)
         self.setup = setup
         if isinstance(known, type):
             self.options = options.read(known, setup.options, owner)
         else:
+            options.check(known, setup.options, owner)
             self.options = {**known, **setup.options}
 
     @classmethod
@@ -116,7 +116,19 @@ class Backbone(nn.Module, ABC):
         return names
 
     def save_memory(self) -> None:
-        """Recompute activations in the backward pass (gradient checkpointing), where it can."""
+        """Recompute activations in the backward pass, as transformers offers it.
+
+        Raises MissingDependency where no part of this backbone does.
+        """
+        for module in self.modules():
+            switch = getattr(module, "gradient_checkpointing_enable", None)
+            if switch is not None:
+                switch(gradient_checkpointing_kwargs={"use_reentrant": False})
+                return
+        raise MissingDependency(
+            f"{type(self).__name__} offers no gradient checkpointing.",
+            "Leave --gradient-checkpointing out.",
+        )
 
     def plain_state(self) -> dict[str, Tensor]:
         """The weights without LoRA adapters, under the names they have without them: for `save`."""

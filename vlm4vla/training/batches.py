@@ -7,8 +7,9 @@ exactly what one would see alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -37,11 +38,6 @@ class Share:
     """Samples at once."""
     accumulate: int
     """Micro-batches a step."""
-
-    @classmethod
-    def of(cls, batch: int, micro: int, rank: int, processes: int) -> Share:
-        """`batch` must divide into `processes` times `micro`."""
-        return cls(rank, processes, micro, batch // (micro * processes))
 
     def positions(self, step: int) -> Iterator[list[int]]:
         """Per micro-batch, the places of its samples in the endless sequence of all epochs."""
@@ -108,10 +104,10 @@ class Shuffled:
 
     def batches(self, policy: VLA, share: Share, steps: range) -> Iterator[Batch]:
         """See BatchSource."""
-        endless = _Endless(self.samples, self.augmenter, policy.config.image_size, self.seed)
         yield from DataLoader(
-            endless,
-            batch_sampler=_Positions(share, steps),
+            _Endless(self.samples, self.augmenter, policy.config.image_size, self.seed),
+            # Made when its turn comes: an epoch can have millions.
+            batch_sampler=chain.from_iterable(map(share.positions, steps)),
             num_workers=self.workers,
             # It holds the model, whose memory a fork shares and a spawn would copy.
             collate_fn=partial(_collated, policy),
@@ -124,50 +120,42 @@ class Shuffled:
 
 
 @dataclass(frozen=True)
-class _Item:
-    images: Frames
-    """(T, V, side, side, 3)."""
-    sample: Sample
+class _Endless(Dataset[Sample]):
+    """The samples by place in the sequence of epochs, varied and brought to one size."""
 
+    samples: Samples
+    augmenter: Augmenter
+    side: int
+    seed: int
 
-class _Endless(Dataset[_Item]):
-    """The samples by place in the sequence of epochs."""
-
-    def __init__(self, samples: Samples, augmenter: Augmenter, side: int, seed: int) -> None:
-        self._samples, self._augmenter, self._side, self._seed = samples, augmenter, side, seed
-
-    def __getitem__(self, position: int) -> _Item:
-        epoch, place = divmod(position, len(self._samples))
-        index = int(_order(self._seed, epoch, len(self._samples))[place])
-        return _item(self._samples[index], self._side, 1.0, partial(self._varied, position))
+    def __getitem__(self, position: int) -> Sample:
+        epoch, place = divmod(position, len(self.samples))
+        sample = self.samples[int(_order(self.seed, epoch, len(self.samples))[place])]
+        varied = {
+            name: np.stack([self._varied(position, camera, frame) for frame in frames])
+            for camera, (name, frames) in enumerate(sample.images.items())
+        }
+        return _squared(replace(sample, images=varied), self.side, 1.0)
 
     def _varied(self, position: int, camera: int, frame: Frames) -> Frames:
         """All frames of a camera vary alike: a history must not jump."""
         # (seed, 1, position) shares no stream with the orders' (seed, 0, epoch).
-        lot = (self._seed, 1, position, camera) if camera else (self._seed, 1, position)
-        return self._augmenter.apply(frame, np.random.default_rng(lot))
+        lot = (self.seed, 1, position, camera) if camera else (self.seed, 1, position)
+        return self.augmenter.apply(frame, np.random.default_rng(lot))
 
 
-def _item(
-    sample: Sample,
-    side: int,
-    area: float,
-    varied: Callable[[int, Frames], Frames] = lambda camera, frame: frame,
-) -> _Item:
-    views = []
-    for camera, frames in enumerate(sample.images.values()):
-        seen = np.stack([varied(camera, frame) for frame in frames])
-        views.append(pictures.squares(seen, side, area))
-    return _Item(np.stack(views, 1), sample)
+def _squared(sample: Sample, side: int, area: float) -> Sample:
+    """The middle `area` of all its frames, brought to side x side."""
+    images = {name: pictures.squares(seen, side, area) for name, seen in sample.images.items()}
+    return replace(sample, images=images)
 
 
-def _collated(model: VLA, items: Sequence[_Item]) -> Batch:
-    samples = [item.sample for item in items]
+def _collated(model: VLA, samples: Sequence[Sample]) -> Batch:
     proprio = [sample.proprio for sample in samples if sample.proprio is not None]
     answers = [sample.answer for sample in samples]
     return Batch(
         model.prepare(
-            np.stack([item.images for item in items]),
+            np.stack([np.stack([*sample.images.values()], 1) for sample in samples]),
             [sample.instruction for sample in samples],
             np.stack(proprio) if proprio else None,
         ),
@@ -186,18 +174,7 @@ def _held_out(samples: Samples, model: VLA, share: Share) -> Iterator[Batch]:
     config = model.config
     for first in range(0, len(mine), share.micro):
         found = [samples[int(place)] for place in mine[first : first + share.micro]]
-        yield _collated(model, [_item(s, config.image_size, config.centre_crop) for s in found])
-
-
-@dataclass(frozen=True)
-class _Positions:
-    """Every micro-batch of these steps, made when its turn comes: an epoch can have millions."""
-
-    share: Share
-    steps: range
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return (part for step in self.steps for part in self.share.positions(step))
+        yield _collated(model, [_squared(s, config.image_size, config.centre_crop) for s in found])
 
 
 @lru_cache(maxsize=2)

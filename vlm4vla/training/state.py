@@ -18,6 +18,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from vlm4vla.core.errors import BadInput, RunConflict
@@ -44,15 +45,13 @@ def newest(out: Path) -> int:
     return max((int(match[1]) for match in found if match), default=0)
 
 
-def policy_step(out: Path, step: int) -> int | None:
-    """`step` if a policy of that step lies in `out` or in its own folder; None if none does."""
+def has_policy(out: Path, step: int) -> bool:
+    """Whether a policy of that step lies in `out` or in its own folder."""
     for folder in (out, policy_folder(out, step)):
-        try:
+        with suppress(BadInput):  # no policy there, or none that can be read
             if manifests.read(folder).training.get("step") == step:
-                return step
-        except BadInput:
-            continue  # no policy there, or none that can be read
-    return None
+                return True
+    return False
 
 
 def check_folder(out: Path, identity: Mapping[str, str]) -> int:
@@ -62,13 +61,12 @@ def check_folder(out: Path, identity: Mapping[str, str]) -> int:
         BadInput: it cannot be written, or holds something else.
         RunConflict: another training lives there; the differing settings are named.
     """
-    path = out / _SETTINGS
+    path, there = out / _SETTINGS, identity
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
+        tempfile.TemporaryFile(dir=out).close()
         if path.is_file():
-            _compare(out, json.loads(path.read_text()), identity)
+            there = json.loads(path.read_text())
         elif any(out.glob("[!.]*")):  # a killed writer's draft is hidden, and nothing
             raise BadInput(
                 f"{out} is not empty and holds no training.", "Choose another --out folder."
@@ -79,36 +77,6 @@ def check_folder(out: Path, identity: Mapping[str, str]) -> int:
         ) from error
     except ValueError as error:
         raise BadInput(f"{path} is damaged.", "Choose another --out folder.") from error
-    return newest(out)
-
-
-def begin(out: Path, identity: Mapping[str, str]) -> None:
-    """Write down what is trained here."""
-    write_whole(out / _SETTINGS, json.dumps(dict(identity), indent=1) + "\n")
-
-
-def draft(folder: Path) -> Path:
-    """An empty folder beside `folder`, to be put in its place by `publish`."""
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    return part
-
-
-def publish(folder: Path) -> None:
-    """Give the draft of `folder` its name."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.with_name(f".{folder.name}.part").replace(folder)
-
-
-def forget_older_states(out: Path, step: int) -> None:
-    """Only the newest state is kept: with the optimiser's moments it is thrice a checkpoint."""
-    for path in (out / "state").glob("step-*"):
-        if path != state_folder(out, step):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _compare(out: Path, there: Mapping[str, str], identity: Mapping[str, str]) -> None:
     differing = [
         f"{name}: {there.get(name, 'unset')} there, {value} now"
         for name, value in identity.items()
@@ -119,3 +87,35 @@ def _compare(out: Path, there: Mapping[str, str], identity: Mapping[str, str]) -
             f"{out} holds another training:\n  " + "\n  ".join(differing),
             "Choose another --out folder, or give the settings it was begun with.",
         )
+    return newest(out)
+
+
+def begin(out: Path, identity: Mapping[str, str]) -> None:
+    """Write down what is trained here."""
+    write_whole(out / _SETTINGS, json.dumps(dict(identity), indent=1) + "\n")
+
+
+def draft_of(folder: Path) -> Path:
+    """Where it is written before it is complete."""
+    return folder.with_name(f".{folder.name}.part")
+
+
+def draft(folder: Path) -> Path:
+    """An empty folder beside `folder`, to be put in its place by `publish`."""
+    part = draft_of(folder)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    return part
+
+
+def publish(folder: Path) -> None:
+    """Give the draft of `folder` its name."""
+    shutil.rmtree(folder, ignore_errors=True)
+    draft_of(folder).replace(folder)
+
+
+def forget_older_states(out: Path, step: int) -> None:
+    """Only the newest state is kept: with the optimiser's moments it is thrice a checkpoint."""
+    for path in (out / "state").glob("step-*"):
+        if path != state_folder(out, step):
+            shutil.rmtree(path, ignore_errors=True)

@@ -21,17 +21,17 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from vlm4vla.core import __version__
-from vlm4vla.core.errors import BadInput, BenchError, MissingDependency
+from vlm4vla.core.errors import BadInput, BenchError
 from vlm4vla.models import checkpoint
 from vlm4vla.models.config import Part
 from vlm4vla.models.vla import VLA, trained
 from vlm4vla.training import state
 from vlm4vla.training.batches import Batch, Share
-from vlm4vla.training.measure import LossWindow, held_out_losses
-from vlm4vla.training.metrics import Metrics
+from vlm4vla.training.metrics import LossWindow, Metrics, held_out_losses
 from vlm4vla.training.plan import TrainPlan
 
 
@@ -82,6 +82,7 @@ class Trainer:
         """Build model and optimiser. Raises BadInput where that cannot be."""
         self._plan, self._tell = plan, tell
         settings = plan.settings
+        AcceleratorState._reset_state()  # it would hold this training to the precision of the last
         self._accelerator = Accelerator(
             mixed_precision="bf16" if settings.precision == "bf16" else "no",
             cpu=plan.cpu,
@@ -96,46 +97,42 @@ class Trainer:
         if "transformers" in sys.modules:  # its bars would run across our lines
             sys.modules["transformers"].utils.logging.disable_progress_bar()
         if settings.gradient_checkpointing:
-            _checkpoint_gradients(model)
+            model.backbone.save_memory()
         plan.source.open(model)
         optimizer = torch.optim.AdamW(_groups(model, plan.weight_decay), lr=plan.lr)
         self._policy = model
         self._model, self._optimizer = self._accelerator.prepare(model.train(), optimizer)
         self._stop = False
-
-    @property
-    def is_main(self) -> bool:
-        """This process speaks and writes."""
-        return bool(self._accelerator.is_main_process)
+        self._is_main = bool(self._accelerator.is_main_process)  # it speaks and writes
 
     def run(self, start: int) -> TrainingEnd:
         """Train from the state of step `start` (0: from the beginning) to the plan's last step."""
         plan = self._plan
-        if self.is_main:
+        if self._is_main:
             state.begin(plan.settings.out, plan.identity)
         if start:
             self._accelerator.load_state(str(state.state_folder(plan.settings.out, start)))
-            if self.is_main:
+            if self._is_main:
                 self._tell(f"continues after step {start}")
-                if state.policy_step(plan.settings.out, start) != start:
+                if not state.has_policy(plan.settings.out, start):
                     self._save_policy(start, start >= plan.steps)  # killed between the two
         if start >= plan.steps:
-            return TrainingEnd(start, True, self.is_main)
+            return TrainingEnd(start, True, self._is_main)
         with self._stopping_on_signals():
-            metrics = Metrics(plan.settings.out, start) if self.is_main else None
+            metrics = Metrics(plan.settings.out, start) if self._is_main else None
             try:
                 step = self._loop(start, metrics)
             finally:
                 if metrics is not None:
                     metrics.close()
         self._accelerator.end_training()
-        return TrainingEnd(step, step >= plan.steps, self.is_main)
+        return TrainingEnd(step, step >= plan.steps, self._is_main)
 
     def _loop(self, start: int, metrics: Metrics | None) -> int:
         plan, settings = self._plan, self._plan.settings
         stream = plan.source.batches(self._policy, self._share, range(start, plan.steps))
         window = LossWindow(plan.batch)
-        began, saved = time.monotonic(), start
+        began = time.monotonic()
         for step in range(start, plan.steps):
             norm = self._step(step, stream, window)
             done = step + 1
@@ -149,14 +146,18 @@ class Trainer:
                     metrics.add(done, values)
                     left = (time.monotonic() - began) / (done - start) * (plan.steps - done)
                     self._tell(TrainingLine(done, plan.steps, losses, values, left))
-                _check(losses["loss"], done)
+                if not math.isfinite(losses["loss"]):
+                    raise TrainingDiverged(
+                        f"The loss is {losses['loss']} at step {done}.",
+                        "Lower --lr, clip the gradient (--clip-gradients 1), or use --precision "
+                        "fp32.",
+                    )
                 stop = self._agreed_stop()
                 if done % plan.save_every == 0 or last or stop:
                     self._save(done, last)
-                    saved = done
                 if stop and not last:
-                    return saved
-        return saved
+                    return done
+        return plan.steps
 
     @torch.no_grad()
     def _measured(self, names: list[str]) -> Mapping[str, float]:
@@ -169,7 +170,9 @@ class Trainer:
     def _step(self, step: int, stream: Iterator[Batch], window: LossWindow) -> Tensor | float:
         """One update of the weights; the norm of its gradient."""
         plan = self._plan
-        torch.manual_seed(_entropy(plan.settings.seed, step, self._share.rank))
+        # Dropout of a step has a seed of its own, so that none need be remembered.
+        own = np.random.SeedSequence((plan.settings.seed, 2, step, self._share.rank))
+        torch.manual_seed(int(own.generate_state(1, np.uint64)[0] >> 1))
         for group in self._optimizer.param_groups:
             group["lr"] = _lr(plan, step)
         for _ in range(self._share.accumulate):
@@ -190,15 +193,14 @@ class Trainer:
         """State first, then policy: a policy is never newer than what continues it."""
         out = self._plan.settings.out
         folder = state.state_folder(out, step)
-        if self.is_main:
+        if self._is_main:
             state.draft(folder)
         self._accelerator.wait_for_everyone()
-        part = folder.with_name(f".{folder.name}.part")
         # Tied weights are written once and tied again on loading; it would say so at every save.
         logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
-        self._accelerator.save_state(str(part))
+        self._accelerator.save_state(str(state.draft_of(folder)))
         self._accelerator.wait_for_everyone()
-        if self.is_main:
+        if self._is_main:
             state.publish(folder)
             state.forget_older_states(out, step)
             self._save_policy(step, last)
@@ -219,13 +221,11 @@ class Trainer:
             "precision": self._plan.settings.precision,
             "seed": self._plan.settings.seed,
         }
-        if last:
-            checkpoint.save(self._policy, out, whole=self._plan.whole, training=facts)
-            self._tell(f"checkpoint {out}")
-            return
-        folder = state.policy_folder(out, step)
-        checkpoint.save(self._policy, state.draft(folder), whole=self._plan.whole, training=facts)
-        state.publish(folder)
+        folder = out if last else state.policy_folder(out, step)
+        place = out if last else state.draft(folder)
+        checkpoint.save(self._policy, place, whole=self._plan.whole, training=facts)
+        if not last:
+            state.publish(folder)
         self._tell(f"checkpoint {folder}")
 
     def _agreed_stop(self) -> bool:
@@ -248,11 +248,6 @@ class Trainer:
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-
-
-def _entropy(seed: int, step: int, rank: int) -> int:
-    """Seed of a step's dropout: its own, so that none need be remembered."""
-    return int(np.random.SeedSequence((seed, 2, step, rank)).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _lr(plan: TrainPlan, step: int) -> float:
@@ -281,25 +276,4 @@ def _share(plan: TrainPlan, accelerator: Accelerator) -> Share:
             f"micro-batches of {micro}.",
             f"Choose --micro-batch so that {processes} x it divides --batch.",
         )
-    return Share.of(plan.batch, micro, accelerator.process_index, processes)
-
-
-def _checkpoint_gradients(model: VLA) -> None:
-    """Switch on what the backbone's transformers model offers."""
-    for module in model.modules():
-        switch = getattr(module, "gradient_checkpointing_enable", None)
-        if switch is not None:
-            switch(gradient_checkpointing_kwargs={"use_reentrant": False})
-            return
-    raise MissingDependency(
-        f"'{model.config.backbone}' offers no gradient checkpointing.",
-        "Leave --gradient-checkpointing out.",
-    )
-
-
-def _check(loss: float, step: int) -> None:
-    if loss != loss or loss in (float("inf"), float("-inf")):
-        raise TrainingDiverged(
-            f"The loss is {loss} at step {step}.",
-            "Lower --lr, clip the gradient (--clip-gradients 1), or use --precision fp32.",
-        )
+    return Share(accelerator.process_index, processes, micro, plan.batch // (micro * processes))
