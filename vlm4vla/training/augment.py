@@ -8,7 +8,6 @@ order), whose crop evaluation answers with a centre crop of the same area.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,10 +15,9 @@ import numpy as np
 from numpy.random import Generator
 
 from vlm4vla.core.errors import UnknownName
-from vlm4vla.core.simulator import Floats, Frames
+from vlm4vla.core.simulator import Frames
 
 Augmentation = Literal["none", "shift", "crop", "colour", "openvla"]
-CHOICES: Sequence[Augmentation] = ("none", "shift", "crop", "colour", "openvla")
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,6 @@ class Augmenter:
     """Greatest change of the saturation's factor, from 1."""
     hue: float = 0.0
     """Greatest turn of the hue, as a share of the circle."""
-
-    @property
-    def idle(self) -> bool:
-        """Nothing is changed."""
-        return self == Augmenter()
 
     @property
     def centre_crop(self) -> float:
@@ -96,7 +89,8 @@ def _crop(frame: Frames, area: float, rng: Generator) -> Frames:
 def _light(frame: Frames, brightness: float, contrast: float, rng: Generator) -> Frames:
     pixels = frame.astype(np.float64) + 255 * rng.uniform(-brightness, brightness)
     mean = pixels.mean((0, 1))
-    return _to_bytes((pixels - mean) * rng.uniform(1 - contrast, 1 + contrast) + mean)
+    changed = (pixels - mean) * rng.uniform(1 - contrast, 1 + contrast) + mean
+    return np.asarray(changed.round().clip(0, 255), np.uint8)
 
 
 def _colour(frame: Frames, saturation: float, hue: float, rng: Generator) -> Frames:
@@ -108,7 +102,3 @@ def _colour(frame: Frames, saturation: float, hue: float, rng: Generator) -> Fra
     hsv[..., 0] = (hsv[..., 0] + 256 * rng.uniform(-hue, hue)) % 256
     height, width = frame.shape[:2]
     return np.asarray(Image.frombytes("HSV", (width, height), hsv.astype(np.uint8)).convert("RGB"))
-
-
-def _to_bytes(pixels: Floats) -> Frames:
-    return pixels.round().clip(0, 255).astype(np.uint8)

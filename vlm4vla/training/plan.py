@@ -20,8 +20,8 @@ from vlm4vla.core.options import check, names
 from vlm4vla.core.specs import CameraRequest
 from vlm4vla.core.statistics import ActionStatistics
 from vlm4vla.demonstrations.open import open_demonstrations
-from vlm4vla.demonstrations.samples import Chunks, Demonstrations, Trajectory
-from vlm4vla.models import registry, sources
+from vlm4vla.demonstrations.samples import Chunks, Demonstrations
+from vlm4vla.models import registry
 from vlm4vla.models.config import PARTS, LoRA, Mode, Part, Scalar, Setup, VLAConfig
 from vlm4vla.models.contracts import first_fault
 from vlm4vla.models.vla import fitting
@@ -89,14 +89,16 @@ def resolve(settings: TrainSettings) -> TrainPlan:
     entry = registry.entry(settings.backbone)
     source = settings.source if settings.source is not None else entry.source
     if source:
-        sources.locate(source)
+        registry.locate(source)
     chosen_augment = augment.named(settings.augment) if settings.augment else None
     convention = named(settings.convention) if settings.convention else None
     sets = [open_demonstrations(path, convention) for path in settings.data]
     if not sets:
         raise BadInput("There is nothing to train on.", "--data FOLDER")
     chosen = recipe(settings.recipe or _recipe_of(sets[0], settings.convention))
-    stage = chosen.stage(settings.preset, settings.backbone)
+    typed = {name: getattr(settings, name) for name in ("batch", "lr", "clip_gradients")}
+    typed = {name: value for name, value in typed.items() if value is not None}
+    stage = chosen.stage(settings.preset, settings.backbone).model_copy(update=typed)
     augmenter = chosen_augment or augment.named(chosen.augment)
     decoder = replace(chosen.decoder, chunk=settings.chunk) if settings.chunk else chosen.decoder
     cameras = _cameras(sets[0], (settings.camera,) if settings.camera else chosen.cameras)
@@ -107,17 +109,15 @@ def resolve(settings: TrainSettings) -> TrainPlan:
         return Chunks(parts, decoder.chunk, cameras, settings.tail, offsets)
 
     samples = chunks(kept)
-    batch = settings.batch or stage.batch
-    per_epoch = len(samples) / batch
+    per_epoch = len(samples) / stage.batch
     steps = settings.steps or stage.steps or math.ceil(cast(float, stage.epochs) * per_epoch)
-    save_every = settings.save_every or max(1, steps // 10)
-    if settings.save_every is None and save_every % settings.log_every:
-        save_every = math.ceil(save_every / settings.log_every) * settings.log_every
-    if save_every % settings.log_every:
+    line = settings.log_every
+    save_every = settings.save_every or math.ceil(max(1, steps // 10) / line) * line
+    if save_every % line:
         raise OutOfRange(
-            f"--save-every {save_every} is no multiple of --log-every {settings.log_every}: a line "
-            "of metrics would span a checkpoint.",
-            f"Add e.g. --log-every {math.gcd(save_every, settings.log_every)}",
+            f"--save-every {save_every} is no multiple of --log-every {line}: a line of metrics "
+            "would span a checkpoint.",
+            f"Add e.g. --log-every {math.gcd(save_every, line)}",
         )
     config = VLAConfig(
         backbone=settings.backbone,
@@ -135,20 +135,17 @@ def resolve(settings: TrainSettings) -> TrainPlan:
     )
     config = _overridden(registry.apply_preset(config, settings.preset), settings.model)
     fitting(config)
-    clip = settings.clip_gradients
+    held_out = chunks(apart) if apart else None
+    warmup = round(stage.warmup_epochs * per_epoch) if settings.warmup is None else settings.warmup
     return TrainPlan(
         settings=settings,
         config=config,
-        source=Shuffled(
-            samples, chunks(apart) if apart else None, augmenter, settings.seed, settings.workers
-        ),
+        source=Shuffled(samples, held_out, augmenter, settings.seed, settings.workers),
         steps=steps,
-        batch=batch,
-        lr=settings.lr if settings.lr is not None else stage.lr,
-        warmup=settings.warmup
-        if settings.warmup is not None
-        else round(stage.warmup_epochs * per_epoch),
-        clip_gradients=clip if clip is not None else stage.clip_gradients,
+        batch=stage.batch,
+        lr=stage.lr,
+        warmup=warmup,
+        clip_gradients=stage.clip_gradients,
         save_every=save_every,
         measure_every=save_every,
         decay=stage.decay,
@@ -178,41 +175,34 @@ def _divided(
             )
         # (seed, 3, ...) shares no stream with the orders, augmentations and dropouts.
         lot = np.random.default_rng((seed, 3, number)).permutation(len(each.trajectories))
-        drawn = set(lot[:count].tolist())
-        parts: tuple[list[Trajectory], list[Trajectory]] = ([], [])
-        for place, trajectory in enumerate(each.trajectories):
-            parts[place in drawn].append(trajectory)
-        kept.append(replace(each, trajectories=parts[0]))
-        if drawn:
-            apart.append(replace(each, trajectories=parts[1]))
+        drawn, others = (
+            replace(each, trajectories=[each.trajectories[place] for place in sorted(places)])
+            for places in (lot[:count], lot[count:])
+        )
+        kept.append(others)
+        if count:
+            apart.append(drawn)
     return kept, apart
 
 
 def _recipe_of(data: Demonstrations, convention: str | None) -> str:
     names = recipe_names()
-    if not data.recipe and convention in names:
-        return str(convention)
-    if not data.recipe:
+    found = data.recipe or (convention if convention in names else None)
+    if not found:
         raise BadInput(
             f"No recipe is made for {data.name}.", f"Choose one: --recipe {', '.join(names)}"
         )
-    return data.recipe
+    return found
 
 
 def _cameras(data: Demonstrations, names: Sequence[str]) -> tuple[CameraRequest, ...]:
     """The chosen cameras as the data holds them: their sizes are the first pictures'."""
-    for name in names:
-        if name not in data.cameras:
-            raise UnknownName(f"camera in {data.name}", name, data.cameras)
     if not data.cameras:
         raise BadInput(f"{data.name} has no pictures.")
     requests = [CameraRequest(name, flip=data.flip) for name in names or data.cameras[:1]]
     first = Chunks([data], 1, requests)[0].images
-    shapes = [first[request.name].shape[1:3] for request in requests]
-    return tuple(
-        replace(request, height=height, width=width)
-        for request, (height, width) in zip(requests, shapes, strict=True)
-    )
+    sides = {name: frames.shape[1:3] for name, frames in first.items()}
+    return tuple(replace(r, height=sides[r.name][0], width=sides[r.name][1]) for r in requests)
 
 
 def _statistics(name: str, data: Demonstrations, samples: Chunks) -> ActionStatistics | None:
@@ -226,32 +216,25 @@ def _overridden(config: VLAConfig, given: Mapping[str, Scalar]) -> VLAConfig:
 
     The model's own fields first, then those of its decoder, then the backbone's options.
     """
-    own: dict[str, Any] = {}
-    setup: dict[str, Any] = {}
-    decoder: dict[str, Any] = {}
-    options: dict[str, Scalar] = {}
+    left = dict(given)
     known = registry.backbone_class(config.backbone).known_options
-    fields_of = [f.name for f in fields(config.decoder) if f.name != "kind"]
-    for name, value in given.items():
-        if name in _MODEL_FIELDS:
-            own[name] = _value(VLAConfig, name, value)
-        elif name in _SETUP_FIELDS:
-            setup[name] = _value(Setup, name, value)
-        elif name in fields_of:
-            decoder[name] = _value(type(config.decoder), name, value)
-        elif name in names(known):
-            options[name] = value
-        else:
-            raise UnknownName(
-                f"setting of a VLA or option of '{config.backbone}'",
-                name,
-                [*_MODEL_FIELDS, *_SETUP_FIELDS, *fields_of, *names(known)],
-            )
-    check(known, options, config.backbone)
+    of_decoder = [one.name for one in fields(config.decoder) if one.name != "kind"]
+
+    def taken(kind: type, own: Sequence[str]) -> dict[str, Any]:
+        return {name: _value(kind, name, left.pop(name)) for name in own if name in left}
+
+    own, setup = taken(VLAConfig, _MODEL_FIELDS), taken(Setup, _SETUP_FIELDS)
+    decoder = taken(type(config.decoder), of_decoder)
+    for name in left:
+        if name not in names(known):
+            what = f"setting of a VLA or option of '{config.backbone}'"
+            every = [*_MODEL_FIELDS, *_SETUP_FIELDS, *of_decoder, *names(known)]
+            raise UnknownName(what, name, every)
+    check(known, left, config.backbone)
     return replace(
         config,
         decoder=replace(config.decoder, **decoder),
-        setup=replace(config.setup, options={**config.setup.options, **options}, **setup),
+        setup=replace(config.setup, options={**config.setup.options, **left}, **setup),
         **own,
     )
 
