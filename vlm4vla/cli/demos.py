@@ -112,14 +112,15 @@ def _draw(recorder: Recorder, slots: int, out: Path, console: Console) -> None:
     """The second pass, with a line now and then."""
     console.print(f"2 of 2: render {len(recorder)} episodes")
     began = last = time.monotonic()
-    done = fresh = pictures = 0
+    done = fresh = pictures = problems = 0
 
     def tell(drawn: Drawn) -> None:
-        nonlocal last, done, fresh, pictures
+        nonlocal last, done, fresh, pictures, problems
         done, fresh = done + 1, fresh + (not drawn.already)
         pictures += drawn.pictures
         now = time.monotonic()
         if drawn.problem:
+            problems += 1
             console.print(f"{drawn.key}: {drawn.problem}", soft_wrap=True, markup=False)
         if now - last > _LINE_EVERY_S and fresh:
             last = now
@@ -127,14 +128,14 @@ def _draw(recorder: Recorder, slots: int, out: Path, console: Console) -> None:
             clock = f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02}"
             console.print(f"{done}/{len(recorder)} episodes, {pictures} pictures, {clock} left")
 
-    report = recorder.run(slots, tell)
+    recorder.run(slots, tell)
     console.print(
-        f"{report.episodes} episodes, {report.pictures} pictures in {out}"
-        + (f"; {report.left_out} failed episodes left out" if report.left_out else "")
+        f"{done - problems} episodes, {pictures} pictures in {out}"
+        + (f"; {recorder.left_out} failed episodes left out" if recorder.left_out else "")
     )
-    if report.problems:
+    if problems:
         console.print(
-            f"{len(report.problems)} episodes could not be rendered; the set is not finished. "
+            f"{problems} episodes could not be rendered; the set is not finished. "
             "The same command tries them again.",
             soft_wrap=True,
         )

@@ -7,25 +7,30 @@ Layout: huggingface/lerobot, `lerobot/datasets`. Nothing is fetched and LeRobot 
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vlm4vla.core import conventions
-from vlm4vla.core.errors import BadInput, InvalidFile
+from vlm4vla.core.errors import BadInput, InvalidFile, MissingDependency
 from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.core.specs import ActionSpec
 from vlm4vla.demonstrations.ours import OURS, json_object, origin
-from vlm4vla.demonstrations.pictures import decode, read_frame
 from vlm4vla.demonstrations.samples import Demonstrations, Trajectory
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
 ACTION, IMAGES, INFO = "action", "observation.images.", "meta/info.json"
+_OPEN_FILMS = 8
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,9 @@ class LeRobotTrajectory(Trajectory):
         step += self.first
         if camera in self.piece.videos:
             film, begins = self.piece.videos[camera]
-            return read_frame(film, begins + step / self.fps)
+            return _frame(film, begins + step / self.fps)
         row = self.piece.first_row + step
-        return decode(_cell(self.piece.table, f"{IMAGES}{camera}", row), self.where)
+        return _decode(_cell(self.piece.table, f"{IMAGES}{camera}", row), self.where)
 
 
 def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
@@ -116,11 +121,6 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
         recipe=recipe,
         robot=str(info.get("robot_type") or ""),
     )
-
-
-def is_one(folder: Path) -> bool:
-    """Whether the folder looks like a LeRobot data set."""
-    return (folder / INFO).is_file()
 
 
 def _table(path: Path, shown: Sequence[str]) -> tuple[Any, NDArray[np.bool_]]:
@@ -251,3 +251,51 @@ def _json_lines(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise InvalidFile(f"{path} cannot be read: {error}.") from error
+
+
+def _decode(data: bytes, source: str) -> Frames:
+    """(H, W, 3) uint8 RGB of PNG or JPEG bytes. Raises InvalidFile."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise InvalidFile(f"{source}: a picture cannot be read: {error}.") from error
+
+
+def _frame(path: Path, seconds: float) -> Frames:
+    """(H, W, 3) uint8 RGB: the frame of the film shown nearest to `seconds`. Raises InvalidFile."""
+    try:
+        import av
+    except ImportError as error:
+        raise MissingDependency(
+            f"{path} is a film; PyAV reads it.", 'pip install "vlm4vla[video]"'
+        ) from error
+    try:
+        film = _film(path)
+        stream = film.streams.video[0]
+        assert stream.time_base is not None
+        film.seek(max(0, int(seconds / stream.time_base)), stream=stream)
+        best, distance = None, float("inf")
+        for frame in film.decode(stream):
+            if frame.time is None:
+                continue
+            if abs(frame.time - seconds) < distance:
+                best, distance = frame, abs(frame.time - seconds)
+            if frame.time >= seconds:
+                break
+    except (av.error.FFmpegError, OSError, IndexError) as error:
+        raise InvalidFile(f"{path} cannot be read as a film: {error}.") from error
+    if best is None or distance > 0.5:
+        raise InvalidFile(f"{path} has no frame at {seconds:.3f} s.")
+    return np.asarray(best.to_ndarray(format="rgb24"), np.uint8)
+
+
+@lru_cache(maxsize=_OPEN_FILMS)
+def _film(path: Path) -> InputContainer:
+    """Films stay open: finding the next sample in one costs a seek, not an opening."""
+    import av
+
+    film: InputContainer = av.open(str(path))
+    return film

@@ -44,16 +44,11 @@ class LiberoTrajectory(Trajectory):
         return np.ascontiguousarray(np.asarray(stored, np.uint8)[::-1])
 
 
-def is_one(path: Path) -> bool:
-    """Whether this is an hdf5 file or a folder of them."""
-    return bool(_files(path))
-
-
 def load(path: Path, named: ActionSpec | None) -> Demonstrations:
     """Read the index of one file or of every file in a folder. Raises InvalidFile."""
     trajectories: list[LiberoTrajectory] = []
     cameras = set(CAMERAS)
-    for file in _files(path):
+    for file in files(path):
         found, there = _demos(file)
         trajectories += found
         cameras &= there
@@ -68,7 +63,8 @@ def load(path: Path, named: ActionSpec | None) -> Demonstrations:
     )
 
 
-def _files(path: Path) -> Sequence[Path]:
+def files(path: Path) -> Sequence[Path]:
+    """The hdf5 file itself, or those of a folder; none if it is neither."""
     if path.is_file() and path.suffix in (".hdf5", ".h5"):
         return [path]
     return sorted([*path.glob("*.hdf5"), *path.glob("*.h5")]) if path.is_dir() else []

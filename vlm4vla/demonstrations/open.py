@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.specs import ActionSpec
-from vlm4vla.demonstrations import calvin, lerobot, libero
+from vlm4vla.demonstrations import calvin, lerobot, libero, ours
 from vlm4vla.demonstrations.samples import Demonstrations
 
 
@@ -25,13 +25,13 @@ def open_demonstrations(path: Path, convention: ActionSpec | None = None) -> Dem
             f"There is no data set at {path}.",
             f"Record one: bench demos --suite grinningface_demos --out {path}",
         )
-    if lerobot.is_one(path):
+    if (path / lerobot.INFO).is_file():
         return lerobot.load(path, convention)
     if calvin.split_folder(path) is not None:
         return calvin.load(path, convention)
-    if libero.is_one(path):
+    if libero.files(path):
         return libero.load(path, convention)
-    if (path / "meta" / "settings.json").is_file():
+    if (path / ours.SETTINGS).is_file():
         raise BadInput(
             f"The demonstrations in {path} are not finished.",
             "Give the same bench demos command again; it continues.",

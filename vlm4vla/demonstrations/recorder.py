@@ -60,17 +60,6 @@ class Drawn:
     already: bool = False
 
 
-@dataclass(frozen=True)
-class DataSetSummary:
-    """What the data set holds now."""
-
-    episodes: int
-    pictures: int
-    left_out: int
-    """Episodes that the policy failed at."""
-    problems: tuple[Drawn, ...]
-
-
 @dataclass
 class Recorder:
     """Draws episodes that were played blind into a data set."""
@@ -119,28 +108,22 @@ class Recorder:
         """Episodes to draw."""
         return len(self.played)
 
-    def run(self, slots: int, tell: Callable[[Drawn], None]) -> DataSetSummary:
-        """Draw what is not on disk yet, `slots` simulators side by side; then write the metadata.
+    def run(self, slots: int, tell: Callable[[Drawn], None]) -> None:
+        """Draw what is not on disk yet, `slots` simulators side by side, and tell of each episode.
 
-        The metadata is left out as long as an episode has a problem.
+        The metadata is written last, and not as long as an episode has a problem.
         """
         self._begin()
         tasks = Tasks(self.folder, (result.instruction for _, result in self.played))
-        there = self._on_disk(range(len(self)))
+        there = self._on_disk()
         for written in there.values():
             tell(Drawn(written.key, written.pictures, already=True))
         missing = [index for index in range(len(self)) if index not in there]
-        problems = []
         for drawn in self._draw(missing, slots, tasks):
             tell(drawn)
-            if drawn.problem:
-                problems.append(drawn)
-        there |= self._on_disk(missing)
-        if not problems:
-            episodes = [there[index] for index in range(len(self))]
-            self._writer.finish(episodes, tasks, dict(self.provenance))
-        pictures = sum(written.pictures for written in there.values())
-        return DataSetSummary(len(there), pictures, self.left_out, tuple(problems))
+        there = self._on_disk()
+        if len(there) == len(self):
+            self._writer.finish(list(there.values()), tasks, dict(self.provenance))
 
     def _begin(self) -> None:
         """Write down what is recorded, not over another data set. Raises BadInput."""
@@ -156,10 +139,10 @@ class Recorder:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, ours.written(self._writer.facts))
 
-    def _on_disk(self, indices: Sequence[int]) -> dict[int, Written]:
-        """Those of the episodes that are there already."""
-        keys = {index: self.played[index][0].key for index in indices}
-        found = {index: self._writer.read_back(index, key) for index, key in keys.items()}
+    def _on_disk(self) -> dict[int, Written]:
+        """Those of the episodes that are there, by their place."""
+        keys = [episode.key for episode, _ in self.played]
+        found = {index: self._writer.read_back(index, key) for index, key in enumerate(keys)}
         return {index: written for index, written in found.items() if written is not None}
 
     def _draw(self, indices: Sequence[int], slots: int, tasks: Tasks) -> Iterator[Drawn]:
