@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Container, Mapping
 from dataclasses import replace
@@ -39,7 +40,9 @@ def save(
         training: facts for `Manifest.training`.
     """
     if whole is None:
-        whole = model.config.scratch or _mostly_trained(model)
+        weights = list(model.backbone.parameters())
+        moved = sum(p.numel() for p in weights if p.requires_grad)
+        whole = model.config.scratch or moved > 0.5 * sum(p.numel() for p in weights)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).unlink(missing_ok=True)  # until the new one is written this is no checkpoint
     shutil.rmtree(folder / BACKBONE, ignore_errors=True)
@@ -84,7 +87,9 @@ def load(
     place = folder / BACKBONE if manifest.whole else source or config.source
     backbone = kind.load(place, config.setup, dtype=dtype)
     model = VLA(config, tuned(backbone, config))
-    state = _read(folder / WEIGHTS, "head." if manifest.format == 1 else "decoder.")
+    state = _read(folder / WEIGHTS)
+    if manifest.format == 1:  # the decoder was the head
+        state = {re.sub(r"^head\.", "decoder.", name): tensor for name, tensor in state.items()}
     if not manifest.whole and _base_digest(model, state) != manifest.base:
         raise CheckpointMismatch(
             f"{folder} was trained on other frozen weights than those at {place}.",
@@ -113,16 +118,12 @@ def _own_state(model: VLA, whole: bool) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
 
 
-def _read(path: Path, decoder: str) -> dict[str, Tensor]:
-    """The tensors; `decoder` is how the decoder's names begin there."""
+def _read(path: Path) -> dict[str, Tensor]:
     try:
         state: dict[str, Tensor] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointMismatch(f"{path} cannot be read: {error}.") from error
-    return {
-        f"decoder.{name.removeprefix(decoder)}" if name.startswith(decoder) else name: tensor
-        for name, tensor in state.items()
-    }
+    return state
 
 
 def _fill(model: VLA, state: Mapping[str, Tensor], folder: Path) -> None:
@@ -139,11 +140,6 @@ def _fill(model: VLA, state: Mapping[str, Tensor], folder: Path) -> None:
                 f"{there}."
             )
         own[name].copy_(tensor)
-
-
-def _mostly_trained(model: VLA) -> bool:
-    sizes = [(p.numel(), p.requires_grad) for p in model.backbone.parameters()]
-    return sum(n for n, on in sizes if on) > 0.5 * sum(n for n, _ in sizes)
 
 
 def _base_digest(model: VLA, stored: Container[str]) -> str:

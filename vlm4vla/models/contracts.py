@@ -60,10 +60,10 @@ class Needs:
     @property
     def gifts(self) -> frozenset[Gift]:
         """What a reader must give."""
-        wanted: tuple[tuple[Gift, bool], ...] = (
-            ("states", self.queries > 0), ("logits", bool(self.generates)), ("layers", self.expert),
-        )  # fmt: skip
-        return frozenset(gift for gift, asked in wanted if asked)
+        asked: Mapping[Gift, object] = {
+            "states": self.queries, "logits": self.generates, "layers": self.expert,
+        }  # fmt: skip
+        return frozenset(gift for gift, wanted in asked.items() if wanted)
 
 
 class Conventions(Protocol):

@@ -22,8 +22,7 @@ class Normaliser:
     ) -> None:
         """`gripper` says which of the dataset's values are open and closed."""
         self._clip, self._gripper = clip_norm, gripper
-        identity = ActionStatistics("none", (-1.0,) * 6, (1.0,) * 6)
-        chosen = statistics or identity
+        chosen = statistics or ActionStatistics("none", (-1.0,) * 6, (1.0,) * 6)
         low, high = torch.tensor(chosen.q01), torch.tensor(chosen.q99)
         self._middle, self._half = (low + high) / 2, (high - low) / 2
 

@@ -73,12 +73,7 @@ class VLA(nn.Module):
         return self.formulation.states(reading, inputs.get("proprio"))
 
     def loss(self, inputs: Inputs, targets: Targets) -> dict[str, Tensor]:
-        """The decoder's losses: `loss` is to be minimised.
-
-        Args:
-            inputs: from `prepare`, on the model's device.
-            targets: there too.
-        """
+        """The decoder's losses, of which `loss` is minimised; all on the model's device."""
         return self.decoder.loss(self.states(inputs), targets)
 
     forward = loss
@@ -94,10 +89,9 @@ class VLA(nn.Module):
         """Actions float32 (B, chunk, 7) in the dataset's units.
 
         Args:
-            views: as `prepare` takes them; or for each camera, of a size of its own, (B, T, H, W,
-                3).
-            instructions: B texts.
-            proprio: (B, T, P), where it is used.
+            views: as `prepare` takes them, or for each camera, of its own size, (B, T, H, W, 3).
+            instructions: as `prepare` takes them; so is `proprio`.
+            proprio: see there.
             sessions: the B running episodes.
         """
         crop = self.config.centre_crop
@@ -131,15 +125,13 @@ def tuned(backbone: Backbone, config: VLAConfig) -> Backbone:
         if isinstance(mode, LoRA):
             from peft import LoraConfig, inject_adapter_in_model
 
-            inject_adapter_in_model(
-                LoraConfig(
-                    r=mode.rank,
-                    lora_alpha=mode.alpha,
-                    lora_dropout=mode.dropout,
-                    target_modules=backbone.lora_layers(part),
-                ),
-                backbone,
+            adapters = LoraConfig(
+                r=mode.rank,
+                lora_alpha=mode.alpha,
+                lora_dropout=mode.dropout,
+                target_modules=backbone.lora_layers(part),
             )
+            inject_adapter_in_model(adapters, backbone)
     for parameter in kept:  # injecting trains nothing but adapters
         parameter.requires_grad_(True)
     return backbone

@@ -51,14 +51,11 @@ class ReplayPolicy(Policy):
         self, observations: Sequence[Observation], sessions: Sequence[Session]
     ) -> list[ActionChunk]:
         """All that is left of the stored actions."""
-        return [
-            self._rest(observation, session)
+        rests = [
+            self._store.actions(self._run, session.episode)[observation.step :]
             for observation, session in zip(observations, sessions, strict=True)
         ]
-
-    def _rest(self, observation: Observation, session: Session) -> ActionChunk:
-        actions = self._store.actions(self._run, session.episode)[observation.step :]
-        return ActionChunk(actions, terminate_after=len(actions))
+        return [ActionChunk(rest, terminate_after=len(rest)) for rest in rests]
 
     def close(self) -> None:
         """Close the store."""
@@ -69,6 +66,5 @@ def _open(options: ReplayOptions) -> Store:
     try:
         return Store.open(options.store or None)
     except StoreError as error:
-        raise StoreError(
-            error.message, "Say which store holds the run: --policy-option store=FILE"
-        ) from error
+        fix = "Say which store holds the run: --policy-option store=FILE"
+        raise StoreError(error.message, fix) from error
