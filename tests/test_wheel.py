@@ -70,6 +70,7 @@ def test_no_store_ships_and_everything_users_read_does(wheel):
         assert not missing, missing
     assert "vlm4vla/data/benchmarks/toy.yaml" in names
     assert "vlm4vla/data/envs/grinningface/env.toml" in names
+    assert "vlm4vla/models/backbones.toml" in names
     laid_out = [p for p in (ROOT / "vlm4vla/reports/page").rglob("*.*") if p.suffix != ".pyc"]
     assert {".html", ".css", ".js"} <= {path.suffix for path in laid_out}
     assert {str(path.relative_to(ROOT)) for path in laid_out} <= set(names), "the page's files"

@@ -198,6 +198,18 @@ def test_a_finished_checkpoint_is_whole_without_its_steps(tmp_path):
     assert not torch.equal(step.query, final.query)
 
 
+def test_a_training_is_not_held_to_the_precision_of_the_one_before(tmp_path):
+    """In one process, as a notebook trains: Accelerate would keep the first one's."""
+    for precision in ("fp32", "bf16", "fp32"):
+        out = tmp_path / precision
+        settings = TrainSettings("toy", (tmp_path,), out, precision=precision, log_every=1)
+        train(plan(tmp_path, settings=settings, steps=1, save_every=1), lambda event: None)
+        facts = json.loads((out / "vla.json").read_text())["training"]
+        assert facts["precision"] == precision
+    fp32, bf16 = (columns(tmp_path / precision)[0]["loss"] for precision in ("fp32", "bf16"))
+    assert fp32 != bf16 and float(fp32) == pytest.approx(float(bf16), rel=0.05)
+
+
 def test_a_training_says_what_decides_its_last_bits(tmp_path):
     torch.set_num_threads(1)
     train(plan(tmp_path), lambda event: None)
