@@ -27,7 +27,8 @@ class Augmenter:
     shift: float = 0.0
     """Greatest shift, as a share of the side; the edge is repeated (DrQ)."""
     crop: float = 1.0
-    """Area kept by a crop at a random place."""
+    """Area kept by a crop at a random place. Evaluation keeps as much of the centre, to see objects
+    as large as training showed them."""
     brightness: float = 0.0
     """Greatest change of all channels, as a share of 255."""
     contrast: float = 0.0
@@ -36,11 +37,6 @@ class Augmenter:
     """Greatest change of the saturation's factor, from 1."""
     hue: float = 0.0
     """Greatest turn of the hue, as a share of the circle."""
-
-    @property
-    def centre_crop(self) -> float:
-        """The area that evaluation keeps to see objects as large as training showed them."""
-        return self.crop
 
     def apply(self, frame: Frames, rng: Generator) -> Frames:
         """One (H, W, 3) uint8 frame varied; a crop comes back smaller, and is resized later."""

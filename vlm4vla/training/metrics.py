@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from vlm4vla.core.files import write_whole
 from vlm4vla.models.vla import VLA
 from vlm4vla.training.batches import Batch
 
@@ -53,13 +55,12 @@ class Metrics:
                 self._board.add_scalar(name, value, step)
 
     def _write(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """The whole file anew, never seen half done."""
-        draft = self._path.with_suffix(".part")
-        with draft.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        draft.replace(self._path)
+        """The whole file anew."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self._columns)
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(self._path, text.getvalue())
 
     def close(self) -> None:
         """Flush TensorBoard."""

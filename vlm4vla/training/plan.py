@@ -127,7 +127,7 @@ def resolve(settings: TrainSettings) -> TrainPlan:
         decoder=decoder,
         formulation=chosen.formulation,
         statistics=_statistics(settings.statistics or chosen.statistics, sets[0], samples),
-        centre_crop=augmenter.centre_crop,
+        centre_crop=augmenter.crop,
         trained=_trained(settings) or stage.trained,
         scratch=settings.scratch,
         execution=chosen.execution,
