@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -39,11 +38,6 @@ class Database:
     engine: Engine
     version: str = VERSION
     """An older one can only be read."""
-
-    @cached_property
-    def artifacts(self) -> Path:
-        """Folder of what is too big for a table; absolute, for others work in other folders."""
-        return self.file.resolve().parent
 
     def read(self, query: Select[Any]) -> list[Columns]:
         """The rows that a query finds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, astuple, fields
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
-from sqlalchemy import Boolean, Column, Float, Integer, Select, Table, Text
+from sqlalchemy import Column, Select, Table
 
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind, StoreError
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome, Timing
 from vlm4vla.store.connect import Columns, Database
-from vlm4vla.store.records import EpisodeRow, RunRecord, RunStatus, Trace, now
+from vlm4vla.store.records import RunRecord, RunStatus, Trace, now
 from vlm4vla.store.schema import (
     episodes,
     faults,
@@ -36,8 +36,12 @@ VIDEOS = "videos"
 IDENTITY = ("id", "created", "status", "provenance", "continued")
 """Columns of a run that may differ when the same run is begun again."""
 
-_KEY = tuple(one.name for one in fields(EpisodeKey))
-_TIMES = tuple(one.name for one in fields(Timing))
+_WHOLES = {
+    "key": (EpisodeKey, [one.name for one in fields(EpisodeKey)]),
+    "timing": (Timing, [f"{one.name}_s" for one in fields(Timing)]),
+}
+"""Fields of records that are several columns."""
+
 _ILLEGIBLE = (ValueError, TypeError, AttributeError, KeyError, RecursionError, zlib.error)
 
 
@@ -61,24 +65,26 @@ def differences(old: Columns, new: Columns) -> list[tuple[str, str, str]]:
     found: list[tuple[str, str, str]] = []
     for name in (n for n in new if n not in IDENTITY and old[n] != new[n]):
         if name == "plan":
-            found.append((name, *_plan_difference(old[name], new[name])))
+            had, has = (set(_read_plan(row[name])) for row in (old, new))
+            lost = f"{len(had)} episodes, {len(had - has)} of them not in the new plan"
+            gained = f"{len(has)} episodes, {len(has - had)} of them not in the old plan"
+            found.append((name, lost, gained))
         elif name in ("options", "policy_options", "comparability"):
-            found += _mapping_differences(name, json.loads(old[name]), json.loads(new[name]))
+            before, after = json.loads(old[name]), json.loads(new[name])
+            for key in sorted({*before, *after}):
+                if before.get(key) != after.get(key):
+                    found.append((f"{name}.{key}", dumps(before.get(key)), dumps(after.get(key))))
         else:
             found.append((name, str(old[name]), str(new[name])))
     return found
-
-
-def key_columns(run: str, key: EpisodeKey) -> Columns:
-    """What identifies an episode within a run."""
-    return {"run": run, **asdict(key)}
 
 
 def episode_columns(run: str, result: EpisodeResult, artifacts: Path) -> Columns:
     """A result as a row of `episodes`, ended now."""
     beside = Path(result.video).is_relative_to(artifacts / VIDEOS)
     own = {
-        **key_columns(run, result.key),
+        "run": run,
+        **asdict(result.key),
         **{f"{name}_s": seconds for name, seconds in asdict(result.timing).items()},
         "ended": now(),
         "video": str(Path(result.video).relative_to(artifacts)) if beside else result.video,
@@ -87,19 +93,11 @@ def episode_columns(run: str, result: EpisodeResult, artifacts: Path) -> Columns
     return encoded(episodes, own | {name: getattr(result, name) for name in rest})
 
 
-def episode_row(found: dict[str, Any], artifacts: Path) -> EpisodeRow:
-    """What was `found` of a row of `episodes` as a record, the video by its path today."""
-    if found["video"].startswith(f"{VIDEOS}/"):
-        found["video"] = str(artifacts / found["video"])
-    timing = Timing(*(found.pop(f"{name}_s") for name in _TIMES))
-    return EpisodeRow(timing=timing, **found)
-
-
 def fault_columns(run: str, result: EpisodeResult) -> Columns:
     """A failed attempt as a row of `faults`, ended now."""
-    own = {"ended": now(), "attempt": result.attempt, "text": result.error_text}
-    kind = {"kind": result.error or ErrorKind.HARNESS}
-    return encoded(faults, key_columns(run, result.key) | own | kind)
+    facts = {"run": run, **asdict(result.key), "ended": now(), "attempt": result.attempt}
+    kind = result.error or ErrorKind.HARNESS
+    return encoded(faults, {**facts, "kind": kind, "text": result.error_text})
 
 
 def trace_columns(episode: int, result: EpisodeResult) -> Columns:
@@ -135,7 +133,7 @@ def records(database: Database, table: Table, query: Select[Any]) -> list[dict[s
 def decoded(table: Table, row: Columns, file: Path) -> dict[str, Any]:
     """The fields of a record that the columns in `row` give.
 
-    An episode's key is one field; the number of a row is none.
+    An episode's key is one field, and so is its timing; the number of a row is none.
 
     Raises:
         StoreError: naming the row and the column that cannot be read.
@@ -150,8 +148,9 @@ def decoded(table: Table, row: Columns, file: Path) -> dict[str, Any]:
         raise _damaged(table, name, row, file, error) from error
     if table not in (runs, sources):
         found.pop("id", None)
-    if table in (episodes, faults):
-        found["key"] = EpisodeKey(*(found.pop(name) for name in _KEY))
+    for name, (kind, columns) in _WHOLES.items():
+        if found.keys() >= set(columns):
+            found[name] = kind(*(found.pop(column) for column in columns))
     return found
 
 
@@ -164,8 +163,8 @@ class _Codec(NamedTuple):
     """What is of this type need not be read: every cell of a store comes by here."""
 
 
-def _plain(kind: type, write: Callable[[Any], Any] | None = None) -> _Codec:
-    return _Codec(write or kind, partial(_of, kind), kind)
+def _plain(kind: type) -> _Codec:
+    return _Codec(storable if kind is str else kind, partial(_of, kind), kind)
 
 
 def _of(kind: type, stored: object) -> Any:
@@ -199,7 +198,7 @@ def _array(kind: str) -> _Codec:
 
 
 def _write_plan(plan: Iterable[EpisodeKey]) -> bytes:
-    return zlib.compress(dumps([[k.suite, k.task, k.init, k.seed] for k in sorted(plan)]).encode())
+    return zlib.compress(dumps([astuple(key) for key in sorted(plan)]).encode())
 
 
 def _read_plan(stored: bytes) -> tuple[EpisodeKey, ...]:
@@ -209,20 +208,10 @@ def _read_plan(stored: bytes) -> tuple[EpisodeKey, ...]:
     return tuple(EpisodeKey(*key) for key in keys)
 
 
-def _sorted(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)
-
-
-_SETTINGS = _json(_sorted, dict)
+_SETTINGS = _json(partial(json.dumps, separators=(",", ":"), sort_keys=True), dict)
 _METRICS = TypeAdapter(
     Annotated[tuple[Metric, ...], Field(min_length=1)], config=ConfigDict(extra="forbid")
 )
-_PLAIN = {
-    Text: _plain(str, storable),
-    Integer: _plain(int),
-    Float: _plain(float),
-    Boolean: _plain(bool),
-}
 _ENCODED = {
     runs.c.status: _enum(RunStatus),
     runs.c.policy_options: _SETTINGS,
@@ -253,8 +242,7 @@ _ENCODED = {
 
 
 def _codec(column: Column[Any]) -> _Codec:
-    kinds = (_PLAIN[kind] for kind in _PLAIN if isinstance(column.type, kind))
-    write, read, plain = _ENCODED[column] if column in _ENCODED else next(kinds)
+    write, read, plain = _ENCODED.get(column) or _plain(column.type.python_type)
     if not column.nullable:
         return _Codec(write, read, plain)
     return _Codec(
@@ -282,21 +270,3 @@ def _damaged(table: Table, column: str, row: Columns, file: Path, error: Excepti
         f'episode again): sqlite3 {file} "PRAGMA foreign_keys=ON; DELETE FROM {table.name} '
         f"WHERE {key} = '{name}'\"",
     )
-
-
-def _plan_difference(old: bytes, new: bytes) -> tuple[str, str]:
-    before, after = ({tuple(k) for k in json.loads(zlib.decompress(b))} for b in (old, new))
-    return (
-        f"{len(before)} episodes, {len(before - after)} of them not in the new plan",
-        f"{len(after)} episodes, {len(after - before)} of them not in the old plan",
-    )
-
-
-def _mapping_differences(
-    name: str, old: Mapping[str, object], new: Mapping[str, object]
-) -> list[tuple[str, str, str]]:
-    return [
-        (f"{name}.{key}", dumps(old.get(key)), dumps(new.get(key)))
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key)
-    ]

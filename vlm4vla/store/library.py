@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, Table, delete, insert, select
+from sqlalchemy import Table, delete, insert, select
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import UnknownName
@@ -119,7 +119,7 @@ class Library:
 
     def sources(self) -> list[Source]:
         """Every source, the oldest first."""
-        return [Source(**row) for row in self._rows(sources, sources.c.created)]
+        return [Source(**row) for row in self._rows(sources, "created")]
 
     def results(self) -> list[ImportedResult]:
         """Every imported result, in the order of entry."""
@@ -129,8 +129,7 @@ class Library:
         """Every score, in the order of entry."""
         return [Score(**row) for row in self._rows(vqa_scores)]
 
-    def _rows(self, table: Table, order: Column[Any] | None = None) -> list[dict[str, Any]]:
+    def _rows(self, table: Table, order: str = "id") -> list[dict[str, Any]]:
         if not self._db.has(table):
             return []  # before version 3 the first import made the tables
-        query = select(table).order_by(table.c.id if order is None else order)
-        return records(self._db, table, query)
+        return records(self._db, table, select(table).order_by(table.c[order]))

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    PrimaryKeyConstraint,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+import sqlalchemy as sa
+from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, Table, Text
 from sqlalchemy.types import TypeEngine
 
 VERSION = "0003"
 """Alembic's name for these tables."""
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
 
 def filled(kind: type[TypeEngine[Any]], *names: str) -> list[Column[Any]]:
@@ -34,7 +21,7 @@ def filled(kind: type[TypeEngine[Any]], *names: str) -> list[Column[Any]]:
 
 def part_of(table: str, name: str) -> Column[str]:
     """What a row belongs to: with that, it goes too."""
-    return Column(name, Text, ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False)
+    return Column(name, Text, sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False)
 
 
 def _key() -> list[Column[Any]]:
@@ -49,8 +36,8 @@ meta = Table("meta", metadata, Column("name", Text, primary_key=True), *filled(T
 alembic_version = Table(
     "alembic_version",
     metadata,
-    Column("version_num", String(32), nullable=False),
-    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+    Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 """One row, the VERSION. Made as Alembic makes it, which is not loaded for a new store."""
 
@@ -82,14 +69,14 @@ episodes = Table(
     *filled(Integer, "attempt"),
     *filled(Text, "video"),
     *filled(Float, "memory_mb"),
-    UniqueConstraint("run", "suite", "task", "init", "seed", name="one_row_per_episode"),
+    sa.UniqueConstraint("run", "suite", "task", "init", "seed", name="one_row_per_episode"),
 )
 """`video` as seen from the store's artifacts, if it lies among them."""
 
 traces = Table(
     "traces",
     metadata,
-    Column("episode", ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    Column("episode", sa.ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
     *filled(Integer, "steps", "width"),
     *filled(LargeBinary, "actions", "query_steps"),
 )
@@ -102,7 +89,7 @@ faults = Table(
     *_key(),
     *filled(Integer, "attempt"),
     *filled(Text, "kind", "text"),
-    Index("faults_of_run", "run"),
+    sa.Index("faults_of_run", "run"),
 )
 
 sources = Table(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord
 from vlm4vla.store.store import Store
 
@@ -16,9 +18,8 @@ class StoreSnapshot(Store):
     def __init__(self, store: Store) -> None:
         """A view of `store`, which stays open as long."""
         super().__init__(store._db)
-        self._runs: list[RunRecord] | None = None
-        self._episodes: dict[str, list[EpisodeRow]] = {}
-        self._faults: dict[str, list[Fault]] = {}
+        self._runs, self._episodes = cache(super().runs), cache(super().episodes)
+        self._faults = cache(super().faults)
 
     @classmethod
     def of(cls, store: Store) -> StoreSnapshot:
@@ -27,9 +28,7 @@ class StoreSnapshot(Store):
 
     def runs(self) -> list[RunRecord]:
         """Every run, the oldest first."""
-        if self._runs is None:
-            self._runs = super().runs()
-        return list(self._runs)
+        return list(self._runs())
 
     def run(self, name: str) -> RunRecord:
         """The run of that id, as first seen; otherwise as `Store.run`."""
@@ -38,12 +37,8 @@ class StoreSnapshot(Store):
 
     def episodes(self, run: str) -> list[EpisodeRow]:
         """The rows of a run, sorted by episode key."""
-        if run not in self._episodes:
-            self._episodes[run] = super().episodes(run)
-        return list(self._episodes[run])
+        return list(self._episodes(run))
 
     def faults(self, run: str) -> list[Fault]:
         """The failed attempts of a run, the oldest first."""
-        if run not in self._faults:
-            self._faults[run] = super().faults(run)
-        return list(self._faults[run])
+        return list(self._faults(run))

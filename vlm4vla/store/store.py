@@ -52,10 +52,10 @@ class Store:
         """The store as it was named, to be shown."""
         return str(self._db.file)
 
-    @property
+    @cached_property
     def artifacts(self) -> Path:
-        """Folder of what is too big for a table: videos; absolute."""
-        return self._db.artifacts
+        """Folder of what is too big for a table: videos; absolute, for others work elsewhere."""
+        return self._db.file.resolve().parent
 
     @cached_property
     def library(self) -> Library:
@@ -184,7 +184,10 @@ class Store:
         """The rows of a run, sorted by episode key."""
         query = select(episodes).where(episodes.c.run == run).order_by(*_KEY)
         rows = encode.records(self._db, episodes, query)
-        return [encode.episode_row(row, self.artifacts) for row in rows]
+        for row in rows:
+            if row["video"].startswith(f"{encode.VIDEOS}/"):  # by its path today
+                row["video"] = str(self.artifacts / row["video"])
+        return [EpisodeRow(**row) for row in rows]
 
     def faults(self, run: str) -> list[Fault]:
         """The failed attempts of a run, the oldest first."""

@@ -88,10 +88,8 @@ def _as_result(file: ResultFile, line: _Result) -> ImportedResult:
         k = round(value * line.n)
     if k is not None and line.n is not None and k > line.n:
         raise file.invalid(f"{line.policy}, {line.metric}: {k} of {line.n}")
-    return ImportedResult(
-        line.policy, line.suite, line.task, line.metric, kind, value, line.n, k,
-        line.errors, line.protocol, line.note,
-    )  # fmt: skip
+    counted = {"kind": kind, "value": value, "k": k}
+    return ImportedResult(**line.model_dump(exclude={"unit"}) | counted)
 
 
 def _as_score(file: ResultFile, line: _Score) -> Score:

@@ -70,8 +70,7 @@ def read_report(file: ResultFile) -> Found:
         report = _Report.model_validate_json(file.path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise file.invalid(f"{where}: {first['msg']}") from error
+        raise file.invalid(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     return _found([report], file)
 
 
@@ -157,10 +156,8 @@ def _summary(report: _Report) -> Mapping[str, JSON]:
 
 
 def _policy(server: Mapping[str, object]) -> str:
-    for name in ("model", "name", "model_name", "policy", "model_server"):
-        if isinstance(server.get(name), str):
-            return str(server[name])
-    return ""
+    fields = ("model", "name", "model_name", "policy", "model_server")
+    return next((name for name in map(server.get, fields) if isinstance(name, str)), "")
 
 
 def _results(report: _Report, policy: str, suite: str) -> list[ImportedResult]:
