@@ -62,7 +62,9 @@ def execute(plan: RunPlan, store: Store, observer: Observer) -> RunSummary:
     with store.lock(record.id):
         store.begin(record)
         finished = store.finished(record.id)
-        episodes = _remaining(plan, finished)
+        # Quarantined ones are tried again only if that was asked for.
+        lacking = {None, Outcome.ERROR} if plan.request.retry_errors else {None}
+        episodes = [one for one in plan.suite.episodes if finished.get(one.key) in lacking]
         observer(Opened(record.id, len(record.plan), finished, len(episodes)))
         statistics, interrupted = QueryCounts(), False
         if episodes:
@@ -120,12 +122,6 @@ def job_of(plan: RunPlan, run: str, episodes: Sequence[Episode], store: Store, s
         tcp=request.tcp,
         video_folder=None if request.video == "none" else store.videos(run),
     )
-
-
-def _remaining(plan: RunPlan, finished: dict[EpisodeKey, Outcome]) -> list[Episode]:
-    """Episodes without a final row; quarantined ones again only if asked for."""
-    wanted = {None, Outcome.ERROR} if plan.request.retry_errors else {None}
-    return [episode for episode in plan.suite.episodes if finished.get(episode.key) in wanted]
 
 
 def _unused_id(store: Store, base: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from vlm4vla.core.comparability import conflicts
-from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange
 from vlm4vla.core.result import EpisodeResult
 from vlm4vla.core.simulator import Floats
@@ -39,18 +40,19 @@ class Replay:
         """What is not as it was stored, in words; empty if everything agrees."""
         if self.stored is None:
             return ()
-        pairs = {
-            "outcome": (self.stored.outcome.value, self.result.outcome.value),
-            "success at any step": (self.stored.success_any, self.result.success_any),
-            "steps": (self.stored.steps, self.result.steps),
-            "stages": (dict(self.stored.stages), dict(self.result.stages)),
-            "measures": (dict(self.stored.measures), dict(self.result.measures)),
-        }
-        return tuple(
-            f"{name}: stored {old}, replayed {new}"
-            for name, (old, new) in pairs.items()
-            if old != new
-        )
+        old, new = _told(self.stored), _told(self.result)
+        differing = [name for name in old if old[name] != new[name]]
+        return tuple(f"{name}: stored {old[name]}, replayed {new[name]}" for name in differing)
+
+
+def _told(episode: EpisodeRow | EpisodeResult) -> dict[str, object]:
+    return {
+        "outcome": episode.outcome.value,
+        "success at any step": episode.success_any,
+        "steps": episode.steps,
+        "stages": dict(episode.stages),
+        "measures": dict(episode.measures),
+    }
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,8 @@ def replay_stored(
     Raises BadInput where there is nothing to replay.
     """
     record = store.run(run)
-    rows = [
-        row
-        for row in store.episodes(record.id)
-        if row.key.init == init and task in (None, row.key.task)
-    ]
+    rows = [row for row in store.episodes(record.id) if row.key.init == init]
+    rows = [row for row in rows if task in (None, row.key.task)]
     if not rows:
         raise OutOfRange(
             f"Run {record.id} holds no episode {f'{task}/' if task else ''}{init}.",
@@ -99,12 +98,9 @@ def replay_stored(
     row = rows[0]
     seeing = request_of(record, (row.key.task,), (init,), as_played=bool(pictures.frames))
     plan = _resolved(replace(seeing, python=python or seeing.python), pictures)
-    trace = store.trace(record.id, row.key)
-    changed = tuple(
-        f"{name}: {' / '.join(values)}"
-        for name, values in conflicts([record.comparability, plan.record.comparability]).items()
-    )
-    return Replay(_replay(plan, trace, pictures), row, changed)
+    differing = conflicts([record.comparability, plan.record.comparability])
+    changed = tuple(f"{name}: {' / '.join(values)}" for name, values in differing.items())
+    return Replay(_replay(plan, store.trace(record.id, row.key), pictures), row, changed)
 
 
 def request_of(
@@ -125,7 +121,7 @@ def request_of(
         inits=inits,
         seed=record.seed,
         protocol=record.protocol,
-        options={key: _scalar(value) for key, value in record.options.items()},
+        options=cast(Mapping[str, Scalar], record.options),
         policy_options={k: str(v) for k, v in record.policy_options.items()} if as_played else {},
     )
 
@@ -178,19 +174,12 @@ def _replay(plan: RunPlan, trace: Trace, pictures: Pictures) -> EpisodeResult:
         success=plan.suite.success,
         video="all" if pictures.video else "none",
     )
+    asked = _spaced(trace.query_steps, pictures.most)
+    recording = Recording(trace.actions, asked, str(pictures.frames or ""))
+    film = str(pictures.video or "")
     host = HostProcess(replace(plan.host, loop=loop), plan.limits)
     try:
-        return host.run(
-            Assignment(
-                plan.suite.episodes[0],
-                recording=Recording(
-                    trace.actions,
-                    _spaced(trace.query_steps, pictures.most),
-                    str(pictures.frames or ""),
-                ),
-                video=str(pictures.video or ""),
-            )
-        )
+        return host.run(Assignment(plan.suite.episodes[0], recording=recording, video=film))
     finally:
         host.kill()
 
@@ -201,8 +190,3 @@ def _spaced(asked: tuple[int, ...], most: int | None) -> tuple[int, ...]:
         return asked
     last = max(1, most - 1)
     return tuple(asked[round(i * (len(asked) - 1) / last)] for i in range(most))
-
-
-def _scalar(value: JSON) -> Scalar:
-    assert isinstance(value, str | int | float | bool)
-    return value
