@@ -40,8 +40,8 @@ def correlate(
     from vlm4vla.core.errors import BadInput
     from vlm4vla.reports.correlation.correlation import correlations
     from vlm4vla.reports.correlation.screening import screening_exhibit
-    from vlm4vla.reports.tables.format import TableFormat
     from vlm4vla.reports.tables.registry import Selection, opened
+    from vlm4vla.reports.tables.table import TableFormat
 
     written = TableFormat.JSON if json_ else TableFormat.TABLE
 

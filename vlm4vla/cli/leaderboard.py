@@ -6,7 +6,7 @@ from typing import Annotated
 
 from vlm4vla.cli.options import JsonOption, StoreOption
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.tables.format import TableFormat
+from vlm4vla.reports.tables.table import TableFormat
 
 
 def leaderboard(

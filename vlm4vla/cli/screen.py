@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from vlm4vla.reports.tables.format import TableFormat
-    from vlm4vla.reports.tables.table import Exhibit
+    from vlm4vla.reports.tables.table import Exhibit, TableFormat
 
 WIDTH = 100
 """Of a pipe or file, which has none of its own."""

@@ -16,7 +16,7 @@ def list_(
     """List benchmarks and which backbones have a score: measured, imported, and published."""
     from vlm4vla.cli.screen import present
     from vlm4vla.reports.correlation.vqa import score_rows, scores_exhibit
-    from vlm4vla.reports.tables.format import TableFormat
+    from vlm4vla.reports.tables.table import TableFormat
     from vlm4vla.store import reading_if_any
 
     with reading_if_any(store) as read:

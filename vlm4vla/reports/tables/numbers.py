@@ -45,14 +45,9 @@ def unit_of(kind: str, n: int | None = None) -> Unit:
 
 
 def interval_text(
-    low: float,
-    high: float,
-    unit: Unit = MEAN,
-    *,
-    signed: bool = False,
-    at_most: bool = False,
+    low: float, high: float, unit: Unit = MEAN, *, signed: bool = False, at_most: bool = False,
     comma: str = ", ",
-) -> str:
+) -> str:  # fmt: skip
     """Limits in brackets: `[80, 99]`, `[+0.12, +0.40]`; `[≤ 14]` with `at_most`."""
     sign = "+" if signed else ""
     texts = [f"{unit.factor * limit:{sign}.{unit.limits}f}" for limit in (low, high)]
@@ -78,11 +73,8 @@ def score(row: Row | BesideRow, needs_interval: bool = True) -> Cell:
     """A score with its interval, e.g. `95.8 [80, 99]`: percent for rates, units for means.
 
     Of an incomplete run it stands in brackets, of a decided one before its sign; what errors leave
-    open stands below.
-
-    Args:
-        row: what to print.
-        needs_interval: print nothing where there is no interval; what others print may have none.
+    open stands below. Without an interval, which what others print may lack, it is `n/a` if
+    `needs_interval`.
     """
     limited = row.low is not None and row.high is not None
     if row.value is None or (needs_interval and not limited):
@@ -95,20 +87,19 @@ def score(row: Row | BesideRow, needs_interval: bool = True) -> Cell:
         value = Estimate(row.value, row.low, row.high)
         none_seen = row.k == 0 and row.low == 0.0
         interval = interval_text(row.low, row.high, unit, at_most=none_seen)
+    closing = ""
     if marks.DECIDED.name in row.marks:
-        text, interval = _closed(text, interval, "", marks.DECIDED.sign)
+        closing = marks.DECIDED.sign
     elif {marks.INCOMPLETE.name, marks.UNFINISHED.name} & set(row.marks):
-        text, interval = _closed(text, interval, "(", ")")
+        text, closing = f"({text}", ")"
+    if interval:
+        interval += closing
+    else:
+        text += closing
     if row.bound_low is not None and row.bound_high is not None:
         ends = [f"{unit.factor * b:.{unit.limits}f}" for b in (row.bound_low, row.bound_high)]
         below = (f"err {' to '.join(ends)}",)
     return Cell(text, interval, below=below, value=value)
-
-
-def _closed(text: str, interval: str, opening: str, closing: str) -> tuple[str, str]:
-    if interval:
-        return opening + text, interval + closing
-    return opening + text + closing, ""
 
 
 def amount(value: float, kind: str, signed: bool = False) -> str:

@@ -6,7 +6,7 @@ point `vlm4vla.tables`, or is named as `module:function`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -52,6 +52,11 @@ class Selection:
         return self.imported or not (self.published or self.papers or self.campaign)
 
 
+def names_of(given: str | Collection[str] | None) -> tuple[str, ...]:
+    """The names that a function was given: one, several or none."""
+    return (given,) if isinstance(given, str) else tuple(given or ())
+
+
 def opened(where: Where, asked: Selection) -> AbstractContextManager[Store | None]:
     """The store that a table is made from. Raises StoreError if it needs one and there is none."""
     return reading(where) if asked.needs_store else reading_if_any(where)
@@ -72,11 +77,6 @@ def page_exhibits(store: Store, asked: Selection) -> list[Exhibit]:
         with suppress(NothingToShow):
             shown.append(table_maker(entry.name)(store, asked))
     return shown
-
-
-def table_names() -> list[str]:
-    """Names of the tables that are installed."""
-    return sorted({*OURS, *(entry.name for entry in entry_points(group=GROUP))})
 
 
 def table_maker(name: str) -> TableMaker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from vlm4vla.reports.marks import signs
@@ -11,6 +12,16 @@ from vlm4vla.stats.intervals import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+class TableFormat(StrEnum):
+    """How tables are written."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    LATEX = "latex"
+    JSON = "json"
 
 
 @dataclass(frozen=True)
@@ -71,14 +82,14 @@ class ResultTable:
 
     def records(self) -> list[dict[str, object]]:
         """Its lines as a program reads them: an estimate is a value, `_low` and `_high`."""
-        return [self._record(line) for line in self.body]
-
-    def _record(self, line: Sequence[Cell]) -> dict[str, object]:
-        found: dict[str, object] = {"table": self.title}
-        for column, cell in zip(self.columns, line, strict=True):
-            found |= flat(column.name, cell.text if cell.value is None else cell.value)
-            if cell.marks:
-                found[f"{column.name}_marks"] = cell.marks
+        found = []
+        for line in self.body:
+            one: dict[str, object] = {"table": self.title}
+            for column, cell in zip(self.columns, line, strict=True):
+                one |= flat(column.name, cell.text if cell.value is None else cell.value)
+                if cell.marks:
+                    one[f"{column.name}_marks"] = cell.marks
+            found.append(one)
         return found
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
-from vlm4vla.reports.tables.table import Cell, Column, Exhibit, ResultTable
-
-if TYPE_CHECKING:
-    from rich.console import Group
-    from rich.table import Table as Drawn
-    from rich.text import Text
+from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable
 
 _MANY, _SCREEN = 8, 80
 """More columns than that may all be broken; a table that fits into so many characters has air."""
@@ -18,10 +16,6 @@ _MANY, _SCREEN = 8, 80
 
 def exhibit(shown: Exhibit) -> Group:
     """Every table under its title, its notes below; then warnings and remarks."""
-    from rich.console import Group, RenderableType
-    from rich.padding import Padding
-    from rich.text import Text
-
     parts: list[RenderableType] = []
     for table in shown.tables:
         if table.title:
@@ -33,41 +27,27 @@ def exhibit(shown: Exhibit) -> Group:
     return Group(*parts)
 
 
-def drawn(table: ResultTable) -> Drawn:
+def drawn(table: ResultTable) -> Table:
     """The table itself: something a rich Console prints."""
-    from rich import box
-    from rich.table import Table as Drawn
-    from rich.text import Text
-
-    count = len(table.columns)
     widths = [
-        _width(column, [line[number] for line in table.body])
-        for number, column in enumerate(table.columns)
+        max(map(len, (*column.name.splitlines(), *(text for cell in cells for text in cell.lines))))
+        for column, *cells in zip(table.columns, *table.body, strict=True)
     ]
+    count = len(widths)
     padding = (0, 1, 0, 0) if sum(widths) + 2 * (count - 1) <= _SCREEN else 0
-    rich = Drawn(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding)
-    for number, column in enumerate(table.columns):
+    rich = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding)
+    for column, width in zip(table.columns, widths, strict=True):
         rich.add_column(
             Text(column.name),
             justify="right" if column.numeric else "left",
             overflow="fold",
             no_wrap=not (column.fold or count > _MANY),
-            min_width=min(widths[number], column.least) or None,
+            min_width=min(width, column.least) or None,
         )
     for line in table.body:
         rich.add_row(*map(_stacked, line))
     return rich
 
 
-def _width(column: Column, cells: Sequence[Cell]) -> int:
-    texts = [*column.name.splitlines(), *(text for cell in cells for text in cell.lines)]
-    return max(map(len, texts), default=0)
-
-
 def _stacked(cell: Cell) -> Text:
-    from rich.text import Text
-
-    text = Text(cell.line)
-    for line in cell.below:
-        text.append(f"\n{line}", style="dim")
-    return text
+    return Text.assemble(cell.line, *((f"\n{line}", "dim") for line in cell.below))

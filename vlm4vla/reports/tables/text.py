@@ -5,25 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 
 import numpy as np
+from pydantic_core import to_jsonable_python
 
-from vlm4vla.reports.tables.format import TableFormat
-from vlm4vla.reports.tables.table import Exhibit, flat
+from vlm4vla.reports.tables.table import Exhibit, TableFormat, flat
 
 
 def text(shown: Exhibit, wanted: TableFormat) -> str:
     """The exhibit in a format that is text; a terminal's needs its width (`terminal.exhibit`)."""
-    writers = {
-        TableFormat.MARKDOWN: markdown,
-        TableFormat.CSV: csv_text,
-        TableFormat.LATEX: latex,
-        TableFormat.JSON: json_text,
-    }
+    writers = {"markdown": markdown, "csv": csv_text, "latex": latex, "json": json_text}
     return writers[wanted](shown)
 
 
@@ -74,8 +68,7 @@ def csv_text(shown: Exhibit) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, list(names), lineterminator="\n")
     writer.writeheader()
-    for one in records:
-        writer.writerow({name: _csv(value) for name, value in one.items()})
+    writer.writerows({name: _csv(value) for name, value in one.items()} for one in records)
     return out.getvalue()
 
 
@@ -86,7 +79,8 @@ def json_text(shown: Exhibit) -> str:
 
 def strict_json(value: object) -> str:
     """Records, mappings, lists and numbers as JSON: null where Python has NaN or infinity."""
-    return json.dumps(_plain(value), indent=1) + "\n"
+    plain = to_jsonable_python(value, inf_nan_mode="null", fallback=_builtin)
+    return json.dumps(plain, indent=1) + "\n"
 
 
 def record(line: object) -> dict[str, object]:
@@ -100,24 +94,20 @@ def record(line: object) -> dict[str, object]:
     return found
 
 
-def _csv(value: object) -> object:
+def _builtin(value: object) -> object:
+    """What numpy or another collection holds, in Python's own types; anything else as it is."""
     if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if isinstance(value, tuple | list):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def _csv(value: object) -> object:
+    value = _builtin(value)
+    if isinstance(value, list):
         return ";".join(str(_csv(part)) for part in value)
     return "" if value is None or value != value else value  # only NaN is not itself
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _one_line(text: str) -> str:
