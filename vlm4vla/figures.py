@@ -3,8 +3,10 @@
     from vlm4vla import figures
     figures.correlation("VLM4VLA general capability (Fig. 3 x-axis)", "calvin_abcd", published=True)
 
-Every function draws into the `Axes` it is given, or into a `Drawing` of its own: axes that a
-notebook shows, and whose `save` writes PDF, PNG or SVG, as the name of the file says.
+Every function draws into the `Axes` it is given as `ax`, or into a `Drawing` of its own, `width`
+pixels wide: axes that a notebook shows, and whose `save` writes PDF, PNG or SVG, as the name of the
+file says. `store` is an open store, its file or URL; by default `VLM4VLA_STORE` or
+./results/bench.db. One that cannot be read is a StoreError.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from vlm4vla.reports.figures.canvas import Drawing
 from vlm4vla.reports.figures.correlation import influence as _influence
 from vlm4vla.reports.figures.correlation import scatter as _scatter
 from vlm4vla.reports.figures.intervals import Interval, intervals
-from vlm4vla.reports.scores import ALL
+from vlm4vla.reports.scores import ALL, headline
 from vlm4vla.reports.tables.registry import Selection, opened
 from vlm4vla.store import Where, reading
 
@@ -28,27 +30,15 @@ __all__ = ["Drawing", "correlation", "decomposition", "leaderboard"]
 
 
 def correlation(
-    vqa: str,
-    suite: str,
-    *,
-    published: bool = False,
-    store: Where = None,
-    backbones: Mapping[str, str] | None = None,
-    influence: bool = False,
-    width: int = 620,
+    vqa: str, suite: str, *, published: bool = False, store: Where = None,
+    backbones: Mapping[str, str] | None = None, influence: bool = False, width: int = 620,
     ax: Axes | None = None,
-) -> Axes:
-    """Backbones' scores on a benchmark against those of their policies on a suite, with the fit.
+) -> Axes:  # fmt: skip
+    """Backbones' scores on the benchmark `vqa` against their policies' on a suite, with the fit.
 
-    Args:
-        vqa: the benchmark.
-        suite: the suite.
-        published: the policies as VLM4VLA prints them instead of the store's.
-        store: where the runs are.
-        backbones: policy -> backbone, where the policy's name does not tell.
-        influence: draw r without each backbone and family instead of the scatter.
-        width: pixels of a `Drawing`.
-        ax: where to draw; by default a `Drawing` is made.
+    The policies are those of the store or, if `published`, as VLM4VLA prints them; `backbones`
+    says whose backbone is which, where a policy's name does not tell. With `influence`, r without
+    each backbone and family instead of the scatter.
 
     Raises:
         StoreError, UnknownName, BadInput: as `correlate`.
@@ -59,24 +49,14 @@ def correlation(
 
 
 def decomposition(
-    policy: str,
-    *,
-    store: Where = None,
-    published: bool = False,
-    width: int = 620,
+    policy: str, *, store: Where = None, published: bool = False, width: int = 620,
     ax: Axes | None = None,
-) -> Axes:
+) -> Axes:  # fmt: skip
     """Execution, recognition and overall success of one policy on the splits of the emoji task.
 
-    Args:
-        policy: its name; with `published`, the name in the GrinningFace paper.
-        store: where the runs are.
-        published: draw what the paper prints instead.
-        width: pixels of a `Drawing`.
-        ax: where to draw; by default a `Drawing` is made.
+    If `published`, what the GrinningFace paper prints of the policy that it calls so.
 
     Raises:
-        StoreError: the store cannot be read.
         UnknownName: no such policy.
     """
     from vlm4vla.studies.emoji.decomposition import decomposed
@@ -93,30 +73,17 @@ def decomposition(
 
 
 def leaderboard(
-    suite: str,
-    metric: str = "",
-    *,
-    store: Where = None,
-    width: int = 560,
-    ax: Axes | None = None,
+    suite: str, metric: str = "", *, store: Where = None, width: int = 560, ax: Axes | None = None
 ) -> Axes:
-    """The interval plot of one metric over the policies of a suite, the best first.
-
-    Args:
-        suite: the suite.
-        metric: by default its headline.
-        store: where the runs are.
-        width: pixels of a `Drawing`.
-        ax: where to draw; by default a `Drawing` is made.
+    """The interval plot of one metric (the headline) over the policies of a suite, the best first.
 
     Raises:
-        StoreError: the store cannot be read.
         UnknownName: no run of the suite, or no such metric.
     """
     with reading(store) as read:
         found = board(read, [suite])
     rows = [row for row in found.rows if row.task == ALL]
-    named = metric or next((row.metric for row in rows if row.headline), rows[0].metric)
+    named = metric or headline(rows).metric
     chosen = [row for row in rows if row.metric == named]
     if not chosen:
         raise UnknownName(f"metric of {suite}", named, {row.metric for row in rows})

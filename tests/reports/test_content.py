@@ -10,8 +10,9 @@ from tests.reports.conftest import FACTS, emoji_result, emoji_run, fill, quarant
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
-from vlm4vla.reports.commands import environment, repeat
 from vlm4vla.reports.page.content import collect
+from vlm4vla.reports.summary import environment, repeat
+from vlm4vla.reports.tables.registry import Selection
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import RunRecord
 
@@ -35,15 +36,15 @@ def test_chains_are_counted_by_length(store):
     chain_run(store, "a", [5, 5, 0, 2, None])
     chain_run(store, "b", [0, 0, 0, 1, 0])
     (part,) = collect(store).suites
-    assert [run.chains.counts for run in part.runs] == [
+    assert [run.summary.chains for run in part.runs] == [
         (1, 0, 1, 0, 0, 2),
         (4, 1, 0, 0, 0, 0),
     ]
-    assert part.runs[0].successes == 2 and part.tasks is None
+    assert part.runs[0].summary.successes == 2 and part.tasks is None
 
 
 def test_other_suites_have_no_chains(emoji):
-    assert all(run.chains is None for run in collect(emoji).runs)
+    assert all(run.summary.chains == () for run in collect(emoji).runs)
 
 
 def test_every_run_is_set_against_the_first_with_holm_over_all(emoji):
@@ -93,13 +94,13 @@ def test_tasks_are_set_against_runs(store):
 
 def test_a_filter_without_runs_is_refused(emoji):
     with pytest.raises(UnknownName, match="grinningface_val"):
-        collect(emoji, suites=["grinningface_vall"])
+        collect(emoji, Selection(suites=("grinningface_vall",)))
     with pytest.raises(UnknownName):
         collect(emoji, vqa=["no such benchmark"])
 
 
 def test_papers_rows_are_beside_only_where_papers_have_the_suite(emoji):
-    (part,) = collect(emoji, others=True).suites
+    (part,) = collect(emoji, Selection(published=True)).suites
     assert any("GrinningFace" in cell.text for line in part.beside.body for cell in line)
     assert collect(emoji).suites[0].beside is None
 

@@ -12,13 +12,11 @@ from PIL import Image
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.figures.canvas import Drawing, svg_text
-from vlm4vla.reports.figures.chains import Chains, lengths, survival
 from vlm4vla.reports.figures.correlation import influence, scatter
-from vlm4vla.reports.figures.difference import Difference, differences
 from vlm4vla.reports.figures.drawing import COLOURS, series
-from vlm4vla.reports.figures.funnel import Bar, funnel
-from vlm4vla.reports.figures.intervals import Interval, intervals
-from vlm4vla.reports.figures.seconds import Spent, seconds
+from vlm4vla.reports.figures.episodes import Chains, Spent, funnel, lengths, seconds, survival
+from vlm4vla.reports.figures.intervals import Interval, differences, intervals
+from vlm4vla.reports.summary import Stage
 from vlm4vla.studies.emoji.decomposition import decomposed
 from vlm4vla.studies.emoji.decomposition_figure import decomposition
 
@@ -41,8 +39,8 @@ def splits(ax):
 
 DRAWN = {
     "intervals": lambda ax: intervals([Interval(HOSTILE, 0.5, 0.2, 0.8, HOSTILE)], True, ax=ax),
-    "differences": lambda ax: differences([Difference(HOSTILE, 1, 0, 2, HOSTILE)], False, ax),
-    "funnel": lambda ax: funnel([Bar(HOSTILE, 1, 2)], ax),
+    "differences": lambda ax: differences([Interval(HOSTILE, 1, 0, 2, HOSTILE)], False, ax),
+    "funnel": lambda ax: funnel([Stage(HOSTILE, 1, 2)], ax),
     "seconds": lambda ax: seconds([Spent(HOSTILE, {HOSTILE: 1.0}, 1)], ax),
     "survival": lambda ax: survival([Chains(HOSTILE, (1, 2, 3))], ax),
     "lengths": lambda ax: lengths([Chains(HOSTILE, (1, 2, 3))], ax),
@@ -111,7 +109,7 @@ def test_names_are_text_never_markup_nor_mathematics(name):
 
 
 def test_a_file_that_cannot_be_is_named(tmp_path):
-    drawing = funnel([Bar("half", 4, 8)])
+    drawing = funnel([Stage("half", 4, 8)])
     for name in ("a.jpg", "a", "a.svg.txt"):
         with pytest.raises(BadInput, match=r"\.pdf, \.png or \.svg"):
             drawing.save(tmp_path / name)
@@ -130,7 +128,7 @@ def test_drawings_of_one_page_share_no_ids():
 
 
 def test_letters_of_an_svg_stay_letters_in_the_font_around_them():
-    text = svg_text(funnel([Bar("half", 4, 8)]))
+    text = svg_text(funnel([Stage("half", 4, 8)]))
     assert ">half</text>" in text and ">4/8</text>" in text and "font-family" not in text
     assert "xmlns" not in text and "://" not in text, "HTML knows the name space"
 
@@ -155,7 +153,7 @@ def test_the_axis_of_means_ends_on_a_round_number(high, top):
 
 
 def test_the_funnel_is_drawn_to_scale():
-    ax = funnel([Bar("all", 8, 8), Bar("half", 4, 8), Bar("none", 0, 0)])
+    ax = funnel([Stage("all", 8, 8), Stage("half", 4, 8), Stage("none", 0, 0)])
     assert ax.get_xlim() == (0, 1) and widths(ax) == [1, 1, 1, 1, 0.5, 0]
     assert texts(ax) == ["all", "half", "none", "8/8", "4/8", "0/0"]
 
@@ -174,7 +172,7 @@ def test_a_mean_below_zero_stays_on_the_axis():
 
 
 def test_a_difference_is_drawn_to_scale_around_zero():
-    rows = [Difference("a", 0.5, 0.0, 1.0), Difference("b", -0.5, -1.0, 0.5, "7/12", hollow=True)]
+    rows = [Interval("a", 0.5, 0.0, 1.0), Interval("b", -0.5, -1.0, 0.5, "7/12", hollow=True)]
     ax = differences(rows, rate=True)
     assert ax.get_xlim() == (-1, 1) and series_of(ax, "o") == [([0.5], [0]), ([-0.5], [1])]
     zero, first, second = series_of(ax, "None")
@@ -222,5 +220,5 @@ def test_signs_that_no_file_may_hold_are_left_out():
 
 def test_long_names_are_cut_and_told_in_full():
     name = "x" * 40
-    ax = funnel([Bar(name, 1, 2)])
+    ax = funnel([Stage(name, 1, 2)])
     assert texts(ax)[0] == "x" * 21 + "…" and f"<title>{name}</title>" in ax.svg

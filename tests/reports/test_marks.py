@@ -12,14 +12,15 @@ from markupsafe import escape
 
 from tests.reports.conftest import FACTS, MARKED, emoji_run, exhibit, fill
 from vlm4vla.reports import marks
-from vlm4vla.reports.board.beside import beside
-from vlm4vla.reports.board.beside_tables import beside_tables
+from vlm4vla.reports.board.beside import gather
 from vlm4vla.reports.board.board import board
+from vlm4vla.reports.board.tables import beside_tables
 from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.correlation.sentences import sentences
 from vlm4vla.reports.figures.correlation import scatter
 from vlm4vla.reports.page import report
 from vlm4vla.reports.tables import text as written
+from vlm4vla.reports.tables.registry import Selection
 from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import Store
 from vlm4vla.store.library import Score, Source
@@ -53,7 +54,7 @@ def test_a_stand_in_is_named(store):
 def test_every_written_format_carries_every_mark(marked, beside_others):
     found = board(marked)
     if beside_others:
-        rows = beside(found, printed=False)
+        rows, _ = gather(marked, Selection(imported=True))
         written_of = Exhibit(tuple(beside_tables(rows)), rows)
         # There every row says for itself what it may be compared with.
         shown = set(MARKED) - {"other comparability"}

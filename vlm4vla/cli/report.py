@@ -38,6 +38,7 @@ def report(
 ) -> None:
     """Write tables, drawings, differences, errors and commands to one HTML file."""
     from vlm4vla.reports.page import Sheet, collect, write_page
+    from vlm4vla.reports.tables.registry import Selection
     from vlm4vla.store import Store
     from vlm4vla.store.snapshot import StoreSnapshot
 
@@ -51,7 +52,8 @@ def report(
         sheets.append(Sheet(title, Path(path)))
     with Store.open(store) as opened, tempfile.TemporaryDirectory() as folder:
         once = StoreSnapshot(opened)
-        content = collect(once, suite, policy, all_, vqa, published)
+        asked = Selection(suite, policy, all_runs=all_, published=published)
+        content = collect(once, asked, vqa)
         for run in content.runs if frames else ():
             try:
                 sheets += _contact_sheets(once, run.record, frames, Path(folder))

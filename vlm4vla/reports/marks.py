@@ -56,10 +56,7 @@ SELECTED = "selected_from"
 def of_run(run: RunRecord, status: str, errors: int) -> tuple[str, ...]:
     """Names of the marks of one run by itself; `UNLIKE` needs the others.
 
-    Args:
-        run: what was run.
-        status: `complete`, `incomplete 12/24` or `decided 12/24`.
-        errors: quarantined episodes behind the number.
+    Its `status` as of `Row`; `errors` are the quarantined episodes behind the number.
     """
     found = {
         PRIVILEGED: run.privileged,
@@ -91,16 +88,6 @@ def stand_ins(run: RunRecord) -> tuple[str, ...]:
             what = name.removeprefix(comparability.STAND_IN).lstrip(".")
             found.append(f"{what}: {value}" if what else str(value))
     return tuple(found)
-
-
-def unlike(runs: Iterable[RunRecord]) -> dict[str, tuple[str, ...]]:
-    """Runs that cannot be compared with the first: id -> the facts that differ."""
-    first, *others = runs
-    found = {
-        run.id: tuple(comparability.conflicts([first.comparability, run.comparability]))
-        for run in others
-    }
-    return {name: facts for name, facts in found.items() if facts}
 
 
 def signs(marks: Collection[str]) -> str:

@@ -7,7 +7,8 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -82,6 +83,19 @@ class Row:
         return self.status.startswith(RunStatus.DECIDED)
 
 
+class _Ranked(Protocol):
+    @property
+    def headline(self) -> bool: ...
+
+
+R = TypeVar("R", bound=_Ranked)
+
+
+def headline(rows: Sequence[R]) -> R:
+    """Of the rows of one run, the metric that ranks."""
+    return next((row for row in rows if row.headline), rows[0])
+
+
 def status_of(run: RunRecord, finished: int, planned: int) -> str:
     """`complete`, `incomplete 12/24` or `decided 12/24`. Rows are counted, the rule is believed."""
     if finished == planned:
@@ -117,12 +131,10 @@ def rows_of(run: RunRecord, episodes: Sequence[EpisodeRow]) -> list[Row]:
     groups = {task: [row for row in episodes if row.key.task == task] for task in tasks}
     rows = []
     for metric in run.metrics:
-        if metric.table:
-            row = _row(run, metric, metric.name, list(groups.values()), len(run.plan))
-            rows.append(replace(row, metric=metric.table))
-            continue
-        rows.append(_row(run, metric, ALL, list(groups.values()), len(run.plan)))
-        rows += [_row(run, metric, task, [groups[task]], planned[task]) for task in tasks]
+        name = metric.name if metric.table else ALL
+        rows.append(_row(run, metric, name, list(groups.values()), len(run.plan)))
+        if not metric.table:
+            rows += [_row(run, metric, task, [groups[task]], planned[task]) for task in tasks]
     return rows
 
 
@@ -160,54 +172,53 @@ def unknown_names(run: RunRecord, episodes: Sequence[EpisodeRow]) -> list[str]:
     return sorted(wanted - known) if done else []
 
 
+_OF_RUN = (
+    "policy", "suite", "privileged", "training_split", "checkpoint", "protocol", "execution",
+    "created",
+)  # fmt: skip
+
+
 def _row(
     run: RunRecord, metric: Metric, task: str, groups: Sequence[Sequence[EpisodeRow]], planned: int
 ) -> Row:
-    values = [_values(metric, group) for group in groups]
+    found = [[counted(metric, row) for row in group] for group in groups]
+    values = [[value for value in group if value is not None] for group in found]
     # Nobody knows which subtasks a chain that ended in an error would have come to.
     errors = [sum(row.outcome is Outcome.ERROR and not metric.table for row in g) for g in groups]
-    estimate, bounds = None, None
     finished = sum(len(group) for group in groups)
     status = status_of(run, finished, planned)
     everything = [value for group in values for value in group]
-    if metric.kind == "rate" and any(errors):
-        bounds = _bounds(values, errors)
+    rate = metric.kind == "rate"
+    estimate: Estimate | None = None
     if status.startswith(RunStatus.DECIDED) and everything:
         estimate = anytime(metric, everything)
-    elif metric.kind == "rate":
+    elif rate:
         estimate = _rate(values)
     elif everything:
         generator = np.random.default_rng(BOOTSTRAP_SEED)
         estimate = bootstrap_mean([group for group in values if group], generator)
+    low, high = (estimate.low, estimate.high) if estimate else (math.nan, math.nan)
+    bounds = _bounds(values, errors) if rate and any(errors) else (None, None)
     return Row(
-        policy=run.policy,
-        suite=run.suite,
+        **{name: getattr(run, name) for name in _OF_RUN},
+        **{name: getattr(metric, name) for name in ("kind", "headline", "chance")},
         task=task,
-        metric=metric.name,
+        metric=metric.table or metric.name,
         value=estimate.value if estimate else None,
-        low=estimate.low if estimate and math.isfinite(estimate.low) else None,
-        high=estimate.high if estimate and math.isfinite(estimate.high) else None,
+        low=low if math.isfinite(low) else None,
+        high=high if math.isfinite(high) else None,
         n=len(everything),
-        k=int(sum(everything)) if metric.kind == "rate" else None,
-        kind=metric.kind,
-        headline=metric.headline,
-        chance=metric.chance,
+        k=int(sum(everything)) if rate else None,
         errors=sum(errors),
-        bound_low=bounds[0] if bounds else None,
-        bound_high=bounds[1] if bounds else None,
+        bound_low=bounds[0],
+        bound_high=bounds[1],
         status=status,
         finished=finished,
         planned=planned,
-        privileged=run.privileged,
-        training_split=run.training_split,
         policy_options=in_words(run.policy_options),
-        checkpoint=run.checkpoint,
-        protocol=run.protocol,
         options=in_words(run.options),
-        execution=run.execution,
         comparability=short_hash(run.comparability),
         run=run.id,
-        created=run.created,
         marks=marks.of_run(run, status, sum(errors)),
         looks=marks.looks(run),
         stand_ins=marks.stand_ins(run),
@@ -218,23 +229,15 @@ def anytime(metric: Metric, values: Sequence[float]) -> Estimate:
     """Mean of the episodes, whatever their task, with limits that hold whenever one stops."""
     from vlm4vla.stats.sequential import asymptotic_sequence, confidence_sequence
 
-    mean = float(np.mean(values))
-    if metric.kind == "rate":
-        return Estimate(mean, *confidence_sequence(values))
-    return Estimate(mean, *asymptotic_sequence(values))
-
-
-def _values(metric: Metric, group: Sequence[EpisodeRow]) -> list[float]:
-    found = [counted(metric, row) for row in group]
-    return [value for value in found if value is not None]
+    sequence = confidence_sequence if metric.kind == "rate" else asymptotic_sequence
+    return Estimate(float(np.mean(values)), *sequence(values))
 
 
 def _rate(values: Sequence[Sequence[float]]) -> Estimate | None:
     # A task in which nothing counts (nothing executed) has no rate; the others speak for the suite.
-    defined = [group for group in values if group]
-    if not defined:
+    k, n = [sum(group) for group in values if group], [len(group) for group in values if group]
+    if not n:
         return None
-    k, n = [sum(group) for group in defined], [len(group) for group in defined]
     if not any(k):
         # As many episodes of each task as the least of them has: for equal weights, no mix of
         # rates makes that many failures likelier than the same rate everywhere does.
@@ -244,6 +247,5 @@ def _rate(values: Sequence[Sequence[float]]) -> Estimate | None:
 
 def _bounds(values: Sequence[Sequence[float]], errors: Sequence[int]) -> tuple[float, float]:
     totals = [(sum(v), len(v) + e, e) for v, e in zip(values, errors, strict=True) if v or e]
-    low = float(np.mean([k / n for k, n, _ in totals]))
-    high = float(np.mean([(k + e) / n for k, n, e in totals]))
-    return low, high
+    ends = [k / n for k, n, _ in totals], [(k + e) / n for k, n, e in totals]
+    return float(np.mean(ends[0])), float(np.mean(ends[1]))

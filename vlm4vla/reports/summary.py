@@ -1,9 +1,12 @@
-"""One run at a glance: what `bench show` prints and the HTML page folds out."""
+"""One run: what `bench show` prints and the HTML page folds out, and how to repeat it."""
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count, groupby
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.result import Outcome
@@ -22,6 +25,9 @@ class Stage:
     episodes: int
 
 
+_PARTS, _COUNTS = ("reset", "simulate", "render", "policy"), ("steps", "queries", "renders")
+
+
 @dataclass(frozen=True)
 class TimeSplit:
     """Seconds over all finished episodes, and what they bought."""
@@ -37,8 +43,7 @@ class TimeSplit:
     @property
     def parts(self) -> Mapping[str, float]:
         """The four shares by name."""
-        names = ("reset", "simulate", "render", "policy")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _PARTS}
 
     @property
     def total(self) -> float:
@@ -52,32 +57,73 @@ class Summary:
 
     run: RunRecord
     rows: tuple[Row, ...]
-    stages: tuple[Stage, ...]
-    time: TimeSplit
-    quarantined: tuple[EpisodeRow, ...]
+    episodes: tuple[EpisodeRow, ...]
+    """Those that have ended."""
     faults: tuple[Fault, ...]
     """Failed attempts that were repeated."""
-    finished: int
+
+    @property
+    def finished(self) -> int:
+        """How many episodes have ended."""
+        return len(self.episodes)
 
     @property
     def status(self) -> str:
         """`complete`, or how many episodes there are of how many."""
         return status_of(self.run, self.finished, len(self.run.plan))
 
+    @property
+    def quarantined(self) -> list[EpisodeRow]:
+        """Episodes that were given up."""
+        return [row for row in self.episodes if row.outcome is Outcome.ERROR]
+
+    @property
+    def done(self) -> list[EpisodeRow]:
+        """The others."""
+        return [row for row in self.episodes if row.outcome is not Outcome.ERROR]
+
+    @property
+    def successes(self) -> int:
+        """How many of them succeeded."""
+        return sum(row.outcome is Outcome.SUCCESS for row in self.episodes)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The funnel: how many episodes reached each stage."""
+        done = self.done
+        names = dict.fromkeys(name for row in done for name in row.stages)
+        return tuple(
+            Stage(name, sum(row.stages.get(name, False) for row in done), len(done))
+            for name in names
+        )
+
+    @property
+    def chains(self) -> tuple[int, ...]:
+        """Of chains of subtasks, `[k]` solved k; empty for other episodes.
+
+        They are chains where the headline is the mean of a count whose steps are stages:
+        `solved_1`, `solved_2`, ...
+        """
+        head = next((metric for metric in self.run.metrics if metric.headline), None)
+        done = self.done
+        if head is None or head.kind != "mean" or not done:
+            return ()
+        steps = next(k for k in count() if f"{head.of}_{k + 1}" not in done[0].stages)
+        solved = Counter(int(row.measures.get(head.of) or 0) for row in done)
+        return tuple(solved[k] for k in range(steps + 1)) if steps > 1 else ()
+
+    @property
+    def time(self) -> TimeSplit:
+        """Where the time went."""
+        timed = {n: sum(getattr(row.timing, n) for row in self.episodes) for n in _PARTS}
+        counted = {n: sum(getattr(row, n) for row in self.episodes) for n in _COUNTS}
+        return TimeSplit(**timed, **counted)
+
 
 def summarise(store: Store, run: RunRecord) -> Summary:
     """Read what the store holds of `run`."""
     episodes = store.episodes(run.id)
-    done = [row for row in episodes if row.outcome is not Outcome.ERROR]
-    return Summary(
-        run=run,
-        rows=tuple(rows_of(run, episodes)),
-        stages=_funnel(done),
-        time=_time(episodes),
-        quarantined=tuple(row for row in episodes if row.outcome is Outcome.ERROR),
-        faults=tuple(store.faults(run.id)),
-        finished=len(episodes),
-    )
+    return Summary(run, tuple(rows_of(run, episodes)), tuple(episodes), tuple(store.faults(run.id)))
 
 
 def configuration(run: RunRecord) -> Mapping[str, JSON]:
@@ -100,13 +146,11 @@ def configuration(run: RunRecord) -> Mapping[str, JSON]:
 
 def scores_table(summary: Summary) -> ResultTable:
     """Every metric over all tasks, and on each if there are several."""
-    metrics = list(dict.fromkeys(row.metric for row in summary.rows if row.task == ALL))
-    tasks = list(dict.fromkeys(row.task for row in summary.rows if row.metric in metrics))
-    if len(tasks) == 2:
-        tasks = [ALL]  # one task: the two lines would be the same
     cells = {(row.task, row.metric): row for row in summary.rows}
+    metrics = [metric for task, metric in cells if task == ALL]
+    tasks = list(dict.fromkeys(task for task, metric in cells if metric in metrics))
     body = []
-    for task in tasks:
+    for task in [ALL] if len(tasks) == 2 else tasks:  # of one task, two lines would be the same
         first = cells[task, metrics[0]]
         errors = f", {first.errors} errors" if first.errors else ""
         done = Cell(f"{first.finished}/{first.planned}{errors}")
@@ -118,36 +162,55 @@ def scores_table(summary: Summary) -> ResultTable:
 def further_tables(summary: Summary) -> list[ResultTable]:
     """What the suite counts besides: a chain's subtasks, each over its own attempts."""
     main = {row.metric for row in summary.rows if row.task == ALL}
-    rows = [row for row in summary.rows if row.metric not in main]
+    bodies: dict[str, list[tuple[Cell, ...]]] = {}
+    for row in summary.rows:
+        if row.metric not in main:
+            line = (Cell(row.task), replace(score(row), below=()), *words(row.n))
+            bodies.setdefault(row.metric, []).append(line)
     numeric = ("solved", "attempts")
     return [
-        ResultTable(
-            "",
-            columns(name, *numeric, numeric=numeric),
-            tuple(
-                (Cell(row.task), replace(score(row), below=()), *words(row.n))
-                for row in rows
-                if row.metric == name
-            ),
-        )
-        for name in dict.fromkeys(row.metric for row in rows)
+        ResultTable("", columns(name, *numeric, numeric=numeric), tuple(body))
+        for name, body in bodies.items()
     ]
 
 
-def _funnel(done: Sequence[EpisodeRow]) -> tuple[Stage, ...]:
-    names = dict.fromkeys(name for row in done for name in row.stages)
-    return tuple(
-        Stage(name, sum(row.stages.get(name, False) for row in done), len(done)) for name in names
-    )
+def repeat(run: RunRecord) -> str:
+    """The command that makes the run again: as it was typed, or put together from the record.
+
+    What was typed in a notebook or script is not a command; then the record says the same.
+    """
+    typed = str(run.provenance.get("command", ""))
+    return typed if typed.startswith("bench run ") else _from_record(run)
 
 
-def _time(episodes: Sequence[EpisodeRow]) -> TimeSplit:
-    return TimeSplit(
-        reset=sum(row.timing.reset for row in episodes),
-        simulate=sum(row.timing.simulate for row in episodes),
-        render=sum(row.timing.render for row in episodes),
-        policy=sum(row.timing.policy for row in episodes),
-        steps=sum(row.steps for row in episodes),
-        queries=sum(row.queries for row in episodes),
-        renders=sum(row.renders for row in episodes),
-    )
+def environment(run: RunRecord) -> str:
+    """Version and commit it was made with, as a comment line; empty if unknown."""
+    version, commit = run.provenance.get("harness"), str(run.provenance.get("commit") or "")
+    if not version:
+        return ""
+    changed = " with changes of its own" if commit.endswith("+") else ""
+    at = f" at commit {commit.rstrip('+')}{changed}" if commit else ""
+    return f"# vlm4vla {version}{at}"
+
+
+def _from_record(run: RunRecord) -> str:
+    inits = sorted({key.init for key in run.plan})
+    said = [("--policy", run.policy)]
+    said += [("--suite", str(run.provenance.get("suite_file") or run.suite))]
+    said += [("--protocol", run.protocol)] * (run.protocol != "default")
+    said += [("--task", task) for task in dict.fromkeys(key.task for key in run.plan)]
+    said += [("--init", _ranges(inits))]
+    said += [("--seed", str(run.seed))] * bool(run.seed)
+    said += [("--python", run.brought_python)] if run.brought_python else []
+    said += [("--set", f"{name}={value}") for name, value in run.options.items()]
+    said += [("--policy-option", f"{name}={value}") for name, value in run.policy_options.items()]
+    said += [("--execute", run.execution)]
+    return shlex.join(["bench", "run", *chain.from_iterable(said)])
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """0, 1, 2, 5 -> `0-2,5`."""
+    # Numbers that follow each other are as far from their places.
+    groups = groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    found = [[number for _, number in group] for _, group in groups]
+    return ",".join(str(one[0]) if len(one) == 1 else f"{one[0]}-{one[-1]}" for one in found)

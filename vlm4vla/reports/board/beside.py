@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.board import Board, board
-from vlm4vla.reports.board.printed import with_interval
 from vlm4vla.reports.scores import ALL, Row
 from vlm4vla.reports.tables.registry import Selection
-from vlm4vla.stats.intervals import wilson
+from vlm4vla.stats.aggregate import chain_length_variance
+from vlm4vla.stats.intervals import Z95, stratified_rate, wilson
 from vlm4vla.store import Store
-from vlm4vla.store.library import ImportedResult, Library, Source
+from vlm4vla.store.library import ImportedResult, Source
 from vlm4vla.store.published import PublishedRow, published
+from vlm4vla.suites.calvin_sequences import LENGTH
 from vlm4vla.suites.files import facts_of, headline_names
 
 Origin = Literal["ours", "imported", "paper"]
@@ -61,59 +63,37 @@ class BesideRow:
     note: str = ""
 
 
-def beside(
-    ours: Board,
-    suites: Collection[str] = (),
-    papers: Collection[str] = (),
-    printed: bool = True,
-    imported: Library | None = None,
-) -> list[BesideRow]:
-    """Rows of all origins: suite by suite, ours first, then imported, then the papers'.
-
-    Args:
-        ours: the leaderboard of the store; may be empty.
-        suites: only these; by default every suite of ours that others have too, else all.
-        papers: only sources whose name holds one of these texts.
-        printed: include what the papers print.
-        imported: where imported results are.
-
-    Raises:
-        UnknownName: no such suite, or no such paper.
-    """
-    found = [_of_run(row) for row in ours.rows]
-    if imported is not None:
-        kinds = {source.id: source for source in imported.sources()}
-        found += [_of_import(one, kinds[one.source]) for one in imported.results()]
-    if printed:
-        found += _of_papers(papers)
-    known = {row.suite for row in found}
-    for suite in suites:
-        if suite not in known:
-            raise UnknownName("suite with results", suite, known)
-    wanted = list(suites) or _shared(found)
-    return sorted(
-        (row for row in found if row.suite in wanted),
-        key=lambda row: (wanted.index(row.suite), ORIGINS.index(row.origin)),
-    )
-
-
 def gather(store: Store | None, asked: Selection) -> tuple[list[BesideRow], tuple[str, ...]]:
-    """The rows of a store and those beside them, with what must be said of the runs.
+    """Rows of all origins, suite by suite, ours first; and what must be said of our runs.
 
-    The papers' rows need no store: a first look may come before the first run.
+    Without a named suite there is every suite of ours that others have too, else all. The papers'
+    rows need no store: a first look may come before the first run.
 
     Raises:
         UnknownName: no such suite, policy or paper.
     """
-    ours = Board(())
+    ours, found = Board(()), []
     if store is not None:
         mine = {run.suite for run in store.runs()}
         kept = [suite for suite in asked.suites if suite in mine]
         if kept or not asked.suites:
             ours = board(store, kept, asked.policies, asked.all_runs)
-    printed = asked.published or bool(asked.papers)
-    library = store.library if store is not None and asked.imported else None
-    return beside(ours, asked.suites, asked.papers, printed, library), ours.warnings
+        found += [_of_run(row) for row in ours.rows]
+        if asked.imported:
+            sources = {source.id: source for source in store.library.sources()}
+            found += [_of_import(one, sources[one.source]) for one in store.library.results()]
+    if asked.published or asked.papers:
+        found += _of_papers(asked.papers)
+    known = {row.suite for row in found}
+    for suite in asked.suites:
+        if suite not in known:
+            raise UnknownName("suite with results", suite, known)
+    wanted = list(asked.suites) or _shared(found)
+    rows = sorted(
+        (row for row in found if row.suite in wanted),
+        key=lambda row: (wanted.index(row.suite), ORIGINS.index(row.origin)),
+    )
+    return rows, ours.warnings
 
 
 def difference(suite: str) -> str:
@@ -130,17 +110,16 @@ def _shared(rows: Sequence[BesideRow]) -> list[str]:
     return both or [suite for suite in suites if suite != "architecture"]
 
 
-_ALIKE = (
-    "suite", "policy", "training_split", "task", "metric", "kind", "headline", "value", "low",
-    "high", "n", "k", "errors", "bound_low", "bound_high", "comparability", "marks",
-)  # fmt: skip
-"""What a row of ours is called in both."""
+def _beside(origin: Origin, row: Row | PublishedRow | ImportedResult, **more: Any) -> BesideRow:
+    """A row with what is called alike here and there, and with `more`."""
+    names = [field.name for field in fields(BesideRow) if hasattr(row, field.name)]
+    return BesideRow(**{name: getattr(row, name) for name in names} | more | {"origin": origin})
 
 
 def _of_run(row: Row) -> BesideRow:
-    return BesideRow(
+    return _beside(
         "ours",
-        **{name: getattr(row, name) for name in _ALIKE},
+        row,
         variant=row.policy_options,
         interval="Wilson by task" if row.kind == "rate" else "BCa bootstrap",
         protocol=f"{row.protocol}, execute {row.execution}",
@@ -155,78 +134,113 @@ def _of_papers(papers: Collection[str]) -> list[BesideRow]:
     for paper in papers:
         if not any(paper.casefold() in source.casefold() for source in sources):
             raise UnknownName("paper", paper, sources)
-    chosen = [
-        row
+    return [
+        _of_paper(row, table)
         for row in table
         if row.metric not in _SPREADS and row.suite != "architecture"
         and (not papers or any(paper.casefold() in row.source.casefold() for paper in papers))
     ]  # fmt: skip
-    return [_of_paper(row, table) for row in chosen]
 
 
 def _of_paper(row: PublishedRow, table: Sequence[PublishedRow]) -> BesideRow:
     found = with_interval(row, table)
     own = [marks.BEST.name] * (row.selection == "best")
     own += [marks.UNSTATED.name] * (row.n is None)
-    return BesideRow(
-        origin="paper",
-        suite=row.suite,
+    return _beside(
+        "paper",
+        row,
         policy=row.model,
-        backbone=row.backbone,
-        variant=row.variant,
-        training_split=row.training_split,
-        task=row.task,
-        metric=row.metric,
         kind="rate" if row.rate else "mean",
         headline=row.metric in headline_names(),
-        value=row.value,
-        low=found.low if found else None,
-        high=found.high if found else None,
-        interval=found.method if found else "",
-        n=row.n,
+        **{"low": found.low, "high": found.high, "interval": found.method} if found else {},
         protocol={"best": "best over checkpoints or settings, on the episodes reported",
                   "last": "last checkpoint"}.get(row.selection, "selection not stated"),
         comparability=difference(row.suite),
         marks=(*own, *row.flags),
         source=f"{row.source}, {row.table}",
-        note=row.note,
     )  # fmt: skip
 
 
 def _of_import(row: ImportedResult, source: Source) -> BesideRow:
-    low = high = None
+    more: dict[str, object] = {}
     if row.kind == "rate" and row.n and row.k is not None:
-        limits = wilson(row.k, row.n)
-        low, high = float(limits[0]), float(limits[1])
-    whole = (row.n or 0) + row.errors
-    bounded = row.errors and row.k is not None
-    looks = marks.looks_of([source.provenance])
-    return BesideRow(
-        origin="imported",
-        suite=row.suite,
-        policy=row.policy,
-        task=row.task,
-        metric=row.metric,
-        kind=row.kind,
+        low, high = wilson(row.k, row.n)
+        more |= {"low": float(low), "high": float(high), "interval": "Wilson"}
+    if row.errors and row.k is not None:
+        whole = (row.n or 0) + row.errors
+        more |= {"bound_low": row.k / whole, "bound_high": (row.k + row.errors) / whole}
+    own = {
+        marks.IMPORTED: True,
+        marks.UNSTATED: row.n is None,
+        marks.UNFINISHED: bool(source.note),
+        marks.BEST: marks.looks_of([source.provenance]) > 1,
+        marks.ERRORS: row.errors > 0,
+    }
+    return _beside(
+        "imported",
+        row,
         headline=row.metric in headline_names() and row.task == ALL,
-        value=row.value,
-        low=low,
-        high=high,
-        interval="Wilson" if low is not None else "",
-        n=row.n,
-        k=row.k,
-        errors=row.errors,
-        bound_low=(row.k or 0) / whole if bounded else None,
-        bound_high=((row.k or 0) + row.errors) / whole if bounded else None,
-        protocol=row.protocol,
         comparability=f"imported from {source.format}: another harness",
-        marks=(
-            marks.IMPORTED.name,
-            *[marks.UNSTATED.name] * (row.n is None),
-            *[marks.UNFINISHED.name] * bool(source.note),
-            *[marks.BEST.name] * (looks > 1),
-            *[marks.ERRORS.name] * (row.errors > 0),
-        ),
+        marks=tuple(mark.name for mark, holds in own.items() if holds),
         source=f"{source.id} ({source.file})",
         note="; ".join(part for part in (source.note, row.note) if part),
+        **more,
     )
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A published number with what can be said about its precision."""
+
+    value: float
+    low: float | None = None
+    """95 % interval; None where the trials are not stated."""
+    high: float | None = None
+    method: str = ""
+    """How the interval was made: `Wilson`, `Wilson by task`, `normal from SR1..5`, or empty."""
+
+    @property
+    def standard_error(self) -> float | None:
+        """Half the interval over `Z95`, the normal's 97.5 % point; None without an interval."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.high - self.low) / (2 * Z95)
+
+
+def with_interval(row: PublishedRow, table: Sequence[PublishedRow]) -> Printed | None:
+    """The number of a row and its 95 % interval; None for a dash.
+
+    A mean over tasks is taken over their counts where the table prints them; an average length of
+    chains has the variance sum((2k-1) p_k) - mean^2 of the five chain rates.
+    """
+    value = row.value
+    if value is None:
+        return None
+    if row.n and row.metric == "length":
+        return _chain(row, value, row.n, table)
+    if not row.n or not row.rate or "conditional" in row.flags:
+        return Printed(value)
+    parts = [part for part in _siblings(row, table) if part.metric == row.metric and part.n]
+    tasks = [part for part in parts if part.task != "all" and not part.task.endswith("average")]
+    if row.task == "all" and sum(part.n or 0 for part in tasks) == row.n:
+        trials = [part.n or 0 for part in tasks]
+        counts = [round((part.value or 0) * n) for part, n in zip(tasks, trials, strict=True)]
+        found = stratified_rate(counts, trials)
+        return Printed(value, found.low, found.high, "Wilson by task")
+    low, high = wilson(min(value, 1.0) * row.n, row.n)
+    return Printed(value, float(low), float(high), "Wilson")
+
+
+def _chain(row: PublishedRow, mean: float, n: int, table: Sequence[PublishedRow]) -> Printed:
+    rates = {part.metric: part.value for part in _siblings(row, table)}
+    p = [rate for i in range(1, LENGTH + 1) if (rate := rates.get(f"sr{i}")) is not None]
+    if len(p) < LENGTH:
+        return Printed(mean)
+    half = Z95 * math.sqrt(max(chain_length_variance(p), 0.0) / n)
+    limits = max(mean - half, 0.0), min(mean + half, float(LENGTH))
+    return Printed(mean, *limits, f"normal from SR1..{LENGTH}")
+
+
+def _siblings(row: PublishedRow, table: Sequence[PublishedRow]) -> list[PublishedRow]:
+    same = ("source", "table", "model", "variant", "suite", "training_split")
+    return [one for one in table if all(getattr(one, name) == getattr(row, name) for name in same)]

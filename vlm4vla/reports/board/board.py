@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
 from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports import marks
-from vlm4vla.reports.scores import ALL, Row, in_words, rows_of, short_hash, unknown_names
+from vlm4vla.reports.scores import (
+    ALL,
+    Row,
+    headline,
+    in_words,
+    rows_of,
+    short_hash,
+    unknown_names,
+)
 from vlm4vla.store import RunRecord, Store
 
 
@@ -71,7 +80,7 @@ def board(
     ]
     shown = chosen if all_runs else _latest(chosen)
     notices = _notices(shown)
-    tables: list[list[Row]] = []
+    tables = []
     for run in shown:
         episodes = store.episodes(run.id)
         tables.append(rows_of(run, episodes))
@@ -79,19 +88,18 @@ def board(
             text = f"no episode reports {', '.join(unknown)}, which its metrics ask for."
             notices.append(Notice("unknown names", f"{run.id}: {text}"))
     tables.sort(key=_rank)
-    rows = [row for table in tables for row in table]
-    return Board(tuple(_compared(rows, shown)), tuple(notices), len(chosen) - len(shown))
+    rows = _compared(chain.from_iterable(tables), shown)
+    return Board(tuple(rows), tuple(notices), len(chosen) - len(shown))
 
 
-def _compared(rows: Sequence[Row], runs: Sequence[RunRecord]) -> list[Row]:
+def _compared(rows: Iterable[Row], runs: Iterable[RunRecord]) -> Iterator[Row]:
     """The rows, those marked that cannot be compared with the first of their suite."""
-    known = {run.id: run for run in runs}
-    unlike: set[str] = set()
-    for suite in dict.fromkeys(row.suite for row in rows):
-        ranked = dict.fromkeys(row.run for row in rows if row.suite == suite)
-        unlike |= set(marks.unlike([known[name] for name in ranked]))
-    mark = (marks.UNLIKE.name,)
-    return [replace(row, marks=row.marks + mark) if row.run in unlike else row for row in rows]
+    facts = {run.id: run.comparability for run in runs}
+    first: dict[str, str] = {}
+    for row in rows:
+        best = first.setdefault(row.suite, row.run)
+        unlike = best != row.run and conflicts([facts[best], facts[row.run]])
+        yield replace(row, marks=(*row.marks, marks.UNLIKE.name)) if unlike else row
 
 
 def _latest(runs: Iterable[RunRecord]) -> list[RunRecord]:
@@ -122,6 +130,6 @@ def _notices(runs: Sequence[RunRecord]) -> list[Notice]:
 
 
 def _rank(rows: Sequence[Row]) -> tuple[str, bool, float, str]:
-    headline = next((row for row in rows if row.headline), rows[0])
-    value = -1.0 if headline.value is None else headline.value
-    return headline.suite, not headline.complete, -value, headline.run
+    head = headline(rows)
+    value = -1.0 if head.value is None else head.value
+    return head.suite, not head.complete, -value, head.run

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 from vlm4vla.reports import marks
 from vlm4vla.reports.scores import Row, rows_of
 from vlm4vla.reports.tables.numbers import PERCENT, Unit, interval_text
 from vlm4vla.reports.tables.registry import Selection
-from vlm4vla.reports.tables.table import Cell, Column, Exhibit, ResultTable
+from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns
 from vlm4vla.stats.intervals import Estimate
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.published import PublishedRow, published
-from vlm4vla.suites.campaign import CampaignColumn, CampaignFile, CampaignRow, load_campaign
+from vlm4vla.suites.campaign import (
+    CampaignColumn,
+    CampaignFile,
+    CampaignRow,
+    CampaignSuite,
+    load_campaign,
+)
 from vlm4vla.suites.files import suite_names
 
 _UNITS = {
@@ -36,20 +44,20 @@ class CampaignEntry:
     suite: str
     metric: str
     task: str
-    published: float | None
-    published_n: int | None
-    flags: tuple[str, ...]
+    published: float | None = None
+    published_n: int | None = None
+    flags: tuple[str, ...] = ()
     """What is wrong with the printed number (results/README.md)."""
-    selection: str
+    selection: str = ""
     """`best`: the printed number is the best of several, chosen on the episodes reported."""
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int | None
-    status: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    status: str = NOT_RUN
     """`complete`, `incomplete 12/24`, `not run`, or `no suite`: this version has none."""
-    run: str
-    marks: tuple[str, ...]
+    run: str = ""
+    marks: tuple[str, ...] = ()
 
 
 def campaign_exhibit(store: Store | None, asked: Selection) -> Exhibit:
@@ -61,22 +69,25 @@ def campaign_exhibit(store: Store | None, asked: Selection) -> Exhibit:
 
 def entries(campaign: CampaignFile, store: Store | None = None) -> list[CampaignEntry]:
     """Every number of the campaign's table, row by row; without a store, none of ours."""
-    ours: dict[tuple[str, str], list[Row]] = {}
+    ours: dict[tuple[str, ...], Row] = {}
     if store is not None:
         runs = store.runs()
-        for row in campaign.rows:
-            for suite in campaign.suites:
-                run = _chosen(runs, campaign, row, suite.suite)
-                if run is not None:
-                    ours[row.model, suite.suite] = rows_of(run, store.episodes(run.id))
-    printed = [p for p in published() if p.source == campaign.source and p.table == campaign.table]
+        for row, suite in product(campaign.rows, campaign.suites):
+            if (run := _chosen(runs, row, suite)) is not None:
+                found = rows_of(run, store.episodes(run.id))
+                ours |= {(row.model, suite.suite, one.metric, one.task): one for one in found}
+    printed = {
+        (p.model, p.suite, p.metric, p.task): p
+        for p in reversed(published())
+        if p.source == campaign.source and p.table == campaign.table
+    }
+    models = [(reference.model, "") for reference in campaign.references]
+    models += [(row.model, row.policy) for row in campaign.rows]
     return [
-        _entry(name, policy, column, printed, ours.get((name, column.suite), []))
-        for name, policy in (
-            *((reference.model, "") for reference in campaign.references),
-            *((row.model, row.policy) for row in campaign.rows),
-        )
+        _entry(model, policy, column, printed.get(key), ours.get(key))
+        for model, policy in models
         for column in campaign.columns
+        for key in [(model, column.suite, column.metric, column.task)]
     ]
 
 
@@ -97,75 +108,42 @@ def campaign_table(campaign: CampaignFile, found: Sequence[CampaignEntry]) -> Re
             cells = [_measured(line, i, units[entry.column]) for i, entry in enumerate(line)]
             ours = Cell("ours", marks=tuple(name for name in marks.MARKS if name in own))
             body.append((Cell("" if printed else model), Cell(), ours, *cells))
-    columns = (
-        Column("model"),
-        Column("size", numeric=True),
-        Column(""),
-        *(Column(column.title, numeric=True) for column in campaign.columns),
-    )
-    return ResultTable(campaign.summary, columns, tuple(body), tuple(_notes(campaign, found)))
+    numeric = ("size", *(column.title for column in campaign.columns))
+    heads = columns("model", "size", "", *numeric[1:], numeric=numeric)
+    return ResultTable(campaign.summary, heads, tuple(body), tuple(_notes(campaign, found)))
 
 
 _SHOWN = {marks.INCOMPLETE.name, marks.ERRORS.name}
 """Marks that the number itself shows."""
 
 
-def _chosen(
-    runs: Iterable[RunRecord], campaign: CampaignFile, row: CampaignRow, suite: str
-) -> RunRecord | None:
+def _chosen(runs: Iterable[RunRecord], row: CampaignRow, suite: CampaignSuite) -> RunRecord | None:
     """The run that fills the cell: the one of most episodes, the latest among equals."""
-    wanted = next(s for s in campaign.suites if s.suite == suite)
     fitting = [
         run
         for run in runs
-        if (run.policy, run.suite, run.protocol) == (row.policy, suite, wanted.protocol)
-        and wanted.execute in (None, run.execution)
+        if (run.policy, run.suite, run.protocol) == (row.policy, suite.suite, suite.protocol)
+        and suite.execute in (None, run.execution)
         and all(run.policy_options.get(key) == value for key, value in row.options.items())
     ]
     return max(fitting, key=lambda run: (len(run.plan), run.created), default=None)
 
 
 def _entry(
-    model: str,
-    policy: str,
-    column: CampaignColumn,
-    printed: Iterable[PublishedRow],
-    ours: Iterable[Row],
+    model: str, policy: str, column: CampaignColumn, theirs: PublishedRow | None, ours: Row | None
 ) -> CampaignEntry:
-    theirs = next(
-        (
-            p
-            for p in printed
-            if (p.model, p.suite, p.metric, p.task)
-            == (model, column.suite, column.metric, column.task)
-        ),
-        None,
-    )
-    row = next((r for r in ours if (r.metric, r.task) == (column.metric, column.task)), None)
-    missing = NOT_RUN if _exists(column.suite) else NO_SUITE
+    known: dict[str, Any] = {}
+    if theirs is not None:
+        known |= {"published": theirs.value, "published_n": theirs.n}
+        known |= {"flags": theirs.flags, "selection": theirs.selection}
+    if ours is not None:
+        names = ("value", "low", "high", "n", "status", "run", "marks")
+        known |= {name: getattr(ours, name) for name in names}
+    elif not column.suite.endswith((".yaml", ".yml")) and column.suite not in suite_names():
+        known["status"] = NO_SUITE
     return CampaignEntry(
-        model=model,
-        policy=policy,
-        column=column.title,
-        suite=column.suite,
-        metric=column.metric,
-        task=column.task,
-        published=theirs.value if theirs else None,
-        published_n=theirs.n if theirs else None,
-        flags=theirs.flags if theirs else (),
-        selection=theirs.selection if theirs else "",
-        value=row.value if row else None,
-        low=row.low if row else None,
-        high=row.high if row else None,
-        n=row.n if row else None,
-        status=row.status if row else missing,
-        run=row.run if row else "",
-        marks=row.marks if row else (),
+        model, policy, column.title, column.suite, column.metric, column.task, **known
     )
-
-
-def _exists(suite: str) -> bool:
-    return suite.endswith((".yaml", ".yml")) or suite in suite_names()
 
 
 def _printed(entry: CampaignEntry, unit: Unit) -> Cell:

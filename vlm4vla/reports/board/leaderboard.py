@@ -7,11 +7,10 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from vlm4vla.reports.board.beside import BesideRow, gather
-from vlm4vla.reports.board.beside_tables import beside_tables
 from vlm4vla.reports.board.board import board
-from vlm4vla.reports.board.tables import tables
+from vlm4vla.reports.board.tables import beside_tables, tables
 from vlm4vla.reports.scores import Row
-from vlm4vla.reports.tables.registry import Selection, opened
+from vlm4vla.reports.tables.registry import Selection, names_of, opened
 from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import Store, Where
 
@@ -44,7 +43,7 @@ def leaderboard(
     import pandas as pd
 
     asked = Selection(
-        _names(suite), _names(policy), (), all_runs, published=published, imported=imported
+        names_of(suite), names_of(policy), (), all_runs, published=published, imported=imported
     )
     with opened(store, asked) as read:
         shown = leaderboard_exhibit(read, asked)
@@ -60,7 +59,9 @@ def leaderboard_exhibit(store: Store | None, asked: Selection) -> Exhibit:
         UnknownName: no such suite, policy or paper.
     """
     if asked.published or asked.imported or asked.papers:
-        return _beside(store, asked)
+        rows, warnings = gather(store, asked)
+        shown = beside_tables(rows, asked.by_task, asked.narrow)
+        return Exhibit(tuple(shown), rows, BesideRow, warnings=warnings)
     assert store is not None, "needs_store"
     found = board(store, asked.suites, asked.policies, asked.all_runs)
     remarks = []
@@ -75,17 +76,3 @@ def leaderboard_exhibit(store: Store | None, asked: Selection) -> Exhibit:
         warnings=found.warnings,
         remarks=tuple(remarks),
     )
-
-
-def _beside(store: Store | None, asked: Selection) -> Exhibit:
-    rows, warnings = gather(store, asked)
-    return Exhibit(
-        tables=tuple(beside_tables(rows, asked.by_task, asked.narrow)),
-        records=rows,
-        record=BesideRow,
-        warnings=warnings,
-    )
-
-
-def _names(given: str | Collection[str] | None) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given or ())

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlm4vla.core.errors import BadInput, UnknownName
+from vlm4vla.reports.board.beside import with_interval
 from vlm4vla.reports.board.board import board
-from vlm4vla.reports.board.printed import with_interval
-from vlm4vla.reports.board.tables import headline
 from vlm4vla.reports.correlation.vqa import PUBLISHED, ScoreRow
-from vlm4vla.reports.scores import Row
+from vlm4vla.reports.scores import Row, headline
 from vlm4vla.stats.intervals import Z95
 from vlm4vla.store import Store
 from vlm4vla.store.published import PublishedRow, backbone_of, published

@@ -84,11 +84,8 @@ def tip(artist: A, text: str) -> A:
 def svg_text(ax: Axes, salt: str = "", alone: bool = False, pixels: int | None = None) -> str:
     """The sheet of `ax` as SVG: letters stay letters, and nothing in it depends on the clock.
 
-    Args:
-        ax: any axes of the figure.
-        salt: begins its ids, to tell them from those of other drawings in the same page.
-        alone: with its name space and size, for a file; otherwise to be set into HTML.
-        pixels: width of what stands alone; by default that of the sheet.
+    `salt` begins its ids, to tell them from those of other drawings in the same page. To be set
+    into HTML or, if `alone`, with its name space and size: so many `pixels` wide, or as the sheet.
     """
     out = io.StringIO()
     with rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():

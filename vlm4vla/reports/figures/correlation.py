@@ -26,8 +26,8 @@ def scatter(found: Correlation, ax: Axes | None = None) -> Axes:
     for point in found.points:
         index, reach = families.index(point.family), Z95 * (point.y_error or 0.0)
         limits = [factor * (point.y - reach), factor * (point.y + reach)]
-        colour = draw.COLOURS[index % len(draw.COLOURS)]
-        ax.plot([point.x] * 2, limits, color=colour, alpha=0.5, linewidth=1.5, zorder=1.4)
+        ax.plot([point.x] * 2, limits, color=draw.colour(index), alpha=0.5, linewidth=1.5,
+                zorder=1.4)  # fmt: skip
         draw.mark(ax, index, point.x, factor * point.y, _said(point, factor))
     ax.margins(0.06)
     ax.autoscale_view()

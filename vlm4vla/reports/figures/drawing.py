@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any, Literal
 
 from matplotlib.artist import Artist
@@ -14,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from vlm4vla.reports.figures.canvas import tip
+from vlm4vla.reports.figures.canvas import blank, tip
 
 LINE = 26.0
 """Height in points of a row whose name has one line."""
@@ -31,20 +32,27 @@ MARKERS = ("o", "s", "^", "D")
 INK, SOFT, RULE, RAIL, CHANCE = "#1b1f24", "#5b6470", "#d5dae0", "#e9edf1", "#d55e00"
 
 
-def rows(ax: Axes, texts: Sequence[str], notes: Sequence[str] = ()) -> None:
-    """A row a name, the first on top: names end left of the axes, notes stand below in small."""
+def rows(
+    ax: Axes | None, title: str, texts: Sequence[str], notes: Sequence[str] = (),
+    line: float = LINE, below: float = BELOW,
+) -> Axes:  # fmt: skip
+    """A row a name, the first on top: names end left of the axes, notes stand below in small.
+
+    Without `ax` on a sheet of its own: `line` points a row, `below` points besides, and `title`,
+    which a screen reader says.
+    """
+    ax = ax or blank(line * len(texts) + below, title)
     frame_rows(ax, -0.5, len(texts) - 0.5)
-    for row, text in enumerate(texts):
-        note = notes[row] if row < len(notes) else ""
+    for row, (text, note) in enumerate(zip_longest(texts, notes, fillvalue="")):
         name(ax, row, text, 5 if note else 0)
         if note:
             name(ax, row, note, -7, longest=30, note=True)
+    return ax
 
 
 def frame_rows(ax: Axes, low: float, high: float) -> None:
     """Rows that a lower number puts further up, without a frame."""
-    ax.set_ylim(high, low)
-    ax.set_yticks([])
+    ax.set(ylim=(high, low), yticks=[])
     ax.spines[:].set_visible(False)
 
 
@@ -94,8 +102,7 @@ def above(ax: Axes, x: float, text: str) -> None:
 
 def bare(ax: Axes, high: float) -> None:
     """No numbers below; bars from 0 to `high` fill the width."""
-    ax.set_xticks([])
-    ax.set_xlim(0, high)
+    ax.set(xticks=[], xlim=(0, high))
 
 
 def whisker(ax: Axes, y: float, low: float, high: float) -> None:
@@ -104,11 +111,9 @@ def whisker(ax: Axes, y: float, low: float, high: float) -> None:
             solid_capstyle="butt")  # fmt: skip
 
 
-def dot(ax: Axes, x: float, y: float, hollow: bool = False) -> None:
-    """A value in the colour of the first series; hollow where something about it is open."""
-    ax.plot(x, y, "o", markersize=9 if hollow else 10, color=COLOURS[0], clip_on=False,
-            markerfacecolor="white" if hollow else COLOURS[0],
-            markeredgewidth=2 if hollow else 0)  # fmt: skip
+def colour(index: int) -> str:
+    """Of the series `index`."""
+    return COLOURS[index % len(COLOURS)]
 
 
 def mark(ax: Axes, index: int, x: float, y: float, text: str, size: float = 10) -> None:
@@ -129,21 +134,10 @@ def chance_line(ax: Axes, value: float, text: str = "chance") -> None:
 
 
 def key(
-    ax: Axes,
-    handles: Sequence[Artist],
-    columns: int,
-    gap: float = 2,
+    ax: Axes, handles: Sequence[Artist], columns: int, gap: float = 2,
     side: Literal["left", "right"] = "left",
-) -> None:
-    """What marks or colours mean: `gap` points below the axes, from their left or to their right.
-
-    Args:
-        ax: where.
-        handles: of `series` or `piece`.
-        columns: beside each other.
-        gap: room between.
-        side: where it begins, or ends.
-    """
+) -> None:  # fmt: skip
+    """What marks or colours mean, in `columns`: `gap` points below the axes, flush with a side."""
     legend = ax.legend(
         handles=handles, loc="upper left" if side == "left" else "upper right",
         bbox_to_anchor=(float(side == "right"), 0), ncols=columns, frameon=False, fontsize=12,
@@ -159,9 +153,9 @@ def series(index: int, text: str) -> Line2D:
     return Line2D([], [], linestyle="none", label=text, **_look(index, 10))
 
 
-def piece(colour: str, text: str) -> Patch:
+def piece(shade: str, text: str) -> Patch:
     """A colour for the key."""
-    return Patch(facecolor=colour, label=text)
+    return Patch(facecolor=shade, label=text)
 
 
 def round_up(value: float) -> float:
@@ -174,6 +168,5 @@ def round_up(value: float) -> float:
 
 def _look(index: int, size: float) -> dict[str, Any]:
     marker = MARKERS[index % len(MARKERS)]
-    colour = COLOURS[index % len(COLOURS)]
     scaled = size * {"s": 0.9, "^": 1.1, "D": 0.8}.get(marker, 1.0)
-    return {"marker": marker, "color": colour, "markersize": scaled, "markeredgewidth": 0}
+    return {"marker": marker, "color": colour(index), "markersize": scaled, "markeredgewidth": 0}

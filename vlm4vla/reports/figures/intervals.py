@@ -1,4 +1,4 @@
-"""Values with their limits, a row each."""
+"""Values with their limits, and differences around zero: a row each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from vlm4vla.reports.figures import drawing as draw
-from vlm4vla.reports.figures.canvas import blank, tip
+from vlm4vla.reports.figures.canvas import tip
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its limits, in the unit of the metric."""
+    """A value, or the difference of two, with its limits, in the unit of the metric."""
 
     label: str
     value: float
@@ -24,7 +24,7 @@ class Interval:
     bounds: tuple[float, float] | None = None
     """Where the value would lie if every error were a failure, or a success."""
     hollow: bool = False
-    """Of a run that a sequential comparison stopped."""
+    """Of a run that a sequential comparison stopped; of a difference, not separable from zero."""
 
 
 def intervals(
@@ -42,10 +42,8 @@ def intervals(
     top = 1.0 if rate else draw.round_up(max(point.high for point in points))
     least = min(point.low for point in points)
     base = 0.0 if rate or least >= 0 else -draw.round_up(-least)
-    notes = [point.note for point in points]
-    line = draw.TALL if any(notes) else draw.LINE
-    ax = ax or blank(line * len(points) + draw.BELOW, name="Values with 95 % intervals")
-    draw.rows(ax, [point.label for point in points], notes)
+    line = draw.TALL if any(point.note for point in points) else draw.LINE
+    ax = _rows(points, "Values with 95 % intervals", line, ax)
     draw.scale(ax, base, top, rate)
     if chance is not None:
         draw.chance_line(ax, chance)
@@ -57,6 +55,36 @@ def intervals(
                 color=draw.SOFT, linewidth=1.5, clip_on=False, solid_joinstyle="miter",
             )  # fmt: skip
             tip(bracket, "if every error were a failure, or a success")
-        draw.whisker(ax, row, max(point.low, base), min(point.high, top))
-        draw.dot(ax, min(max(point.value, base), top), row, point.hollow)
+        _dot(ax, row, point, base, top)
     return ax
+
+
+def differences(points: Sequence[Interval], rate: bool, ax: Axes | None = None) -> Axes:
+    """Dots with whiskers around a line at zero.
+
+    Args:
+        points: one run less another each, at least one.
+        rate: they are differences of fractions, shown in points.
+        ax: where; by default on a sheet of its own.
+    """
+    reach = draw.round_up(max(max(abs(point.low), abs(point.high)) for point in points))
+    reach = min(reach, 1.0) if rate else reach
+    ax = _rows(points, "Paired differences with 95 % intervals", draw.TALL, ax)
+    draw.scale(ax, -reach, reach, rate, signed=True)
+    ax.axvline(0, color=draw.INK, linewidth=1, clip_on=False)
+    for row, point in enumerate(points):
+        _dot(ax, row, point, -reach, reach)
+    return ax
+
+
+def _rows(points: Sequence[Interval], name: str, line: float, ax: Axes | None) -> Axes:
+    labels, notes = [point.label for point in points], [point.note for point in points]
+    return draw.rows(ax, name, labels, notes, line)
+
+
+def _dot(ax: Axes, row: int, point: Interval, base: float, top: float) -> None:
+    draw.whisker(ax, row, max(point.low, base), min(point.high, top))
+    size, face = (9, "white") if point.hollow else (10, draw.COLOURS[0])
+    ax.plot(min(max(point.value, base), top), row, "o", markersize=size, color=draw.COLOURS[0],
+            clip_on=False, markerfacecolor=face,
+            markeredgewidth=2 if point.hollow else 0)  # fmt: skip

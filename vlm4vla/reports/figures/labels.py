@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from vlm4vla.reports.figures.drawing import INK
-
-Box = tuple[float, float, float, float]
-"""Left, bottom, right, top; points."""
+from vlm4vla.stats.intervals import Floats
 
 _LETTER, _HEIGHT = 6.2, 13.5
 """Mean width of a letter of the size used, and its height."""
@@ -22,12 +21,7 @@ _PASSES = 4
 
 
 def label_marks(ax: Axes, marks: Sequence[tuple[str, float, float]]) -> None:
-    """Write the name of each mark beside it.
-
-    Args:
-        ax: limits and everything around the axes are settled.
-        marks: name, x and y in the unit of the data.
-    """
+    """Write beside each mark (name, x, y) its name; the limits of the axes must be settled."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # only then is it known where the axes are
@@ -45,50 +39,41 @@ def label_marks(ax: Axes, marks: Sequence[tuple[str, float, float]]) -> None:
 
 
 def place(
-    texts: Sequence[str], marks: Sequence[tuple[float, float]], room: Box
+    texts: Sequence[str],
+    marks: Sequence[tuple[float, float]],
+    room: tuple[float, float, float, float],
 ) -> list[tuple[float, float]]:
     """How far from its mark each text goes: the nearest place that hides nothing, or the best.
 
     Args:
         texts: one for each mark.
         marks: centres, points.
-        room: texts stay inside.
+        room: left, bottom, right, top: texts stay inside.
 
     Returns:
         Offset in points for each text, from which it goes right, left, or either way from 0.
     """
-    dots: list[Box] = [(x - 6, y - 6, x + 6, y + 6) for x, y in marks]
-    choices = [
-        [_box(text, x + dx, y + dy, dx) for dx, dy in _AROUND]
-        for text, (x, y) in zip(texts, marks, strict=True)
-    ]
-    chosen = [0] * len(texts)
+    marked, around = np.array(marks), np.array(_AROUND)
+    widths = _LETTER * np.array([[len(text)] for text in texts])
+    at = marked[:, None] + around
+    left = at[..., 0] - widths * (1 - np.sign(around[:, 0])) / 2
+    edges = (left, at[..., 1] - _HEIGHT / 2, left + widths, at[..., 1] + _HEIGHT / 2)
+    boxes = np.stack(edges, axis=-1)  # (text, place, edge)
+    dots = np.hstack([marked - 6, marked + 6])
+    beyond = np.maximum(boxes * (-1, -1, 1, 1) - np.multiply(room, (-1, -1, 1, 1)), 0)
+    # The nearer the better, all else being equal.
+    fixed = 9 * _overlap(boxes[:, :, None], dots) + 40 * beyond.sum(-1) + 2 * np.arange(len(around))
+    chosen = np.zeros(len(texts), dtype=int)
     for _ in range(_PASSES):
-        for one, boxes in enumerate(choices):
-            others = [choices[i][at] for i, at in enumerate(chosen) if i != one]
-            costs = [
-                sum(_overlap(box, other) for other in others)
-                + 9 * sum(_overlap(box, dot) for dot in dots)
-                + 4 * _outside(box, room)
-                + 2 * number  # the nearer the better, all else being equal
-                for number, box in enumerate(boxes)
-            ]
-            chosen[one] = costs.index(min(costs))
-    return [_AROUND[at] for at in chosen]
+        for one in range(len(texts)):
+            others = np.delete(boxes[np.arange(len(texts)), chosen], one, axis=0)
+            chosen[one] = np.argmin(fixed[one] + _overlap(boxes[one][:, None], others))
+    return [_AROUND[place] for place in chosen]
 
 
-def _box(text: str, x: float, y: float, side: float) -> Box:
-    width = _LETTER * len(text)
-    left = x - width / 2 if side == 0 else x if side > 0 else x - width
-    return left, y - _HEIGHT / 2, left + width, y + _HEIGHT / 2
-
-
-def _overlap(one: Box, other: Box) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return max(width, 0.0) * max(height, 0.0)
-
-
-def _outside(box: Box, room: Box) -> float:
-    beyond = (room[0] - box[0], room[1] - box[1], box[2] - room[2], box[3] - room[3])
-    return 10 * sum(max(amount, 0.0) for amount in beyond)
+def _overlap(boxes: Floats, others: Floats) -> Floats:
+    """Of each box with all the others together, in square points."""
+    low = np.maximum(boxes[..., :2], others[..., :2])
+    sides = np.maximum(np.minimum(boxes[..., 2:], others[..., 2:]) - low, 0)
+    shared: Floats = sides.prod(-1).sum(-1)
+    return shared

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from vlm4vla.reports.correlation.correlation import Correlation
-from vlm4vla.reports.figures.chains import lengths, survival
 from vlm4vla.reports.figures.correlation import influence, scatter
-from vlm4vla.reports.figures.difference import Difference, differences
-from vlm4vla.reports.figures.funnel import Bar, funnel
-from vlm4vla.reports.figures.intervals import Interval, intervals
-from vlm4vla.reports.figures.seconds import Spent, seconds
+from vlm4vla.reports.figures.episodes import Chains, Spent, funnel, lengths, seconds, survival
+from vlm4vla.reports.figures.intervals import Interval, differences, intervals
 from vlm4vla.reports.page.content import Contrasted, PageRun
 from vlm4vla.reports.scores import Row
+from vlm4vla.reports.summary import Stage
 from vlm4vla.reports.tables.numbers import p_text
 from vlm4vla.reports.tables.table import Exhibit
 
@@ -30,13 +28,12 @@ class Plot:
 
 
 def of_scores(runs: Sequence[PageRun]) -> Iterator[Plot]:
-    """The intervals of every metric."""
+    """The intervals of every metric; of chains, which are drawn otherwise, of the headline."""
     metrics = dict.fromkeys(row.metric for run in runs for row in run.rows)
-    if any(run.chains for run in runs):  # the other metrics are drawn as chain lengths
-        metrics = dict.fromkeys([runs[0].headline.metric])
-    for metric in metrics:
+    for metric in [runs[0].headline.metric] if any(r.summary.chains for r in runs) else metrics:
         shown = [(run, row) for run in runs for row in run.rows if row.metric == metric]
-        points = [point for run, row in shown if (point := _interval(run, row)) is not None]
+        drawn = [(run, _interval(run, row)) for run, row in shown]
+        points = [point for _, point in drawn if point is not None]
         if not points:
             continue
         first = shown[0][1]
@@ -47,7 +44,7 @@ def of_scores(runs: Sequence[PageRun]) -> Iterator[Plot]:
             notes.append("Bracket below: what the errors leave open.")
         if any(point.hollow for point in points):
             notes.append("Hollow: a decided run.")
-        if hidden := [run.label for run, row in shown if _interval(run, row) is None]:
+        if hidden := [run.label for run, point in drawn if point is None]:
             notes.append(f"Not drawn, being incomplete or undefined: {', '.join(hidden)}.")
         rate = first.kind == "rate"
         caption = f"{metric}{', %' * rate}, 95 % intervals"
@@ -68,11 +65,9 @@ def _interval(run: PageRun, row: Row) -> Interval | None:
 
 def of_contrasts(contrasts: Sequence[Contrasted]) -> Iterator[Plot]:
     """One drawing of the differences to the first run, if there are any."""
-    rows, rate, metric = [], True, ""
-    for one in contrasts:
-        head = one.found.headline if one.found is not None else None
-        if one.found is None or head is None:
-            continue
+    points, rate, metric = [], True, ""
+    for found, label in ((one.found, one.label) for one in contrasts if one.found is not None):
+        head = found.headline
         if head.difference is None or head.low is None or head.high is None:
             continue
         rate, metric = head.kind == "rate", head.metric
@@ -80,28 +75,36 @@ def of_contrasts(contrasts: Sequence[Contrasted]) -> Iterator[Plot]:
         note = f"{head.n} pairs" if pairs is None else f"{pairs}/{head.n} differ"
         if head.p is not None:
             note += f", {p_text(head.p)}"
-        hollow = head.p is None or head.p > one.found.alpha
-        rows.append(Difference(one.label, head.difference, head.low, head.high, note, hollow))
-    if rows:
+        open_ = head.p is None or head.p > found.alpha
+        points.append(Interval(label, head.difference, head.low, head.high, note, hollow=open_))
+    if points:
         yield Plot(
             f"{metric}{', points' * rate}: difference to the first row",
-            differences(rows, rate),
+            differences(points, rate),
             "On identical episodes, with 95 % intervals. Hollow: not separable (p > 0.05).",
         )
 
 
-def of_stages(runs: Sequence[PageRun]) -> Iterator[Plot]:
-    """How far episodes came: of chains together, of single tasks run by run."""
-    chains = [run.chains for run in runs if run.chains is not None]
-    if chains:
-        yield Plot("Chains with at least so many subtasks solved, %", survival(chains))
-        yield Plot("Chains by subtasks solved", lengths(chains))
-        return
+def of_chains(runs: Sequence[PageRun]) -> list[Plot]:
+    """How far the chains of all runs came."""
+    chains = [Chains(run.label, run.summary.chains) for run in runs]
+    return [
+        Plot("Chains with at least so many subtasks solved, %", survival(chains)),
+        Plot("Chains by subtasks solved", lengths(chains)),
+    ]
+
+
+def of_stages(runs: Sequence[PageRun]) -> list[Plot]:
+    """How far single tasks came, run by run."""
+    plots = []
     for run in runs:
-        bars = [Bar(stage.name, stage.reached, stage.episodes) for stage in run.summary.stages]
-        if bars:
-            bars.append(Bar("success", run.successes, max(bar.total for bar in bars)))
-            yield Plot(f"{run.label} ({run.note})" if run.note else run.label, funnel(bars))
+        if stages := run.summary.stages:
+            most = max(stage.episodes for stage in stages)
+            stages = (*stages, Stage("success", run.summary.successes, most))
+            plots.append(
+                Plot(f"{run.label} ({run.note})" if run.note else run.label, funnel(stages))
+            )
+    return plots
 
 
 def of_time(runs: Sequence[PageRun]) -> Iterator[Plot]:

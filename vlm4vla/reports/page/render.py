@@ -1,4 +1,4 @@
-"""From what the page is made of to its text: the templates, and what they may call.
+"""The page as a file: from a store, over what it is made of, to the templates.
 
 Templates escape whatever they are given; only drawings and the page's own style and script are
 taken as they are.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -19,16 +20,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
+from vlm4vla.core import __version__
+from vlm4vla.core.errors import BadInput
 from vlm4vla.reports import marks
-from vlm4vla.reports.commands import environment, repeat
 from vlm4vla.reports.correlation.sentences import sentences
 from vlm4vla.reports.figures.canvas import svg_text
 from vlm4vla.reports.page import plots
-from vlm4vla.reports.page.content import Content
-from vlm4vla.reports.summary import configuration
+from vlm4vla.reports.page.content import Content, collect
+from vlm4vla.reports.summary import configuration, environment, repeat
+from vlm4vla.reports.tables.registry import Selection, names_of
+from vlm4vla.store import Store
 
 _HERE = Path(__file__).parent
-_KINDS = {".png": "image/png", ".webp": "image/webp", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+_KINDS = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,67 @@ class Sheet:
     """Shown with this suite; otherwise in a section of its own."""
 
 
-def render(content: Content, sheets: Sequence[Sheet] = ()) -> str:
-    """The text of the page. Raises OSError if a picture cannot be read."""
+def report(
+    out: str | Path = "results/report.html",
+    store: Store | str | Path | None = None,
+    *,
+    suite: str | Collection[str] = (),
+    policy: str | Collection[str] = (),
+    all_runs: bool = False,
+    sheets: Mapping[str, str | Path] | Sequence[Sheet] = (),
+    vqa: str | Sequence[str] = (),
+    others: bool = False,
+) -> Path:
+    """The page of a store, as `bench report` writes it.
+
+    Args:
+        out: the file; its folder is made.
+        store: an open store or its file; by default `VLM4VLA_STORE` or ./results/bench.db.
+        suite: only this suite, or these.
+        policy: only this policy, or these.
+        all_runs: every run, not only the latest of its kind.
+        sheets: title -> picture, embedded; or with the suite that each belongs to.
+        vqa: benchmarks to correlate the policies' scores with.
+        others: add what papers print and what was imported; correlate the papers' policies.
+
+    Returns:
+        The file.
+
+    Raises:
+        StoreError: the store cannot be read.
+        UnknownName: the store holds no such suite or policy, or there is no such benchmark.
+        BadInput: too few backbones to correlate, the file cannot be written, a picture not read.
+    """
+    if isinstance(sheets, Mapping):
+        sheets = [Sheet(title, Path(path)) for title, path in sheets.items()]
+    asked = Selection(names_of(suite), names_of(policy), all_runs=all_runs, published=others)
+    with ExitStack() as stack:
+        opened = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
+        content = collect(opened, asked, names_of(vqa))
+    return write_page(content, Path(out), sheets)
+
+
+def write_page(content: Content, out: Path, sheets: Sequence[Sheet] = ()) -> Path:
+    """Write the page to `out`, whose folder is made.
+
+    Raises:
+        BadInput: the file cannot be written, a picture not read.
+    """
+    try:
+        text = _render(content, sheets)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(
+            f"The report cannot be made: {error.filename or out}: {error.strerror}.",
+            "Name a file that you may write to with --out.",
+        ) from error
+    return out
+
+
+def _render(content: Content, sheets: Sequence[Sheet]) -> str:
     suites = [part.suite for part in content.suites]
     script = (_HERE / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     numbers = count()
 
     def svg(ax: Axes) -> Markup:
@@ -55,37 +115,38 @@ def render(content: Content, sheets: Sequence[Sheet] = ()) -> str:
         loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    surroundings.filters |= {"anchor": anchor, "plain": plain, "data_uri": data_uri, "svg": svg}
-    surroundings.globals |= {
-        "plots": plots, "marks": marks, "sentences": sentences,
-        "repeat": repeat, "environment": environment, "configuration": configuration,
-    }  # fmt: skip
+    surroundings.filters |= {"anchor": _anchor, "plain": _plain, "data_uri": _data_uri, "svg": svg}
     return surroundings.get_template("page.html").render(
         content=content,
         sheets=sheets,
         others=[sheet for sheet in sheets if sheet.suite not in suites],
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC} by vlm4vla {__version__}",
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
-        script_hash=f"sha256-{digest}",
-    )
+        script_hash=f"sha256-{_base64(hashlib.sha256(script.encode()).digest())}",
+        plots=plots, marks=marks, sentences=sentences,
+        repeat=repeat, environment=environment, configuration=configuration,
+    )  # fmt: skip
 
 
-def anchor(name: str) -> str:
+def _anchor(name: str) -> str:
     """An id made of any text."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "part"
 
 
-def plain(value: object) -> str:
+def _plain(value: object) -> str:
     """A value in words."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {plain(item)}" for key, item in value.items()) or "none"
+        return ", ".join(f"{key} {_plain(item)}" for key, item in value.items()) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value) if value not in (None, "", ()) else "none"
 
 
-def data_uri(path: Path) -> str:
-    """The picture itself as an address."""
-    kind = _KINDS.get(path.suffix.lower(), "image/png")
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _data_uri(path: Path) -> str:
+    kind = _KINDS.get(path.suffix.lower(), "png")
+    return f"data:image/{kind};base64,{_base64(path.read_bytes())}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
