@@ -64,7 +64,6 @@ def compare(
     else:
         from vlm4vla.cli.duel import Contest, run_contest
 
-        terms.check()
         one = replace(request, policy=first, policy_options=first_option)
         other = replace(request, policy=second, policy_options=second_option)
         contest = Contest((one, other), rule, bounds)

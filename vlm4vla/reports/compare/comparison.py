@@ -118,7 +118,6 @@ def comparison(
 ) -> Comparison:
     """As `compare`, as a record, of an open store."""
     terms = terms or Terms()
-    terms.check()
     runs = find_run(store, first, suite), find_run(store, second, suite)
     metrics = shared_metrics(runs, terms)
     one, other = ({row.key: row for row in store.episodes(run.id)} for run in runs)

@@ -75,11 +75,7 @@ class Contrast:
 def contrast(metric: Metric, sides: Sides, task: str, terms: Terms) -> Contrast:
     """Compare the episodes that count: those of both runs pair by pair, or all of either run.
 
-    Args:
-        metric: what is compared.
-        sides: the episodes of either run; of pairs, only common ones are looked at.
-        task: what the line is called.
-        terms: level, margin (fractions of 1 for rates), and whether episodes are paired.
+    `task` is what the line is called; the margin of rates is a fraction of 1.
     """
     blank = _blank(metric, task, paired=not terms.unpaired)
     if terms.unpaired:
@@ -107,12 +103,9 @@ def contrast(metric: Metric, sides: Sides, task: str, terms: Terms) -> Contrast:
 def anytime(metric: Metric, sides: Sides, terms: Terms, step: int | None = None) -> Contrast:
     """Compare pair by pair in the order of the lot, as a sequential comparison does as it runs.
 
-    Args:
-        metric: what is compared.
-        sides: the episodes of either run. What comes behind the first that either lacks is not
-            looked at: what ends early (successes do) must not be looked at early.
-        terms: level, and the span of a mean.
-        step: pairs after which STEP, not the betting rule, decided.
+    What comes behind the first episode that either run lacks is not looked at: what ends early
+    (successes do) must not be looked at early. `step` counts the pairs after which STEP, not the
+    betting rule, decided.
     """
     blank, keys = _blank(metric, ALL, paired=True), []
     for key in sorted(sides[0].keys() | sides[1].keys(), key=lambda key: key.lot):
@@ -178,32 +171,26 @@ def _paired_rates(blank: Contrast, groups: Sequence[Floats], terms: Terms) -> Co
         differences = [group[:, 0] - group[:, 1] for group in groups]
         name, p = "sign-flip permutation", sign_flip(differences, _generator())[0]
     share, d = whole.discordant / whole.n, abs(estimate.value)
-    found = replace(
+    return replace(
         _tested(blank, estimate, "Newcombe's, paired", name, p),
         p_mid=p_mid,
         detectable=power.detectable_difference(whole.n, share, terms.alpha),
         more=_more(whole.n, lambda: power.episodes_paired(d, max(share, d), terms.alpha)),
+        p_equivalent=terms.margin and tost_paired_rates(whole, terms.margin, terms.alpha).p,
     )
-    if terms.margin is None:
-        return found
-    return replace(found, p_equivalent=tost_paired_rates(whole, terms.margin, terms.alpha).p)
 
 
 def _paired_means(blank: Contrast, groups: Sequence[Floats], terms: Terms) -> Contrast:
     differences = [group[:, 0] - group[:, 1] for group in groups]
+    estimate = bootstrap_mean(differences, _generator(), 1 - terms.alpha)
+    p, _ = sign_flip(differences, _generator())
+    found = _tested(blank, estimate, "BCa bootstrap of pairs", "paired permutation", p)
     everything = np.concatenate(differences)
-    several = everything.size > 1
-    found = _tested(
-        blank,
-        bootstrap_mean(differences, _generator(), 1 - terms.alpha),
-        "BCa bootstrap of pairs",
-        "paired permutation",
-        sign_flip(differences, _generator())[0],
-    )
-    found = _sized(found, float(everything.std(ddof=1)) if several else 0.0, terms.alpha)
-    if terms.margin is None or not several:
-        return found
-    return replace(found, p_equivalent=tost_means(everything, terms.margin, terms.alpha).p)
+    if everything.size < 2:
+        return _sized(found, 0.0, terms.alpha)
+    equivalent = terms.margin and tost_means(everything, terms.margin, terms.alpha).p
+    found = replace(found, p_equivalent=equivalent)
+    return _sized(found, float(everything.std(ddof=1)), terms.alpha)
 
 
 def _unpaired(blank: Contrast, a: Floats, b: Floats, terms: Terms) -> Contrast:
@@ -216,14 +203,12 @@ def _unpaired(blank: Contrast, a: Floats, b: Floats, terms: Terms) -> Contrast:
         return _unpaired_means(blank, a, b, terms.alpha)
     counts = int(a.sum()), a.size, int(b.sum()), b.size
     estimate, result = newcombe_unpaired(*counts, confidence=1 - terms.alpha), rate_test(*counts)
-    found = replace(
+    return replace(
         _tested(blank, estimate, "Newcombe's, unpaired", f"{result.name}'s exact", result.p),
         detectable=power.detectable_unpaired(n, rates[1], terms.alpha),
         more=_more(n, lambda: power.episodes_unpaired(*rates, alpha=terms.alpha)),
+        p_equivalent=terms.margin and tost_rates(*counts, terms.margin, terms.alpha).p,
     )
-    if terms.margin is None:
-        return found
-    return replace(found, p_equivalent=tost_rates(*counts, terms.margin, terms.alpha).p)
 
 
 def _unpaired_means(blank: Contrast, a: Floats, b: Floats, alpha: float) -> Contrast:

@@ -35,7 +35,7 @@ class Terms:
     span: float = 1.0
     """Greatest possible value of a mean less the least, in a sequential comparison."""
 
-    def check(self) -> None:
+    def __post_init__(self) -> None:
         """Raise OutOfRange for a level or margin that cannot be."""
         if not 0 < self.alpha < 1:
             text = f"--alpha {self.alpha:g} must lie between 0 and 1."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
@@ -95,21 +96,19 @@ class Wish:
 
     def check(self) -> None:
         """Raise OutOfRange for a number that cannot be."""
-        percent = (
-            ("--rate", 100 * self.rate, 0.0, 100.0),
-            ("--discordant", 100 * (self.discordant or 0.0), 0.0, 100.0),
-            ("--correlation", self.correlation, -1.0, 1.0),
-        )
-        for flag, value, low, high in percent:
-            if not low <= value <= high:
-                raise OutOfRange(f"{flag} {value:g} must lie between {low:g} and {high:g}.")
-        for flag, share in (("--alpha", self.alpha), ("--power", self.power)):
-            if not 0 < share < 1:
-                raise OutOfRange(f"{flag} {share:g} must lie between 0 and 1.")
+        for flag, value, low, high, ends in (
+            ("--rate", 100 * self.rate, 0, 100, True),
+            ("--discordant", 100 * (self.discordant or 0.0), 0, 100, True),
+            ("--correlation", self.correlation, -1, 1, True),
+            ("--alpha", self.alpha, 0, 1, False),
+            ("--power", self.power, 0, 1, False),
+        ):
+            if not (low <= value <= high if ends else low < value < high):
+                raise OutOfRange(f"{flag} {value:g} must lie between {low} and {high}.")
         scale, unit = self.printed
+        most, limits = (100.0, "above 0 and below 100 points") if unit else (inf, "above 0")
         for flag, number in (("--precision", self.precision), ("--difference", self.difference)):
-            if number is not None and not 0 < scale * number < (100.0 if unit else float("inf")):
-                limits = "above 0" + (" and below 100 points" if unit else "")
+            if number is not None and not 0 < scale * number < most:
                 raise OutOfRange(f"{flag} {scale * number:g} must be {limits}.")
         if not self.sd > 0:
             raise OutOfRange(f"--sd {self.sd:g} must be positive.")
@@ -204,19 +203,14 @@ def needs(wish: Wish) -> list[Need]:
         precisions = () if wish.precision is None else (wish.precision,)
         differences = () if wish.difference is None else (wish.difference,)
     scale, unit = wish.printed
-    narrow, expected = (
-        (power.episodes_for_mean, wish.sd)
-        if wish.kind == "mean"
-        else (power.episodes_for_precision, wish.rate)
-    )
-    found = [
-        Need(
-            f"interval of ±{scale * half:g}{unit}",
-            "one policy",
-            _number(narrow, expected, half, 1 - wish.alpha),
-        )
-        for half in precisions
-    ]
+    found = []
+    for half in precisions:
+        level = 1 - wish.alpha
+        if wish.kind == "mean":
+            n = _number(power.episodes_for_mean, wish.sd, half, level)
+        else:
+            n = _number(power.episodes_for_precision, wish.rate, half, level)
+        found.append(Need(f"interval of ±{scale * half:g}{unit}", "one policy", n))
     for difference in differences:
         goal = f"difference of {scale * difference:g}{unit}"
         found += [Need(goal, *design) for design in _designs(wish, difference)]

@@ -23,14 +23,7 @@ Winner = Literal["first", "second", "equivalent", "none"]
 def verdict(
     found: Contrast, runs: Sequence[RunRecord], labels: Sequence[str], terms: Terms
 ) -> tuple[Winner, str]:
-    """Who is better, and the sentences that say so.
-
-    Args:
-        found: the headline's contrast.
-        runs: the two runs.
-        labels: what to call them.
-        terms: level, and the margin if equivalence was asked for (fractions of 1 for rates).
-    """
+    """Who is better in the headline, and the sentences that say so of the runs by their labels."""
     if found.difference is None:
         return "none", f"No episode counts in both runs, so {found.metric} says nothing."
     winner: Winner = "none"
@@ -103,14 +96,7 @@ def _rounded(number: int) -> str:
 def caveats(
     runs: Sequence[RunRecord], sides: Sides, headline: Contrast, others: Sequence[Contrast]
 ) -> tuple[str, ...]:
-    """Everything that keeps the numbers from being what they seem.
-
-    Args:
-        runs: the two runs.
-        sides: their episodes.
-        headline: what the verdict is about.
-        others: the other metrics compared.
-    """
+    """Everything that keeps the numbers from being what they seem."""
     notes = []
     if unlike := differing(runs):
         notes.append(f"The runs are of different comparability, in {unlike}: not like for like.")

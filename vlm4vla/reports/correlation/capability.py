@@ -59,19 +59,17 @@ def vqa_axis(name: str, rows: Sequence[ScoreRow], shipped_first: bool = False) -
     Raises:
         UnknownName: no such benchmark; near names are offered.
     """
-    named = [row for row in rows if row.backbone]
-    found = [row for row in named if row.benchmark == name]
-    shipped = [row for row in found if row.origin == PUBLISHED]
-    own = {row.backbone: row for row in found if row.origin != PUBLISHED}
-    if not found:
-        known = {row.benchmark for row in named}
+    known = {row.benchmark for row in rows if row.backbone}
+    if name not in known:
         raise UnknownName("benchmark", name, known, "`bench vqa list` shows all.")
-    if own and not (shipped and shipped_first):
-        chosen, notes = own, []
-        if any(row.origin != "measured" for row in own.values()):
+    found = [row for row in rows if row.backbone and row.benchmark == name]
+    shipped = [row for row in found if row.origin == PUBLISHED]
+    chosen, notes = {row.backbone: row for row in found if row.origin != PUBLISHED}, []
+    if chosen and not (shipped and shipped_first):
+        if any(row.origin != "measured" for row in chosen.values()):
             notes.append("x: imported, not measured by this harness")
     else:
-        chosen, notes = {}, []
+        chosen = {}
         for row in shipped:
             chosen.setdefault(row.backbone, row)
         sources = {row.source for row in chosen.values()}

@@ -16,7 +16,8 @@ from vlm4vla.reports.correlation.vqa import score_rows
 from vlm4vla.reports.tables.numbers import interval_text
 from vlm4vla.stats.mixed import FEWEST, Slope, Trials, mixed_logit
 from vlm4vla.store import Store
-from vlm4vla.store.published import backbones, family_of
+from vlm4vla.store.published import backbones as listed
+from vlm4vla.store.published import family_of
 
 _TOGETHER = 0.9
 """The error of b1 is then more than twice what it were without log params."""
@@ -40,11 +41,7 @@ def mixed_model(
     Success is the episode's, also where a suite's headline is a mean (a chain then succeeds if it
     is solved to its end). Episodes that ended in an error are left out.
 
-    Args:
-        vqa: the benchmark.
-        store: where the runs are.
-        suites: of which; all by default.
-        named: policy -> backbone, where the policy's name does not tell.
+    `named` says the backbone of a policy whose name does not tell; suites are all by default.
 
     Raises:
         UnknownName: no such benchmark or suite.
@@ -65,19 +62,18 @@ def mixed_model(
             f"The store holds no episodes of a complete run whose backbone has '{vqa}'.",
             "`bench run` makes episodes; `bench vqa import FILE` adds scores.",
         )
-    known = {one.key: one.params_b for one in backbones()}
-    used = list(dict.fromkeys(backbone for backbone, _, _ in rows))
-    unsized = [backbone for backbone in used if known.get(backbone) is None]
-    sizes = np.array([known.get(backbone) or math.nan for backbone, _, _ in rows])
+    known = {one.key: one.params_b for one in listed()}
+    backbones, names, done = zip(*rows, strict=True)
+    unsized = [one for one in dict.fromkeys(backbones) if known.get(one) is None]
     trials = Trials(
-        success=np.array([float(row.outcome is Outcome.SUCCESS) for _, _, row in rows]),
-        vqa=np.array([scores[backbone].value for backbone, _, _ in rows]),
-        params=None if unsized else sizes,
-        backbone=[backbone for backbone, _, _ in rows],
-        family=[family_of(backbone) for backbone, _, _ in rows],
-        suite=[suite for _, suite, _ in rows],
-        task=[f"{suite}:{row.key.task}" for _, suite, row in rows],
-        init=[str(row.key) for _, _, row in rows],
+        success=np.array([float(row.outcome is Outcome.SUCCESS) for row in done]),
+        vqa=np.array([scores[one].value for one in backbones]),
+        params=None if unsized else np.array([known[one] for one in backbones]),
+        backbone=backbones,
+        family=[family_of(one) for one in backbones],
+        suite=names,
+        task=[f"{suite}:{row.key.task}" for suite, row in zip(names, done, strict=True)],
+        init=[str(row.key) for row in done],
     )
     check(trials)
     slope = mixed_logit(trials)
@@ -91,8 +87,7 @@ def mixed_model(
         )
     if not slope.converged:
         notes.append("the fit stopped before it converged: do not rely on it")
-    shown = tuple(dict.fromkeys(suite for _, suite, _ in rows))
-    return Mixed(vqa, shown, slope, tuple(notes))
+    return Mixed(vqa, tuple(dict.fromkeys(names)), slope, tuple(notes))
 
 
 def check(trials: Trials) -> None:

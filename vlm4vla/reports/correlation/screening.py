@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation.capability import suite_axes, vqa_axis
@@ -24,21 +23,8 @@ FEWEST = 4
 """Backbones that must have both scores: of three, only six orders exist, and no p is below 1/3."""
 
 
-@dataclass(frozen=True)
-class Screened:
-    """One benchmark against one suite."""
-
-    suite: str
-    vqa: str
-    n: int
-    pearson: float
-    low: float
-    high: float
-    spearman: float
-    p: float
-    p_bh: float
-    """Adjusted for all pairs screened together."""
-    lacking_x: tuple[str, ...]
+KEPT = ("suite", "vqa", "n", "pearson", "low", "high", "spearman", "p")
+"""What a program is told of each pair, with the adjusted p and who has no score."""
 
 
 def screen(
@@ -46,20 +32,11 @@ def screen(
     published: bool = False,
     store: Store | None = None,
     backbones: Mapping[str, str] | None = None,
-) -> list[Screened]:
-    """All pairs with enough backbones, the smallest p first.
+) -> list[tuple[Correlation, float]]:
+    """All pairs with enough backbones and p adjusted for all of them, the smallest p first.
 
-    Positions read off a figure are left out: they are no benchmark.
-
-    Args:
-        suites: only these; by default as in `correlate`.
-        published: the policies as VLM4VLA prints them instead of the store's.
-        store: where the runs are; None if there is none, which published data do not need.
-        backbones: policy -> backbone, where the policy's name does not tell.
-
-    Raises:
-        StoreError, UnknownName: as `correlate`.
-        BadInput: no pair has enough backbones.
+    Positions read off a figure are left out: they are no benchmark. Arguments and errors are those
+    of `correlations`; BadInput is also raised where no pair has enough backbones.
     """
     rows = [row for row in score_rows(store) if row.backbone]
     ys = suite_axes(suites, published, store, backbones or {})
@@ -75,15 +52,8 @@ def screen(
             f"No benchmark and suite have {FEWEST} backbones in common.",
             "`bench vqa list` shows who has which score.",
         )
-    adjusted = benjamini_hochberg([one.p for one in enough])
-    screened = [
-        Screened(
-            one.suite, one.vqa, one.n, one.pearson, one.low, one.high, one.spearman, one.p,
-            float(p), one.lacking_x,
-        )
-        for one, p in zip(enough, adjusted, strict=True)
-    ]  # fmt: skip
-    return sorted(screened, key=lambda one: one.p)
+    adjusted = map(float, benjamini_hochberg([one.p for one in enough]))
+    return sorted(zip(enough, adjusted, strict=True), key=lambda pair: pair[0].p)
 
 
 def screening_exhibit(
@@ -96,12 +66,16 @@ def screening_exhibit(
     body = tuple(
         words(
             one.vqa, one.suite, one.n, f"{one.pearson:.2f}", interval_text(one.low, one.high),
-            f"{one.spearman:.2f}", f"{one.p:.3f}", f"{one.p_bh:.3f}",
+            f"{one.spearman:.2f}", f"{one.p:.3f}", f"{p_bh:.3f}",
         )
-        for one in found
+        for one, p_bh in found
     )  # fmt: skip
+    records = [
+        {name: getattr(one, name) for name in KEPT} | {"p_bh": p_bh, "lacking_x": one.lacking_x}
+        for one, p_bh in found
+    ]
     remark = (
         f"{len(found)} pairs with {FEWEST} backbones or more, p adjusted for all of them "
         "(Benjamini-Hochberg): a look around, not a claim."
     )
-    return Exhibit((ResultTable("", heads, body),), found, Screened, remarks=(remark,))
+    return Exhibit((ResultTable("", heads, body),), records, remarks=(remark,))

@@ -70,12 +70,13 @@ def score_rows(
     for name in names:
         if name not in known:
             raise UnknownName("benchmark", name, known, "`bench vqa list` shows all.")
-    return [
-        row
-        for row in rows
-        if (not names or row.benchmark in names)
-        and (not models or any(_holds(row, text) for text in models))
-    ]
+    if names:
+        rows = [row for row in rows if row.benchmark in names]
+    if models:
+        texts = [text.casefold() for text in models]
+        of = [f"{row.model} {row.backbone}".casefold() for row in rows]
+        rows = [row for row, name in zip(rows, of, strict=True) if any(t in name for t in texts)]
+    return rows
 
 
 def scores_exhibit(rows: Sequence[ScoreRow], one_by_one: bool) -> Exhibit:
@@ -120,20 +121,15 @@ def _score(row: ScoreRow) -> Cell:
     return estimate_cell(Estimate(row.value, row.low, row.high), PERCENT)
 
 
-def _holds(row: ScoreRow, text: str) -> bool:
-    return text.casefold() in f"{row.model} {row.backbone}".casefold()
-
-
 def _own(score: Score, source: Source) -> ScoreRow:
     return _row(score, source.kind, source.file, score.value, score.unit, score.k, score.chance)
 
 
 def _shipped(score: VqaScore) -> ScoreRow:
-    value = score.value or 0.0
-    if score.unit not in ("percent", "score of 1000"):
-        return _row(score, PUBLISHED, score.source, value, score.unit, marks=score.flags)
-    k = round(value * score.n) if score.n else None
-    return _row(score, PUBLISHED, score.source, value, "fraction", k, marks=score.flags)
+    value, rate = score.value or 0.0, score.unit in ("percent", "score of 1000")
+    k = round(value * score.n) if score.n and rate else None
+    unit = "fraction" if rate else score.unit
+    return _row(score, PUBLISHED, score.source, value, unit, k, marks=score.flags)
 
 
 def _row(
