@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from vlm4vla.core import rotation
 from vlm4vla.core.errors import SpecMismatch
+from vlm4vla.core.rotation import SIZES, Rotation, convert
 from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.core.specs import (
     ActionSpec,
@@ -57,23 +57,8 @@ def action_converter(source: ActionSpec, target: ActionSpec) -> Converter:
         raise SpecMismatch("; ".join(reasons), _both(source, target))
     if source == target:
         return lambda actions: actions
-
-    def apply(actions: Floats) -> Floats:
-        if source.joints:
-            ratio = _ratio(source.joint_scale or (1.0,), target.joint_scale or (1.0,))
-            parts = [actions[..., : source.joints] * ratio]
-        else:
-            turned = actions[..., 3 : 3 + rotation.SIZES[source.rotation]]
-            parts = [
-                actions[..., :3] * _ratio(source.translation_scale, target.translation_scale),
-                _convert_rotation(turned, source, target),
-            ]
-        if source.gripper is not None:
-            assert target.gripper is not None
-            parts.append(_convert_gripper(actions[..., -1:], source.gripper, target.gripper))
-        return np.concatenate(parts, -1)
-
-    return apply
+    pairs = zip(_laid_out(_numbers_of(source)), _numbers_of(target), strict=True)
+    return _converter([(*place, wanted) for place, wanted in pairs])
 
 
 def proprio_converter(offered: Sequence[ProprioPart], wanted: Sequence[ProprioPart]) -> Converter:
@@ -87,17 +72,9 @@ def proprio_converter(offered: Sequence[ProprioPart], wanted: Sequence[ProprioPa
         raise SpecMismatch("; ".join(reasons), _parts("offered", offered))
     if tuple(offered) == tuple(wanted):
         return lambda numbers: numbers
-    edges = np.cumsum([0, *(part.size for part in offered)])
-    places = {part.name: (part, int(edges[i])) for i, part in enumerate(offered)}
-
-    def apply(numbers: Floats) -> Floats:
-        parts = []
-        for part in wanted:
-            source, start = places[part.name]
-            parts.append(_convert_part(numbers[start : start + source.size], source, part))
-        return np.concatenate(parts)
-
-    return apply
+    names = [part.name for part in offered]
+    places = dict(zip(names, _laid_out(map(_numbers_in, offered)), strict=True))
+    return _converter([(*places[part.name], _numbers_in(part)) for part in wanted])
 
 
 def orient(frame: Frames, request: CameraRequest) -> Frames:
@@ -111,32 +88,55 @@ def orient(frame: Frames, request: CameraRequest) -> Frames:
     return np.ascontiguousarray(frame)
 
 
-def _ratio(source: Sequence[float], target: Sequence[float]) -> Floats:
-    return np.asarray(source, np.float64) / np.asarray(target, np.float64)
+@dataclass(frozen=True)
+class _Numbers:
+    """Numbers of one kind that stand side by side in an action or in the proprioception."""
+
+    size: int
+    scale: Sequence[float] = (1.0,)
+    """What 1 stands for, in metres or radians: of all of them, or of each."""
+    rotation: Rotation = "none"
+    gripper: Gripper | None = None
 
 
-def _convert_part(numbers: Floats, source: ProprioPart, target: ProprioPart) -> Floats:
-    if source == target:
-        return numbers
+def _numbers_of(spec: ActionSpec) -> list[_Numbers]:
+    if spec.joints:
+        moving = [_Numbers(spec.joints, spec.joint_scale or (1.0,))]
+    else:
+        size = SIZES[spec.rotation]
+        scale = spec.rotation_scale if size == 3 else (1.0,)
+        moving = [_Numbers(3, spec.translation_scale), _Numbers(size, scale, spec.rotation)]
+    return moving if spec.gripper is None else [*moving, _Numbers(1, gripper=spec.gripper)]
+
+
+def _numbers_in(part: ProprioPart) -> _Numbers:
+    return _Numbers(part.size, (_UNITS[part.unit][1],), part.rotation, part.gripper)
+
+
+def _laid_out(parts: Iterable[_Numbers]) -> Iterator[tuple[slice, _Numbers]]:
+    """Each with its place, one behind the other."""
+    end = 0
+    for part in parts:
+        start, end = end, end + part.size
+        yield slice(start, end), part
+
+
+def _converter(parts: Sequence[tuple[slice, _Numbers, _Numbers]]) -> Converter:
+    """Parts are a place among the numbers converted, what is there, and what is wanted of it."""
+    return lambda numbers: np.concatenate(
+        [_convert(numbers[..., place], here, wanted) for place, here, wanted in parts], -1
+    )
+
+
+def _convert(numbers: Floats, source: _Numbers, target: _Numbers) -> Floats:
     if source.gripper is not None and target.gripper is not None:
         return _convert_gripper(numbers, source.gripper, target.gripper)
-    inwards, outwards = _UNITS[source.unit][1], _UNITS[target.unit][1]
-    if source.rotation != target.rotation:
-        turned = rotation.convert(numbers * inwards, source.rotation, target.rotation)
-        return turned / outwards
-    return numbers * (inwards / outwards)
-
-
-def _convert_rotation(turned: Floats, source: ActionSpec, target: ActionSpec) -> Floats:
-    if source.rotation == "none":
-        return np.zeros((*turned.shape[:-1], rotation.SIZES[target.rotation]))
-    angles, wanted = (rotation.SIZES[spec.rotation] == 3 for spec in (source, target))
+    inwards, outwards = np.asarray(source.scale), np.asarray(target.scale)
     if source.rotation == target.rotation:
-        return turned * _ratio(source.rotation_scale, target.rotation_scale) if angles else turned
-    if angles:
-        turned = turned * np.asarray(source.rotation_scale)
-    turned = rotation.convert(turned, source.rotation, target.rotation)
-    return turned / np.asarray(target.rotation_scale) if wanted else turned
+        return numbers * (inwards / outwards)
+    if source.rotation == "none":
+        return np.zeros((*numbers.shape[:-1], target.size))
+    return convert(numbers * inwards, source.rotation, target.rotation) / outwards
 
 
 def _convert_gripper(value: Floats, source: Gripper, target: Gripper) -> Floats:
@@ -174,7 +174,7 @@ def _action_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
 def _rotation_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
     if source.rotation != "none":
         return ["the simulator takes no rotation"] if target.rotation == "none" else []
-    if rotation.SIZES[target.rotation] > 3:
+    if SIZES[target.rotation] > 3:
         return [f"the simulator wants {target.rotation} and the policy gives no rotation"]
     if target.rotation != "none" and source.control == "absolute":
         return ["the simulator wants an absolute rotation and the policy gives none"]
