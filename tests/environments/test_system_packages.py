@@ -54,9 +54,9 @@ def test_the_older_format_is_understood():
     assert backports_from_list(old, "bookworm").splitlines() == [
         "Types: deb",
         "URIs: http://mirror.example/debian",
+        "Signed-By: /k.gpg",
         "Suites: bookworm-backports",
         "Components: main",
-        "Signed-By: /k.gpg",
     ]
     assert backports_from_list(old, "trixie") == ""
 

@@ -133,8 +133,6 @@ class PolicyFault(EpisodeError):
 class HarnessFault(EpisodeError):
     """The connection to the policy server broke."""
 
-    kind = ErrorKind.HARNESS
-
 
 class ResetNeeded(BenchError):
     """`advance` or `observe` was called before `reset`, or after the episode ended."""

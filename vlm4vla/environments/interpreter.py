@@ -100,17 +100,17 @@ def _tried(chosen: Interpreter, remedy: str) -> Mapping[str, str]:
 
 
 def home(environment: Environment) -> Path:
-    """Its folder."""
+    """The folder of its virtual environment."""
     return cache_folder("venvs") / environment.name
 
 
 def python(environment: Environment) -> Path:
-    """Its interpreter."""
+    """The interpreter of its virtual environment."""
     return home(environment) / "bin" / "python"
 
 
 def defect(environment: Environment) -> str:
-    """What of it is not as the pins say, told from its files alone; empty if nothing is wrong.
+    """What of that is not as the pins say, told from its files alone; empty if nothing is wrong.
 
     Raises InvalidFile where the pins cannot be read.
     """
@@ -130,7 +130,7 @@ def defect(environment: Environment) -> str:
 
 
 def install(environment: Environment, say: Callable[[str], None]) -> None:
-    """Make it where anything is wrong with it, from nothing.
+    """Make its virtual environment where anything is wrong with it, from nothing.
 
     Raises:
         InvalidFile: its requirements are not all pinned.

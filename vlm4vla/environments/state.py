@@ -38,12 +38,13 @@ def inspect(environment: Environment) -> list[Part]:
     if extra:
         names = [requirement.name for requirement in python_packages.requirements(extra)]
         versions = ", ".join(f"{name} {installed(name)}" for name in names)
-        lack = partial(python_packages.unmet, extra)
-        parts.append(_part("python", extra, versions, lambda: ", ".join(lack()), mend))
+        parts.append(
+            _part("python", extra, versions, lambda: ", ".join(python_packages.unmet(extra)), mend)
+        )
     if environment.apt:
         name, line = ", ".join(environment.apt), system_packages.command_line(environment.name)
-        missing = partial(system_packages.lacking, environment)
-        parts.append(_part("system", name, "installed", lambda: str(missing()), line))
+        lack = partial(system_packages.lacking, environment)
+        parts.append(_part("system", name, "installed", lack, line))
     for asset in environment.assets:
         folder, problem = find(asset)
         fix = f"{mend} --asset {asset.name}" if asset.only_for else mend
@@ -52,10 +53,10 @@ def inspect(environment: Environment) -> list[Part]:
     return parts
 
 
-def _part(kind: str, name: str, there: str, defect: Callable[[], str], mend: str) -> Part:
+def _part(kind: str, name: str, there: str, defect: Callable[[], object], mend: str) -> Part:
     """A part that is `there` unless `defect` says what is wrong, or raises it with another mend."""
     try:
-        problem = defect()
+        problem = str(defect())
     except BadInput as error:
         problem, mend = error.message, error.fix
     return Part(kind, name, not problem, problem or there, mend if problem else "")

@@ -109,23 +109,20 @@ def backports_source(sources: str, codename: str) -> str:
     for stanza in re.split(r"\n\s*\n", sources):
         lines = [line for line in stanza.splitlines() if not line.startswith("#")]
         suites = [line.partition(":")[2].split() for line in lines if line.startswith("Suites:")]
-        if not suites or codename not in suites[0]:
-            continue
-        kept = [line for line in lines if not line.startswith(("Suites:", "Components:"))]
-        return "\n".join([*kept, f"Suites: {codename}-backports", "Components: main", ""])
+        if suites and codename in suites[0]:
+            kept = [line for line in lines if not line.startswith(("Suites:", "Components:"))]
+            return "\n".join([*kept, f"Suites: {codename}-backports", "Components: main", ""])
     return ""
 
 
 def backports_from_list(sources: str, codename: str) -> str:
     """The same from the older one-line format of `/etc/apt/sources.list`."""
-    for line in sources.splitlines():
-        found = re.match(rf"deb\s+(\[[^]]*\]\s+)?(\S+)\s+{re.escape(codename)}\s", line)
-        if found:
-            signed = re.search(r"signed-by=([^\s\]]+)", found.group(1) or "")
-            rows = ["Types: deb", f"URIs: {found.group(2)}", f"Suites: {codename}-backports"]
-            rows += ["Components: main", *([f"Signed-By: {signed.group(1)}"] if signed else []), ""]
-            return "\n".join(rows)
-    return ""
+    stanzas = []
+    for options, uri, suite in re.findall(r"(?m)^deb\s+(\[[^]]*\]\s+)?(\S+)\s+(\S+)\s", sources):
+        signed = re.findall(r"signed-by=([^\s\]]+)", options)
+        keys = "".join(f"\nSigned-By: {key}" for key in signed)
+        stanzas.append(f"Types: deb\nURIs: {uri}\nSuites: {suite}{keys}")
+    return backports_source("\n\n".join(stanzas), codename)
 
 
 def _backports_with_driver(mesa: int, say: Say) -> str:
