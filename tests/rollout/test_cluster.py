@@ -14,8 +14,8 @@ nodes.add_node(num_cpus=2)
 ray.init(address=nodes.address, log_to_driver=False)
 
 from vlm4vla.core.result import Outcome
-from vlm4vla.rollout.cluster import cluster
-from vlm4vla.rollout.engine import Engine, Job
+from vlm4vla.rollout.cluster import Job, cluster
+from vlm4vla.rollout.engine import Engine
 from vlm4vla.rollout.events import Finished
 from vlm4vla.runs.plan import resolve
 from vlm4vla.runs.request import RunRequest

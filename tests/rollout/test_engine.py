@@ -14,8 +14,8 @@ from ray.exceptions import RayError
 
 from vlm4vla.core.errors import ErrorKind, HarnessFault
 from vlm4vla.core.result import Outcome
-from vlm4vla.rollout.cluster import cluster
-from vlm4vla.rollout.engine import Engine, Job
+from vlm4vla.rollout.cluster import Job, cluster
+from vlm4vla.rollout.engine import Engine
 from vlm4vla.rollout.events import Finished, Retried
 from vlm4vla.runs.plan import resolve
 from vlm4vla.runs.request import RunRequest

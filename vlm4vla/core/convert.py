@@ -131,7 +131,7 @@ def _converter(parts: Sequence[tuple[slice, _Numbers, _Numbers]]) -> Converter:
 def _convert(numbers: Floats, source: _Numbers, target: _Numbers) -> Floats:
     if source.gripper is not None and target.gripper is not None:
         return _convert_gripper(numbers, source.gripper, target.gripper)
-    inwards, outwards = np.asarray(source.scale), np.asarray(target.scale)
+    inwards, outwards = (np.asarray(part.scale, np.float64) for part in (source, target))
     if source.rotation == target.rotation:
         return numbers * (inwards / outwards)
     if source.rotation == "none":

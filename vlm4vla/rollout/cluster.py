@@ -12,14 +12,15 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import BenchError, HarnessFault
-from vlm4vla.core.specs import SimulatorSpec
 from vlm4vla.policies import registry
 from vlm4vla.rollout.guard import Guard
 from vlm4vla.rollout.hosts.host import HostConfig
@@ -92,6 +93,24 @@ def _present() -> Cluster:
     )
 
 
+@dataclass(frozen=True)
+class Job:
+    """Everything needed to run a list of episodes."""
+
+    host: HostConfig
+    limits: Limits
+    episodes: Sequence[Episode]
+    policy: str
+    """`module:Class` of the policy."""
+    policy_options: Mapping[str, str] = field(default_factory=dict)
+    slots: int = 1
+    max_batch: int = 64
+    retries: int = 2
+    tcp: bool = False
+    """Use TCP even on one node."""
+    video_folder: Path | None = None
+
+
 class Slot(HostProcess):
     """Supervises one simulator host. One call at a time, in the actor's main thread.
 
@@ -110,32 +129,25 @@ class PolicyActor:
         """Make the user's own modules importable; nothing is loaded yet."""
         sys.path[:0] = [entry for entry in path_entries if entry not in sys.path]
 
-    def load(
-        self,
-        reference: str,
-        options: Mapping[str, str],
-        simulator: SimulatorSpec,
-        max_batch: int,
-        tcp: bool,
-    ) -> Address:
+    def load(self, job: Job, tcp: bool) -> Address:
         """Load the policy and begin to listen; where hosts find the server.
 
         Raises HarnessFault with the policy's own words and the line that said them.
         """
-        cls = registry.load(reference)
-        spec = cls.describe(simulator, **options)
+        cls, simulator = registry.load(job.policy), job.host.loop.simulator
+        spec = cls.describe(simulator, **job.policy_options)
         try:
-            policy = cls(simulator, **options)
+            policy = cls(simulator, **job.policy_options)
         except BenchError:
             raise
         except Exception as error:
             # A user's constructor may raise anything; what it said is what the user needs.
             where = traceback.extract_tb(error.__traceback__)[-1]
             raise HarnessFault(
-                f"Policy '{reference}' cannot be loaded: {type(error).__name__}: {error}",
+                f"Policy '{job.policy}' cannot be loaded: {type(error).__name__}: {error}",
                 f"It was raised in {where.filename}, line {where.lineno}.",
             ) from None
-        self._server = PolicyServer(policy, spec.action.size, max_batch, _node(), tcp)
+        self._server = PolicyServer(policy, spec.action.size, job.max_batch, _node(), tcp)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         return self._server.address

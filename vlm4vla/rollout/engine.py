@@ -10,9 +10,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import ray
 from ray.actor import ActorHandle
@@ -21,10 +20,9 @@ from ray.exceptions import RayActorError, RayError
 from vlm4vla.core.episode import Episode, EpisodeKey
 from vlm4vla.core.errors import BenchError, ErrorKind, HarnessFault
 from vlm4vla.core.result import EpisodeResult
-from vlm4vla.rollout.cluster import Cluster
+from vlm4vla.rollout.cluster import Cluster, Job
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
-from vlm4vla.rollout.hosts.host import Assignment, HostConfig, failed
-from vlm4vla.rollout.hosts.host_process import Limits
+from vlm4vla.rollout.hosts.host import Assignment, failed
 from vlm4vla.rollout.policy_client import Address
 from vlm4vla.rollout.policy_server import QueryCounts
 from vlm4vla.rollout.schedule import LongestFirst, Ordered
@@ -33,24 +31,6 @@ _TICK_S = 0.25
 _LOAD_TIMEOUT_S = 1800.0  # a 30B checkpoint from a slow disk
 _BRISK_S = 0.5  # handing over the next episode takes 5 ms: beyond this nobody would notice
 _HARNESS_RETRIES = 20  # the harness's own deaths are nobody's fault, but must not loop for ever
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything needed to run a list of episodes."""
-
-    host: HostConfig
-    limits: Limits
-    episodes: Sequence[Episode]
-    policy: str
-    """`module:Class` of the policy."""
-    policy_options: Mapping[str, str] = field(default_factory=dict)
-    slots: int = 1
-    max_batch: int = 64
-    retries: int = 2
-    tcp: bool = False
-    """Use TCP even on one node."""
-    video_folder: Path | None = None
 
 
 @dataclass(eq=False)
@@ -120,13 +100,8 @@ class Engine:
     def _start_policy(self) -> None:
         job = self._job
         self._policy = self._cluster.policy().remote(job.host.path_entries)
-        answer = self._policy.load.remote(
-            job.policy,
-            dict(job.policy_options),
-            job.host.loop.simulator,
-            job.max_batch,
-            job.tcp or self._cluster.nodes > 1,
-        )
+        tcp = job.tcp or self._cluster.nodes > 1
+        answer = self._policy.load.remote(replace(job, episodes=()), tcp)
         deadline = time.monotonic() + _LOAD_TIMEOUT_S
         while not ray.wait([answer], timeout=_TICK_S)[0] and not self.stop_requested:
             if time.monotonic() > deadline:

@@ -19,7 +19,8 @@ from vlm4vla.runs.plan import RunPlan
 from vlm4vla.store import RunStatus, Store
 
 if TYPE_CHECKING:
-    from vlm4vla.rollout.engine import Engine, Job
+    from vlm4vla.rollout.cluster import Job
+    from vlm4vla.rollout.engine import Engine
 
 INTERRUPTED = 130
 
@@ -107,7 +108,7 @@ def commit(event: Event, store: Store, run: str) -> None:
 
 def job_of(plan: RunPlan, run: str, episodes: Sequence[Episode], store: Store, slots: int) -> Job:
     """What the engine must know to run these episodes of the plan."""
-    from vlm4vla.rollout.engine import Job
+    from vlm4vla.rollout.cluster import Job
 
     request = plan.request
     return Job(
