@@ -90,7 +90,7 @@ def test_the_wire_is_the_one_that_was_asked_for(tcp):
     with cluster() as here:
         engine = Engine(job, here)
         next(events := engine.run())
-        asked = engine._places[0].actor.__ray_call__.remote(lambda slot: slot._host.pid)
+        asked = engine._places[0].actor.__ray_call__.remote(lambda slot: slot.pid)
         used = {c.family for c in psutil.Process(ray.get(asked)).net_connections("all")}
         assert (socket.AF_INET in used) is tcp
         assert {e.result.outcome for e in events if isinstance(e, Finished)} == {Outcome.SUCCESS}
