@@ -27,6 +27,7 @@ from vlm4vla.simulators.grinningface.renderer import FIX
 from vlm4vla.simulators.grinningface.robots import maniskill_file
 from vlm4vla.simulators.grinningface.words import EYE, FOV, LOOK_AT
 from vlm4vla.simulators.grinningface.world import FLOOR, WALLS
+from vlm4vla.simulators.shaders import without_environment
 
 CUBE_COLOUR = (0.1, 0.1, 0.5, 1.0)
 WALL_COLOURS = ((214 / 256, 183 / 256, 146 / 256, 1.0), (98 / 256, 117 / 256, 188 / 256, 1.0))
@@ -39,7 +40,7 @@ class View:
         """Open the renderer and load all that stays; RendererUnavailable if it cannot be opened."""
         # Mesa's CPU renderer: a host has one core, and more threads gain nothing at 224 pixels.
         os.environ.setdefault("LP_NUM_THREADS", "1")
-        sapien.render.set_camera_shader_dir("default")
+        sapien.render.set_camera_shader_dir(without_environment())
         sapien.render.set_picture_format("Color", "r32g32b32a32sfloat")
         try:
             system = sapien.render.RenderSystem()
