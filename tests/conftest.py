@@ -49,6 +49,10 @@ def _browser() -> str:
     return "" if shutil.which("chromium") else "chromium is not installed"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=16, help="how many kills the toy run survives")
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     found = {
         **{mark: _folder(variable) for mark, variable in FOLDERS.items()},
@@ -110,6 +114,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def nothing_downloaded(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The download cache of this machine is not the tests'."""
     os.environ["VLM4VLA_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_slot() -> Iterator[None]:
+    """A run that does not say how many slots it wants has one: workers share the cores already."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vlm4vla.runs.plan.choose_slots", lambda *_: 1)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -79,15 +79,16 @@ def test_install_without_network_names_the_folder_to_fill(tmp_path):
     assert "Traceback" not in done.err
 
 
-def test_doctor_finds_toy_and_ray_in_order(tmp_path):
-    done = bench("doctor", "--json", cwd=tmp_path)
+def test_doctor_finds_toy_and_ray_in_order_and_a_store_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = bench("doctor", "--json", "--store", "file/bench.db", cwd=tmp_path)
     found = {finding["what"]: finding for finding in answer(done)}
-    for what in ("python", "machine", "store", "ray", "toy: simulator", "toy: renderer"):
+    for what in ("python", "machine", "ray", "toy: simulator", "toy: renderer"):
         assert found[what]["level"] == "ok", found[what]
+    assert found["store"]["level"] == "wrong" and "--store" in found["store"]["fix"]
     wrong = [finding for finding in found.values() if finding["level"] == "wrong"]
-    assert done.code == (1 if wrong else 0)
-    assert all(finding["fix"] for finding in wrong)
-    assert list(tmp_path.iterdir()) == [], "a doctor leaves nothing behind"
+    assert done.code == 1 and all(finding["fix"] for finding in wrong)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"], "a doctor leaves nothing behind"
 
 
 @pytest.mark.assets
@@ -96,7 +97,8 @@ def test_doctor_is_content_and_names_the_rendering_device(tmp_path):
     done = bench("doctor", cwd=tmp_path)
     assert done.code == 0, done.out
     assert "ok    grinningface: renderer: llvmpipe" in done.out or "NVIDIA" in done.out
-    assert "Nothing is wrong." in done.out
+    assert "ok    store: " in done.out and "Nothing is wrong." in done.out
+    assert list(tmp_path.iterdir()) == [], "a doctor leaves nothing behind"
 
 
 @pytest.mark.grinningface
@@ -114,11 +116,3 @@ def test_doctor_says_how_to_mend_a_renderer(tmp_path):
     assert "apt-get install" in renderer["fix"]
     assert found["toy: renderer"]["level"] == "ok"
     assert "Traceback" not in done.err
-
-
-def test_doctor_sees_that_the_store_cannot_be_written(tmp_path):
-    file = tmp_path / "file"
-    file.write_text("")
-    done = bench("doctor", "--json", "--store", str(file / "bench.db"))
-    store = next(f for f in answer(done) if f["what"] == "store")
-    assert done.code == 1 and store["level"] == "wrong" and "--store" in store["fix"]

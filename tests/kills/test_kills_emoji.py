@@ -12,7 +12,7 @@ from tests.kills.driver import driving, rows, survivors, wait_for_rows, whole
 
 pytestmark = [pytest.mark.kills, pytest.mark.grinningface]
 
-EPISODES = 12
+EPISODES = 8
 COMMAND = ["--policy", "tests.kills.slow_expert:SlowExpert", "--suite", "grinningface_val"]
 COMMAND += ["--set", "robot=panda", "--episodes", str(EPISODES), "--slots", "2"]
 HERE = Path(__file__).parents[2]

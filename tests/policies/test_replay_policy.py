@@ -11,17 +11,13 @@ from vlm4vla.runs.plan import resolve
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.store import Store
 
-WORLDS = [
-    pytest.param("toy", {}, id="toy"),
-    pytest.param(
-        "grinningface_val", {"robot": "panda"}, id="emoji", marks=pytest.mark.grinningface
-    ),
-]
+EMOJI = ("grinningface_val", {"robot": "panda"})
 
 
-@pytest.fixture
-def store(tmp_path):
-    with Store.open(tmp_path / "bench.db", create=True) as opened:
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """One for all: a run that is in it already is not run again."""
+    with Store.open(tmp_path_factory.mktemp("store") / "bench.db", create=True) as opened:
         yield opened
 
 
@@ -38,10 +34,14 @@ def essence(store, run):
 
 
 @pytest.mark.usefixtures("ray_session")
-@pytest.mark.parametrize(("suite", "options"), WORLDS)
 @pytest.mark.parametrize(
-    ("policy", "execution"),
-    [("expert", None), ("expert", "first"), ("expert", "7"), ("random", None)],
+    ("policy", "execution", "suite", "options"),
+    [
+        pytest.param("expert", None, "toy", {}, id="toy"),
+        pytest.param("random", None, "toy", {}, id="toy, chunks"),
+        pytest.param("expert", "first", "toy", {}, id="toy, first"),
+        pytest.param("expert", "7", *EMOJI, id="emoji, 7", marks=pytest.mark.grinningface),
+    ],
 )
 def test_every_row_is_reproduced(store, suite, options, policy, execution):
     settings = {"suite": suite, "options": options, "episodes": 3, "seed": 4}

@@ -48,10 +48,10 @@ def rollout(
     start: Episode,
     robot: str,
     policy: type[Expert] = Expert,
-    pictures: bool = False,
+    pictures: int = 0,
     **options: str,
 ) -> Rollout:
-    """The episode under a scripted policy, looked at before every step."""
+    """The episode under a scripted policy, drawn at every so-manieth step; 0: never."""
     expert, session = (
         policy(GrinningFace().describe({"robot": robot, **options})),
         Session(start.key),
@@ -60,10 +60,11 @@ def rollout(
     world.reset(start)
     result = Rollout(Progress(), session=session)
     while True:
-        seen = world.observe(EVERYTHING if pictures else STATE)
+        drawn = pictures and len(result.actions) % pictures == 0
+        seen = world.observe(EVERYTHING if drawn else STATE)
         arrays = [seen.proprio, *seen.privileged.values()]
         result.digests.append(_digest(*(np.asarray(a) for a in arrays)))
-        if pictures:
+        if drawn:
             result.pictures.append(_digest(seen.image("view")))
         if result.progress.done:
             return result
@@ -77,6 +78,6 @@ def _digest(*arrays: np.ndarray) -> str:
 
 
 if __name__ == "__main__":
-    robot, init, pictures = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "pictures"
+    robot, init, pictures = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     alone = rollout(simulator(robot), episode(robot, init=init), robot, pictures=pictures)
     print(alone.progress.success, *alone.digests, *alone.pictures)
