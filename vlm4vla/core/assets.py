@@ -48,7 +48,7 @@ def find(asset: Asset) -> tuple[Path | None, str]:
     return None, "; ".join(problems)
 
 
-def cache_folder(kind: Literal["assets", "source", "venvs"] = "assets") -> Path:
+def cache_folder(kind: Literal["assets", "shaders", "source", "venvs"] = "assets") -> Path:
     """Where what was fetched or made is kept; absolute."""
     own = os.environ.get(CACHE_VARIABLE)
     if own:
