@@ -6,8 +6,8 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 
+from vlm4vla.core import environment
 from vlm4vla.core.errors import MissingDependency
 
 TIMEOUT_S = 90.0
@@ -15,13 +15,12 @@ TIMEOUT_S = 90.0
 
 def installed(package: str, wanted_by: str, extra: str) -> str:
     """The package's version; MissingDependency with the extra of ours that brings it."""
-    try:
-        return version(package)
-    except PackageNotFoundError as error:
+    if (found := environment.installed(package)) is None:
         raise MissingDependency(
             f"{wanted_by} needs {package}, which is not installed.",
             f'pip install "vlm4vla[{extra}]"',
-        ) from error
+        )
+    return found
 
 
 @dataclass(frozen=True)

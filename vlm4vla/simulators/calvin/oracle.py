@@ -124,10 +124,8 @@ def lifted(start: Snapshot, now: Snapshot, *, block: str, height: float, link: s
 
 def placed(start: Snapshot, now: Snapshot, *, link: str) -> bool:
     """The block that the robot held has been let go and touches `link` of the table."""
-    if len(start.touched) != 1:
-        return False
     for name, before in start.blocks.items():
-        if before.uid in start.touched:
+        if start.touched == {before.uid}:
             after = now.blocks[name]
             return (
                 before.bodies == {start.robot}

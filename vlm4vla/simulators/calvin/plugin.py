@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vlm4vla.core.assets import locate, sha256
+from vlm4vla.core.conventions import CONVENTIONS
 from vlm4vla.core.environment import load_environment
 from vlm4vla.core.errors import InvalidFile
 from vlm4vla.core.options import read
 from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
-from vlm4vla.core.specs import ActionSpec, CameraSpec, Gripper, ObservationSpec, SimulatorSpec
+from vlm4vla.core.specs import ActionSpec, CameraSpec, ObservationSpec, SimulatorSpec
 from vlm4vla.simulators.calvin import words
 from vlm4vla.simulators.calvin.oracle import TASKS
 from vlm4vla.simulators.calvin.words import GRIPPER_SIZE, STATIC_SIZE, CalvinOptions
@@ -22,16 +23,7 @@ _CAMERAS = (
     CameraSpec(words.STATIC, STATIC_SIZE, STATIC_SIZE, resizable=False, role="third_person"),
     CameraSpec(words.GRIPPER, GRIPPER_SIZE, GRIPPER_SIZE, resizable=False, role="wrist"),
 )
-_RELATIVE = ActionSpec(
-    control="delta",
-    reference="target",
-    frame="base",
-    translation_scale=(0.02, 0.02, 0.02),
-    rotation="euler_xyz",
-    rotation_scale=(0.05, 0.05, 0.05),
-    gripper=Gripper(open=1.0, closed=-1.0, binary=True),
-    control_hz=30.0,
-)
+_RELATIVE = CONVENTIONS["calvin"]
 _ABSOLUTE = ActionSpec(
     control="absolute",
     frame="world",

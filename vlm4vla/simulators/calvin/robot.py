@@ -113,24 +113,17 @@ class Arm:
         return frozenset(contact[2] for contact in self._bullet.getContactPoints(bodyA=self.uid))
 
     def _command(self, position: Floats, euler: Floats, gripper: float) -> None:
+        quaternion = self._bullet.getQuaternionFromEuler(euler)
         solution = self._bullet.calculateInverseKinematics(
-            self.uid,
-            TCP,
-            position,
-            self._bullet.getQuaternionFromEuler(euler),
-            **_NULL_SPACE,
+            self.uid, TCP, position, quaternion, **_NULL_SPACE
         )
         goals = np.clip(solution[: len(ARM)], _LOWER, _UPPER)
         for joint, goal in zip(ARM, goals, strict=True):
             self._hold(joint, goal, _ARM_FORCE, _ARM_SPEED)
-        opens = gripper == 1
+        closed, opened = (FINGER_CLOSED, _CLOSING_FORCE), (FINGER_OPEN, _OPENING_FORCE)
+        finger, force = opened if gripper == 1 else closed
         for joint in FINGERS:
-            self._hold(
-                joint,
-                FINGER_OPEN if opens else FINGER_CLOSED,
-                _OPENING_FORCE if opens else _CLOSING_FORCE,
-                _FINGER_SPEED,
-            )
+            self._hold(joint, finger, force, _FINGER_SPEED)
         self.last_gripper = gripper
 
     def _hold(self, joint: int, position: float, force: float, speed: float) -> None:

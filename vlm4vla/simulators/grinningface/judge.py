@@ -75,10 +75,9 @@ class Judge:
         lifted = state.grasped and bool(state.cube[2] > CUBE + LIFT)
         offset = state.cards[:, :2] - state.cube[:2]
         above = bool((np.abs(offset) <= CARD[0]).all(axis=1).any())
-        self._latch("reached", bool(np.linalg.norm(state.tcp[:3] - state.cube[:3]) <= NEAR))
-        self._latch("grasped", state.grasped)
-        self._latch("lifted", lifted)
-        self._latch("over_card", lifted and above)
+        near = bool(np.linalg.norm(state.tcp[:3] - state.cube[:3]) <= NEAR)
+        for stage, now in zip(STAGES, (near, state.grasped, lifted, lifted and above), strict=True):
+            self._reached[stage] |= now
         static = state.arm_speed <= ARM_AT_REST
         self._paper |= bool(distances[self._target] <= REACH) and static and not state.grasped
         at_rest = state.supported and state.cube_speed <= CUBE_AT_REST
@@ -110,6 +109,3 @@ class Judge:
             "recognised": float(self.success) if self.executed else None,
             "success_paper": float(self._paper),
         }
-
-    def _latch(self, stage: str, holds: bool) -> None:
-        self._reached[stage] = self._reached[stage] or holds

@@ -107,8 +107,7 @@ def decomposition(
     import pandas as pd
 
     policies = [policy] if isinstance(policy, str) else policy or ()
-    with opened(store, Selection(published=published)) as read:
-        return pd.DataFrame(list(map(record, of_store(read, policies, published).splits)))
+    return pd.DataFrame(list(map(record, decomposed(store, policies, published).splits)))
 
 
 def decomposed(
