@@ -241,12 +241,13 @@ def _patches(
         for row, found in enumerate(maps.flatten(1, 2).numpy()):
             distance = np.linalg.norm(places[:, None] - scenes[row][1], axis=-1)
             far = np.flatnonzero((distance > OFF_CARD).all(1))
+            first = 3 * (start + row)
             shown = [
-                *(np.flatnonzero(distance[:, card] < ON_CARD) for card in range(3)),
-                rng.choice(far, BACKGROUND, replace=False),
+                (np.flatnonzero(distance[:, card] < ON_CARD), triples[row][card], first + card)
+                for card in range(3)
             ]
-            numbers = range(3 * (start + row), 3 * (start + row) + 3)
-            for where, emoji, card in zip(shown, (*triples[row], -1), (*numbers, -1), strict=True):
+            shown.append((rng.choice(far, BACKGROUND, replace=False), -1, -1))
+            for where, emoji, card in shown:
                 features.append(found[where])
                 emojis += [emoji] * len(where)
                 cards += [card] * len(where)

@@ -84,11 +84,9 @@ def remember(model: VLA, samples: Chunks, scratch: bool) -> Memory:
             meant[text] = backbone.sentence(backbone.text.tokens([text]))[0]
         sentence = torch.stack([meant[sample.instruction] for sample in some])
         patches = near if scratch else backbone.align(near, sentence)
-        actions, mask = (
-            torch.from_numpy(np.stack([getattr(sample, name) for sample in some]))
-            for name in ("actions", "mask")
-        )
-        parts.append((seen.half(), patches.half(), sentence, actions.float(), mask))
+        actions = torch.from_numpy(np.stack([sample.actions for sample in some])).float()
+        mask = torch.from_numpy(np.stack([sample.mask for sample in some]))
+        parts.append((seen.half(), patches.half(), sentence, actions, mask))
     fine, patches, sentences, actions, mask = map(torch.cat, zip(*parts, strict=True))
     landed = None
     if scratch:
