@@ -8,7 +8,6 @@ seconds; `sequences` reads its result, which ships, so that naming a suite costs
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -25,13 +24,14 @@ from vlm4vla.suites.calvin_rules import (
     Scene,
     Value,
     apply,
-    category,
+    rules,
 )
 
 LENGTH = 5
 COUNT = 1000
 
-_TABLE = Path(__file__).with_name("calvin_sequences.csv")
+_TABLE = Path(__file__).with_suffix(".csv")
+"""The number of a chain's scene, and those of its subtasks; a chain a line."""
 _BATCH = 4096
 _MOST_DRAWS = 2_000_000  # for one scene; an endless loop would say less than an error
 
@@ -53,13 +53,6 @@ def sequences() -> tuple[Chain, ...]:
     return tuple(Chain(scenes[row[0]], tuple(TASKS[i] for i in row[1:])) for row in rows)
 
 
-def compact(drawn: Iterable[tuple[int, Sequence[int]]]) -> str:
-    """Chains as the text that ships: scene and subtasks as numbers, one chain a line."""
-    lines = [",".join(["scene", *(f"subtask_{i + 1}" for i in range(LENGTH))])]
-    lines += [",".join(map(str, (scene, *chain))) for scene, chain in drawn]
-    return "\n".join(lines) + "\n"
-
-
 @cache
 def initial_scenes() -> tuple[Scene, ...]:
     """The 192 symbolic scenes, in order: one or two blocks on the table, at most one a shelf."""
@@ -73,24 +66,24 @@ def initial_scenes() -> tuple[Scene, ...]:
     return tuple(found)
 
 
-def draw() -> list[tuple[int, tuple[int, ...]]]:
-    """The chains as (number of the scene, numbers of the subtasks), about ten CPU-seconds."""
+def draw() -> tuple[Chain, ...]:
+    """What `sequences` reads, drawn anew in about ten CPU-seconds."""
     table, start = _transitions()
-    scenes = len(start)
-    drawn: list[tuple[int, tuple[int, ...]]] = []
-    for scene in range(scenes):
-        quota = COUNT // scenes + (scene < COUNT % scenes)
-        chains = _chains(np.random.RandomState(scene), quota, table, start[scene])
-        drawn += [(scene, chain) for chain in chains]
-    np.random.RandomState(0).shuffle(drawn)
-    return drawn
+    scenes = initial_scenes()
+    drawn: list[Chain] = []
+    for number, scene in enumerate(scenes):
+        quota = COUNT // len(scenes) + (number < COUNT % len(scenes))
+        chains = _chains(np.random.RandomState(number), quota, table, start[number])
+        drawn += [Chain(scene, tuple(TASKS[task] for task in chain)) for chain in chains]
+    np.random.RandomState(0).shuffle(drawn)  # type: ignore[arg-type]
+    return tuple(drawn)
 
 
 def _chains(
     random: np.random.RandomState, quota: int, table: NDArray[np.int64], start: int
 ) -> list[tuple[int, ...]]:
     """The first `quota` possible chains among the permutations that `random` gives."""
-    kinds = 1 << np.array([category(task) for task in TASKS])
+    kinds = 1 << np.array([rules()[task][0].category for task in TASKS])
     found: list[tuple[int, ...]] = []
     for _ in range(_MOST_DRAWS // _BATCH):
         # Row by row on one generator: what `choice(34, 5, replace=False)` draws, without its cost.

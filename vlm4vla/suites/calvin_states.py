@@ -10,7 +10,7 @@ from math import pi
 
 import numpy as np
 
-from vlm4vla.suites.calvin_rules import COLOURS, Scene
+from vlm4vla.suites.calvin_rules import Scene
 
 ROBOT_OBS = (
     0.02586889, -0.2313129, 0.5712808, 3.09045411, -0.02908596, 1.50013585, 0.07999963,
@@ -36,6 +36,11 @@ def scene_obs(scene: Scene) -> list[float]:
     random = np.random.RandomState(seed(scene))
     spots = [np.array(spot) for spot in _TABLE]
     random.shuffle(spots)
+    table = {  # one or two of them stand there
+        "red_block": spots[0],
+        "blue_block": spots[1] if scene["red_block"] == "table" else spots[0],
+        "pink_block": spots[1],
+    }
     numbers = [
         _SLIDER_LEFT if scene["slider"] == "left" else 0.0,
         _DRAWER_OPEN if scene["drawer"] == "open" else 0.0,
@@ -44,7 +49,8 @@ def scene_obs(scene: Scene) -> list[float]:
         float(scene["lightbulb"]),
         float(scene["led"]),
     ]
-    for place in _places(scene, [tuple(spot) for spot in spots]):
+    for block, spot in table.items():
+        place = spot if scene[block] == "table" else _SHELVES[str(scene[block])]
         numbers += [*map(float, place), 0.0, 0.0, float(random.uniform(*_YAW))]
     return numbers
 
@@ -60,18 +66,3 @@ def fnv1(text: str) -> int:
     for byte in text.encode("utf-16-le"):
         value = (value * 0x01000193 & 0xFFFFFFFF) ^ byte
     return value
-
-
-def _places(scene: Scene, spots: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
-    """Positions of red, blue and pink. One or two of them stand on the table."""
-    table = {
-        "red_block": spots[0],
-        "blue_block": spots[1] if scene["red_block"] == "table" else spots[0],
-        "pink_block": spots[1],
-    }
-    places = []
-    for colour in COLOURS:
-        block = f"{colour}_block"
-        where = str(scene[block])
-        places.append(table[block] if where == "table" else _SHELVES[where])
-    return places
