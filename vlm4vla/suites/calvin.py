@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
+from typing import Annotated
 
 from vlm4vla.core.assets import locate
 from vlm4vla.core.episode import JSON, Episode, EpisodeKey
-from vlm4vla.core.errors import InvalidFile, OutOfRange, UnknownName
+from vlm4vla.core.errors import InvalidFile, UnknownName
+from vlm4vla.core.options import Bounds, read
 from vlm4vla.suites.calvin_rules import TASKS
-from vlm4vla.suites.calvin_sequences import LENGTH, Chain, sequences
+from vlm4vla.suites.calvin_sequences import COUNT, LENGTH, Chain, sequences
 from vlm4vla.suites.calvin_states import ROBOT_OBS, scene_obs
+from vlm4vla.suites.files import read_yaml
 
 TASK = "chain"
 SCENE = "calvin_scene_D"
@@ -25,6 +27,11 @@ OFFICIAL = "validation"
 Sentences = Mapping[str, Sequence[str]]
 
 
+@dataclass(frozen=True)
+class _Arguments:
+    count: Annotated[int, Bounds(1, COUNT)] = COUNT
+
+
 def episodes(
     suite: str, arguments: Mapping[str, JSON], options: Mapping[str, JSON]
 ) -> list[Episode]:
@@ -33,7 +40,7 @@ def episodes(
     Option that matters here: `annotations`, the official `validation` sentences or a YAML file
     `subtask: [sentence, ...]`. MissingAsset where the official ones are not installed.
     """
-    count = _count(arguments)
+    count = read(_Arguments, arguments, f"the episodes of '{suite}'").count
     sentences = load_sentences(str(options.get("annotations", OFFICIAL)))
     return [
         _episode(EpisodeKey(suite, TASK, index), chain, sentences)
@@ -46,9 +53,23 @@ def load_sentences(source: str) -> Sentences:
 
     Raises MissingAsset, or InvalidFile naming what is wrong with a file of one's own.
     """
-    if source == OFFICIAL:
-        return _read(locate("calvin", "annotations") / "new_playtable_validation.yaml")
-    return _read(Path(source).expanduser())
+    path = (
+        locate("calvin", "annotations") / "new_playtable_validation.yaml"
+        if source == OFFICIAL
+        else Path(source).expanduser()
+    )
+    fix = "Write `subtask: [sentence, ...]` for each of the 34 subtasks."
+    content = read_yaml(path, "Annotations", fix)
+    if not isinstance(content, dict):
+        raise InvalidFile(f"Annotations {path} hold no subtasks.", fix)
+    for task in content:
+        if task not in TASKS:
+            raise UnknownName(f"CALVIN subtask (in {path})", str(task), TASKS)
+    for task in TASKS:
+        found = content.get(task) or [None]  # an empty list says nothing either
+        if not isinstance(found, list) or not all(isinstance(s, str) and s.strip() for s in found):
+            raise InvalidFile(f"Annotations {path}: '{task}' has no list of sentences.", fix)
+    return content
 
 
 def _episode(key: EpisodeKey, chain: Chain, sentences: Sentences) -> Episode:
@@ -68,37 +89,3 @@ def _episode(key: EpisodeKey, chain: Chain, sentences: Sentences) -> Episode:
 def _choose(sentences: Sequence[str], key: EpisodeKey, task: str) -> str:
     """One of a subtask's sentences: always the same one in the same chain."""
     return sentences[zlib.crc32(f"{key.init}/{task}".encode()) % len(sentences)]
-
-
-def _read(path: Path) -> Sentences:
-    fix = "Write `subtask: [sentence, ...]` for each of the 34 subtasks."
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InvalidFile(f"Annotations {path} cannot be read: {error}", fix) from error
-    if not isinstance(content, dict):
-        raise InvalidFile(f"Annotations {path} hold no subtasks.", fix)
-    for task in content:
-        if task not in TASKS:
-            raise UnknownName(f"CALVIN subtask (in {path})", str(task), TASKS)
-    for task in TASKS:
-        found = content.get(task)
-        if (
-            not isinstance(found, list)
-            or not found
-            or not all(isinstance(s, str) and s.strip() for s in found)
-        ):
-            raise InvalidFile(f"Annotations {path}: '{task}' has no list of sentences.", fix)
-    return content
-
-
-def _count(arguments: Mapping[str, JSON]) -> int:
-    unknown = sorted(set(arguments) - {"count"})
-    if unknown:
-        raise UnknownName("episode argument of calvin", unknown[0], ["count"])
-    count = arguments.get("count", len(sequences()))
-    if isinstance(count, bool) or not isinstance(count, int):
-        raise OutOfRange(f"count {count} of a CALVIN suite is not a whole number.")
-    if not 1 <= count <= len(sequences()):
-        raise OutOfRange(f"count {count} is outside 1..{len(sequences())}.")
-    return count

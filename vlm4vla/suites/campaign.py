@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vlm4vla.core.errors import InvalidFile, UnknownName
-from vlm4vla.core.files import shipped
 from vlm4vla.core.formats import FileFormat
-from vlm4vla.suites.files import read_yaml, validated
+from vlm4vla.suites.files import file_of, read_yaml, shipped_files, validated
 from vlm4vla.suites.schema import Name, Strict
 
 CAMPAIGN_FORMAT = FileFormat("campaign")
@@ -29,24 +28,22 @@ class CampaignSuite(Strict):
     """The training recipe that makes such a checkpoint, for the message that it is missing."""
 
 
-class CampaignRow(Strict):
-    """One policy."""
-
-    model: str
-    """Its name as the table prints it."""
-    policy: str
-    size: str = ""
-    checkpoint: bool = True
-    """Whether it needs trained weights."""
-    options: dict[str, str] = Field(default_factory=dict)
-    """Its --policy-options."""
-
-
 class Reference(Strict):
     """A row of the paper that is shown and not run."""
 
     model: str
+    """Its name as the table prints it."""
     size: str = ""
+
+
+class CampaignRow(Reference):
+    """One policy."""
+
+    policy: str
+    checkpoint: bool = True
+    """Whether it needs trained weights."""
+    options: dict[str, str] = Field(default_factory=dict)
+    """Its --policy-options."""
 
 
 class CampaignColumn(Strict):
@@ -82,16 +79,12 @@ class CampaignFile(Strict):
 
 def campaign_names() -> list[str]:
     """The campaigns that ship."""
-    return sorted(path.stem for path in (shipped("benchmarks") / "campaigns").glob("*.yaml"))
+    return list(shipped_files("campaigns"))
 
 
 def load_campaign(name_or_path: str) -> CampaignFile:
     """A shipped campaign by name, or any by path. Raises UnknownName or InvalidFile."""
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
-        path = shipped("benchmarks") / "campaigns" / f"{name_or_path}.yaml"
-        if not path.is_file():
-            raise UnknownName("campaign", name_or_path, campaign_names())
+    path = file_of(name_or_path, "campaign", shipped_files("campaigns"))
     content = CAMPAIGN_FORMAT.upgraded(read_yaml(path, "Campaign"), path)
     file = validated(CampaignFile, content, f"Campaign {path}")
     try:

@@ -44,11 +44,7 @@ def emojis() -> tuple[Emoji, ...]:
         Emoji(
             code=row["code_points"].replace(" ", "-"),
             name=row["name"],
-            splits=frozenset(
-                {"all"}
-                | ({row["split"]} if row["split"] else set())
-                | ({"hard"} if row["hard"] == "1" else set())
-            ),
+            splits=frozenset({"all", row["split"], "hard" if row["hard"] == "1" else ""} - {""}),
         )
         for row in rows
     )

@@ -28,7 +28,7 @@ M = TypeVar("M", bound=Strict)
 
 def suite_names() -> list[str]:
     """Names of the suites that ship."""
-    return _stems("")
+    return list(shipped_files())
 
 
 def load_file(name_or_path: str) -> SuiteFile:
@@ -39,13 +39,7 @@ def load_file(name_or_path: str) -> SuiteFile:
         InvalidFile: a file cannot be read, is of an unknown format, says what no suite has, or
             extends itself.
     """
-    path = Path(name_or_path)
-    if path.suffix not in _SUFFIXES:
-        if name_or_path not in suite_names():
-            raise UnknownName(
-                "suite", name_or_path, suite_names(), "`bench list suites` shows all."
-            )
-        path = shipped("benchmarks") / f"{name_or_path}.yaml"
+    path = file_of(name_or_path, "suite", shipped_files(), "`bench list suites` shows all.")
     return validated(SuiteFile, _joined(path, ()), f"Suite file {path}")
 
 
@@ -57,15 +51,29 @@ def facts_of(suite: str) -> SuiteFacts:
     """
     if suite in suite_names():
         return load_file(suite)
-    families = [name for name in _stems("families") if suite.startswith(name)]
+    families = [name for name in shipped_files("families") if suite.startswith(name)]
     return _family(max(families, key=len)) if families else SuiteFacts()
 
 
 @cache
 def headline_names() -> frozenset[str]:
     """What the metric that ranks is called, in any suite or family that ships."""
-    known = [*map(load_file, suite_names()), *map(_family, _stems("families")), SuiteFacts()]
+    known = [*map(load_file, suite_names()), *map(_family, shipped_files("families")), SuiteFacts()]
     return frozenset(one.name for facts in known for one in facts.metrics if one.headline)
+
+
+def shipped_files(folder: str = "") -> Mapping[str, Path]:
+    """Name -> file of what ships in this folder of `benchmarks/`."""
+    return {path.stem: path for path in sorted((shipped("benchmarks") / folder).glob("*.yaml"))}
+
+
+def file_of(name_or_path: str, what: str, known: Mapping[str, Path], fix: str = "") -> Path:
+    """A YAML file by its path, or one that is known by its name. Raises UnknownName."""
+    if name_or_path.endswith(_SUFFIXES):
+        return Path(name_or_path)
+    if name_or_path not in known:
+        raise UnknownName(what, name_or_path, known, fix)
+    return known[name_or_path]
 
 
 def read_yaml(path: Path, what: str, fix: str = "") -> object:
@@ -75,7 +83,7 @@ def read_yaml(path: Path, what: str, fix: str = "") -> object:
     except OSError as error:
         raise InvalidFile(f"{what} {path} cannot be read: {error.strerror}.", fix) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidFile(f"{what} {path} is not YAML: {error}") from error
+        raise InvalidFile(f"{what} {path} is not YAML: {error}", fix) from error
 
 
 def validated(model: type[M], content: Mapping[str, JSON], source: str) -> M:
@@ -86,12 +94,8 @@ def validated(model: type[M], content: Mapping[str, JSON], source: str) -> M:
         raise InvalidFile(f"{source}: {_first_problem(error, model)}") from error
 
 
-def _stems(folder: str) -> list[str]:
-    return sorted(path.stem for path in (shipped("benchmarks") / folder).glob("*.yaml"))
-
-
 def _family(name: str) -> SuiteFacts:
-    content = _joined(shipped("benchmarks") / "families" / f"{name}.yaml", ())
+    content = _joined(shipped_files("families")[name], ())
     known = {field: content[field] for field in SuiteFacts.model_fields if field in content}
     return validated(SuiteFacts, known, f"Family {name}")
 
@@ -107,20 +111,11 @@ def _joined(path: Path, above: tuple[Path, ...]) -> Fields:
     base = content.get("extends")
     if base is None:
         return content
-    inherited = _joined(_base(str(base), path), (*above, path))
+    known = {**shipped_files("families"), **shipped_files()}
+    below = file_of(str(base), "suite or family to extend", known, f"{path} extends it.")
+    inherited = _joined(path.parent / below, (*above, path))  # `below` alone where it is absolute
     inherited.pop("name", None)  # a suite has a name of its own
     return _over(inherited, content)
-
-
-def _base(name: str, path: Path) -> Path:
-    """Where what the file at `path` extends lies."""
-    if name.endswith(_SUFFIXES):
-        return path.parent / name
-    for folder in ("", "families"):
-        if name in _stems(folder):
-            return shipped("benchmarks") / folder / f"{name}.yaml"
-    known = [*_stems(""), *_stems("families")]
-    raise UnknownName("suite or family to extend", name, known, f"{path} extends it.")
 
 
 def _over(base: Fields, own: Fields) -> Fields:

@@ -15,10 +15,11 @@ import random
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from vlm4vla.core.episode import JSON, Episode, EpisodeKey
-from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
+from vlm4vla.core.errors import OutOfRange, UnknownName
+from vlm4vla.core.options import Bounds, read
 from vlm4vla.suites.emojis import Emoji, labels, members
 
 TASK = "pick_place"
@@ -42,6 +43,25 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
+class _Arguments:
+    split: Literal["id", "train", "val", "hard", "all", "demos"]
+    count: Annotated[int, Bounds(1, 100_000)] = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.split == "demos" and self.seed != DEMOS_SEED:
+            raise OutOfRange(
+                f"The demonstrations' seed is {DEMOS_SEED}, not {self.seed}: id and train refer "
+                "to it.",
+                f"Set seed: {DEMOS_SEED} in the suite file.",
+            )
+        if self.split in ("id", "demos") and self.count > DEMOS_COUNT:
+            raise OutOfRange(
+                f"count {self.count} is outside 1..{DEMOS_COUNT} for split '{self.split}'."
+            )
+
+
+@dataclass(frozen=True)
 class Cards:
     """Three emojis, from the robot's left to its right, and which of them is meant."""
 
@@ -62,15 +82,20 @@ def episodes(
     Arguments: `split` (train, val, hard, all, or `id`: the demonstrations' cards with new poses),
     `count`, `seed`. Options that matter here: `robot`, `labels`, `wording`.
     """
-    split, count, seed = _arguments(arguments)
+    asked = read(_Arguments, arguments, f"the episodes of '{suite}'")
     joints = _chosen("robot", ARM_JOINTS, options, "widowx")
     wording = _chosen("wording", INSTRUCTIONS, options, "default")
     names = labels(str(options.get("labels", "official")))
     return [
-        _episode(EpisodeKey(suite, TASK, index), cards, _generator(split, seed, index), joints,
-                 wording.format(label=names[cards.emojis[cards.target].code]))
-        for index, cards in enumerate(_cards(split, count, seed))
-    ]  # fmt: skip
+        _episode(
+            EpisodeKey(suite, TASK, index),
+            cards,
+            _generator(asked.split, asked.seed, index),
+            joints,
+            wording.format(label=names[cards.emojis[cards.target].code]),
+        )
+        for index, cards in enumerate(_cards(asked.split, asked.count, asked.seed))
+    ]
 
 
 def demonstrations() -> list[Cards]:
@@ -143,30 +168,6 @@ def _normal(uniform: Uniform, deviation: float) -> float:
     """Box and Muller's cosine branch."""
     radius = math.sqrt(-2 * math.log(1 - uniform()))
     return round(deviation * radius * math.cos(2 * math.pi * uniform()), 6)
-
-
-def _arguments(arguments: Mapping[str, JSON]) -> tuple[str, int, int]:
-    unknown = sorted(set(arguments) - {"split", "count", "seed"})
-    if unknown:
-        raise UnknownName(
-            "episode argument of grinningface", unknown[0], ("split", "count", "seed")
-        )
-    split = arguments.get("split")
-    count, seed = arguments.get("count", 100), arguments.get("seed", 0)
-    known = ("id", "train", "val", "hard", "all", "demos")
-    if split not in known:
-        raise UnknownName("emoji split", str(split), known)
-    if not isinstance(count, int) or not isinstance(seed, int):
-        raise BadInput(f"count ({count}) and seed ({seed}) of a suite must be whole numbers.")
-    if split == "demos" and seed != DEMOS_SEED:
-        raise OutOfRange(
-            f"The demonstrations' seed is {DEMOS_SEED}, not {seed}: id and train refer to it.",
-            f"Set seed: {DEMOS_SEED} in the suite file.",
-        )
-    most = DEMOS_COUNT if split in ("id", "demos") else 100_000
-    if not 1 <= count <= most:
-        raise OutOfRange(f"count {count} is outside 1..{most} for split '{split}'.")
-    return str(split), count, seed
 
 
 def _chosen(name: str, table: Mapping[str, T], options: Mapping[str, JSON], default: str) -> T:

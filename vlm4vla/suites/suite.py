@@ -11,7 +11,7 @@ from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange, UnknownName
 from vlm4vla.core.reference import load_object
 from vlm4vla.core.result import Metric
 from vlm4vla.suites.files import load_file
-from vlm4vla.suites.schema import SuiteFile
+from vlm4vla.suites.schema import Protocol, SuiteFile
 
 Scalar = str | int | float | bool
 
@@ -61,8 +61,13 @@ class Suite:
         if seed < 0 or seed >= 2**31:
             raise OutOfRange(f"Seed {seed} is outside 0..2147483647.", "Choose e.g. --seed 0.")
         chosen = [e for e in self.episodes if not tasks or e.key.task in tasks]
-        if inits:
-            chosen = _with_inits(self.name, chosen, inits)
+        wanted, known = set(inits), {e.key.init for e in chosen}
+        if wanted - known:
+            raise OutOfRange(
+                f"Suite '{self.name}' has no init {min(wanted - known)}; "
+                f"it has {min(known)} to {max(known)}."
+            )
+        chosen = [e for e in chosen if not wanted or e.key.init in wanted]
         if count is not None:
             chosen = _first_of_each_task(self.name, chosen, count)
         episodes = tuple(replace(e, key=replace(e.key, seed=seed)) for e in chosen)
@@ -74,33 +79,29 @@ def load(
 ) -> Suite:
     """The suite with a protocol and the user's option overrides applied, episodes generated."""
     file = load_file(name_or_path)
-    options: dict[str, Scalar] = dict(file.options)
-    if protocol not in (None, "default"):
-        if protocol not in file.protocols:
-            raise UnknownName(
-                f"protocol in suite '{file.name}'", str(protocol), ["default", *file.protocols]
-            )
-        options |= file.protocols[str(protocol)].options
-    options |= overrides or {}
+    protocol = protocol or "default"
+    protocols = {"default": Protocol(summary=""), **file.protocols}
+    if protocol not in protocols:
+        raise UnknownName(f"protocol in suite '{file.name}'", protocol, protocols)
+    options = {**file.options, **protocols[protocol].options, **(overrides or {})}
     return Suite(
         name=file.name,
         summary=file.summary,
         simulator=file.simulator,
         options=options,
-        protocol=protocol or "default",
+        protocol=protocol,
         episodes=tuple(_generate(file, options)),
-        metrics=(*(one.metric for one in file.metrics), *_of_tables(file)),
+        metrics=(
+            *(one.metric for one in file.metrics),
+            *(
+                Metric(name=measure, kind="rate", of=measure, table=table)
+                for table, measures in file.tables.items()
+                for measure in measures
+            ),
+        ),
         success=file.success,
         execution=file.execution,
     )
-
-
-def _of_tables(file: SuiteFile) -> list[Metric]:
-    return [
-        Metric(name=measure, kind="rate", of=measure, table=table)
-        for table, measures in file.tables.items()
-        for measure in measures
-    ]
 
 
 def _generate(file: SuiteFile, options: Mapping[str, JSON]) -> list[Episode]:
@@ -118,16 +119,6 @@ def _generate(file: SuiteFile, options: Mapping[str, JSON]) -> list[Episode]:
     if not episodes:
         raise InvalidFile(f"Suite '{file.name}' has no episodes.")
     return episodes
-
-
-def _with_inits(suite: str, episodes: list[Episode], inits: Sequence[int]) -> list[Episode]:
-    known = {e.key.init for e in episodes}
-    missing = sorted(set(inits) - known)
-    if missing:
-        raise OutOfRange(
-            f"Suite '{suite}' has no init {missing[0]}; it has {min(known)} to {max(known)}."
-        )
-    return [e for e in episodes if e.key.init in set(inits)]
 
 
 def _first_of_each_task(suite: str, episodes: Iterable[Episode], count: int) -> list[Episode]:

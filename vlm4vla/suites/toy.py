@@ -5,24 +5,25 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
 
 from vlm4vla.core.episode import JSON, Episode, EpisodeKey
-from vlm4vla.core.errors import OutOfRange, UnknownName
+from vlm4vla.core.options import Bounds, read
 
 _DISTANCES = {"near": (0.15, 0.25), "far": (0.3, 0.45)}  # puck to pad, metres
-_MOST = 100_000
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    count: Annotated[int, Bounds(1, 100_000)] = 10
 
 
 def episodes(
     suite: str, arguments: Mapping[str, JSON], options: Mapping[str, JSON]
 ) -> list[Episode]:
     """`count` episodes of each task, `near` and `far`."""
-    for name in arguments:
-        if name != "count":
-            raise UnknownName("episode argument of toy", name, ["count"])
-    count = arguments.get("count", 10)
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= _MOST:
-        raise OutOfRange(f"count {count} is not a whole number in 1..{_MOST}.")
+    count = read(_Arguments, arguments, f"the episodes of '{suite}'").count
     return [_episode(EpisodeKey(suite, task, i)) for task in _DISTANCES for i in range(count)]
 
 
