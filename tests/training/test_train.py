@@ -348,6 +348,7 @@ def test_a_policy_does_what_it_has_memorised(tmp_path, ray_session):
     comes out as the simulator takes it.
     """
     from vlm4vla.cli.demos import demos
+    from vlm4vla.demonstrations.recorder import FrameSelection
     from vlm4vla.runs.execute import execute
     from vlm4vla.runs.plan import resolve as resolve_run
     from vlm4vla.runs.request import RunRequest
@@ -358,7 +359,7 @@ def test_a_policy_does_what_it_has_memorised(tmp_path, ray_session):
 
     torch.set_num_threads(1)
     shown = RunRequest("expert", "toy", tasks=("near",), inits=(0, 1), slots=1)
-    demos(tmp_path / "d", shown, frames="1", size=64)
+    demos(tmp_path / "d", shown, selection=FrameSelection(1, (), 64))
     settings = TrainSettings(
         "toy", (tmp_path / "d",), tmp_path / "c", steps=120, batch=2, lr=1e-3, chunk=12,
         workers=0, precision="fp32", save_every=120,

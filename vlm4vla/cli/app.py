@@ -55,35 +55,33 @@ def app(words: Sequence[str]) -> typer.Typer:
     """
     asked = " ".join([word for word in words if not word.startswith("-")][:2])
     named = next((verb for verb in VERBS if f"{asked} ".startswith(f"{verb} ")), None)
-    made = {name: _typer(text) for name, text in {"": HELP, **GROUPS}.items()}
+    made = {
+        name: typer.Typer(
+            help=text,
+            no_args_is_help=True,
+            add_completion=False,
+            pretty_exceptions_enable=False,
+            rich_markup_mode=None,
+        )
+        for name, text in {"": HELP, **GROUPS}.items()
+    }
     for verb in [named] if named else VERBS:
         group, _, name = verb.rpartition(" ")
+        module, _, function = VERBS[verb].partition(":")
         if named:
-            module, _, function = VERBS[verb].partition(":")
-            from vlm4vla.cli.signature import command
+            from vlm4vla.cli.options import command
 
             act = getattr(import_module(f"vlm4vla.cli.{module}"), function)
             made[group].command(name)(command(act))
         else:
-            made[group].command(name, help=_described(VERBS[verb]))(lambda: None)
+            made[group].command(name, help=_described(module, function))(lambda: None)
     for name in GROUPS:
         made[""].add_typer(made[name], name=name)
     return made[""]
 
 
-def _typer(text: str) -> typer.Typer:
-    return typer.Typer(
-        help=text,
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
-
-
-def _described(place: str) -> str:
+def _described(module: str, function: str) -> str:
     """The docstring of a verb, read from its file without importing what the verb needs."""
-    module, _, function = place.partition(":")
     tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8"))
     found = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == function)
     return ast.get_docstring(next(found)) or ""

@@ -5,21 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
-from vlm4vla.cli.options import JsonOption, StoreOption
-from vlm4vla.cli.signature import Spread
+from vlm4vla.cli.duel import Stopping, run_both
+from vlm4vla.cli.options import JsonOption, Spread, StoreOption
+from vlm4vla.cli.screen import print_json, screen
+from vlm4vla.reports.compare.comparison import Comparison, comparison
 from vlm4vla.reports.compare.pairing import Terms
+from vlm4vla.reports.compare.tables import details, scores_table, tasks_table
+from vlm4vla.reports.tables.terminal import drawn
 from vlm4vla.runs.request import RunRequest
+from vlm4vla.store import Store
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from vlm4vla.reports.compare.comparison import Comparison
-
-_NONE: Mapping[str, str] = {}
 _SHARED = {
     "suite": "Suite, where policies have runs of several.",
     "tasks": "Of --sequential: only this task.",
@@ -40,14 +41,12 @@ def compare(
     second: Annotated[str, typer.Argument(help="The other run or policy.")],
     terms: Annotated[Terms, Spread(but=("sequential", "span"))],
     request: Annotated[RunRequest, _BOTH],
+    *,
     by_task: Annotated[bool, "A line for each task too."] = False,
     sequential: Annotated[bool, "Run both policies now, until it is decided."] = False,
-    rule: Annotated[Literal["betting", "step"], "Of --sequential: paired, or STEP."] = "betting",
-    bounds: Annotated[
-        str | None, typer.Option(metavar="LOW,HIGH", help="Of --sequential on a mean, e.g. 0,5.")
-    ] = None,
-    first_option: Annotated[Mapping[str, str], "Option of the first policy."] = _NONE,
-    second_option: Annotated[Mapping[str, str], "Option of the second policy."] = _NONE,
+    stopping: Annotated[Stopping, Spread()],
+    first_option: Annotated[Mapping[str, str], "Option of the first policy."],
+    second_option: Annotated[Mapping[str, str], "Option of the second policy."],
     json_: JsonOption = False,
     store: StoreOption = None,
 ) -> None:
@@ -55,38 +54,23 @@ def compare(
 
     Of stored runs, or with --sequential of two policies that are run until it is decided.
     """
-    from vlm4vla.reports.compare.comparison import comparison
-    from vlm4vla.store import Store
-
-    if not sequential:
-        with Store.open(store) as opened:
-            found = comparison(opened, first, second, request.suite or None, terms)
-    else:
-        from vlm4vla.cli.duel import Contest, run_contest
-
+    if sequential:
         one = replace(request, policy=first, policy_options=first_option)
         other = replace(request, policy=second, policy_options=second_option)
-        contest = Contest((one, other), rule, bounds)
-        found = run_contest(contest, terms, store, quiet=json_)
+        found = run_both((one, other), stopping, terms, store, quiet=json_)
+    else:
+        with Store.open(store) as opened:
+            found = comparison(opened, first, second, request.suite or None, terms)
     if json_:
-        from vlm4vla.cli.screen import print_json
-
         print_json(found)
     else:
-        from vlm4vla.cli.screen import screen
-
-        show(screen(), found, by_task)
+        _show(screen(), found, by_task)
     if sequential and not found.finished:
         sys.exit(1)
 
 
-def show(console: Console, found: Comparison, by_task: bool = False) -> None:
+def _show(console: Console, found: Comparison, by_task: bool) -> None:
     """Print the comparison for a person."""
-    from rich.text import Text
-
-    from vlm4vla.reports.compare.tables import details, scores_table, tasks_table
-    from vlm4vla.reports.tables.terminal import drawn
-
     head = found.headline
     kind = "identical" if head.paired else "independent"
     console.print(f"{found.suite}: {head.n} {kind} episodes", style="bold")

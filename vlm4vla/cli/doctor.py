@@ -5,6 +5,9 @@ from __future__ import annotations
 import typer
 
 from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.cli.screen import print_json, screen
+from vlm4vla.environments.checkup import checkup
+from vlm4vla.store.files import room
 
 _SIGNS = {"ok": ("ok   ", "green"), "note": ("note ", "yellow"), "wrong": ("WRONG", "bold red")}
 
@@ -14,10 +17,6 @@ def doctor(json_: JsonOption = False, store: StoreOption = None) -> None:
 
     Ends with 0 where nothing is wrong, else with 1.
     """
-    from vlm4vla.cli.screen import print_json, screen
-    from vlm4vla.environments.checkup import checkup
-    from vlm4vla.store.files import room
-
     console = screen()
     findings = []
     for finding in checkup(lambda: room(store)):

@@ -5,27 +5,25 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from vlm4vla.cli.options import JsonOption
+from vlm4vla.cli.screen import print_json, screen
+from vlm4vla.core.environment import environment_names, load_environment
+from vlm4vla.environments import state
+from vlm4vla.reports.tables.table import ResultTable, columns, words
+from vlm4vla.reports.tables.terminal import drawn
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Environment, e.g. toy.")]
 
 
 def list_(json_: JsonOption = False) -> None:
     """List the environments and whether this machine has what they need."""
-    from vlm4vla.cli.screen import print_json, screen
-    from vlm4vla.core.environment import environment_names, load_environment
-    from vlm4vla.environments.state import inspect
-    from vlm4vla.reports.tables.table import ResultTable, columns, words
-    from vlm4vla.reports.tables.terminal import drawn
-
     rows: list[tuple[str, list[str], str]] = []
-    for name in environment_names():
-        environment = load_environment(name)
-        missing = [
-            f"{p.kind} {p.name}" for p in inspect(environment) if not (p.ready or p.only_for)
-        ]
-        rows.append((name, missing, environment.summary))
+    for environment in map(load_environment, environment_names()):
+        parts = [part for part in state.inspect(environment) if not (part.ready or part.only_for)]
+        missing = [f"{part.kind} {part.name}" for part in parts]
+        rows.append((environment.name, missing, environment.summary))
     if json_:
         keys = ("environment", "missing", "summary")
         print_json([dict(zip(keys, row, strict=True)) for row in rows])
@@ -40,11 +38,7 @@ def list_(json_: JsonOption = False) -> None:
 
 def check(name: NameArgument, json_: JsonOption = False) -> None:
     """Check every package and file an environment needs; 1 where something is missing."""
-    from vlm4vla.cli.screen import print_json, screen
-    from vlm4vla.core.environment import load_environment
-    from vlm4vla.environments.state import inspect
-
-    parts = inspect(load_environment(name))
+    parts = state.inspect(load_environment(name))
     if json_:
         print_json(parts)
     else:
@@ -66,23 +60,15 @@ def install(
     asset: Annotated[tuple[str, ...], "Fetch this optional asset too; repeatable."] = (),
 ) -> None:
     """Install what is missing of an environment; what is there is left alone."""
-    from rich.progress import Progress
-
-    from vlm4vla.cli.screen import screen
-    from vlm4vla.core.environment import load_environment
-    from vlm4vla.environments import state
-
     console = screen()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("downloading", visible=False)
 
+        def tell(text: str) -> None:
+            console.print(text, soft_wrap=True)
+
         def show(done: int, total: int | None) -> None:
             progress.update(bar, completed=done, total=total, visible=done != total)
 
-        state.install(
-            load_environment(name),
-            asset,
-            lambda text: console.print(text, soft_wrap=True),
-            show,
-        )
+        state.install(load_environment(name), asset, tell, show)
     check(name)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from vlm4vla.cli.options import StoreOption
 from vlm4vla.core.errors import BadInput
+from vlm4vla.store import Store
+from vlm4vla.store.export import write
 
-
-class Format(StrEnum):
-    """What can be written."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
+Format = Literal["parquet", "csv"]
 
 
 def export(
@@ -24,13 +20,10 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Write one row per episode, with the facts of its run, to a file."""
-    from vlm4vla.store import Store
-    from vlm4vla.store.export import write
-
-    chosen = format_.value if format_ else out.suffix.removeprefix(".")
-    if chosen not in set(Format):
+    chosen = format_ or out.suffix.removeprefix(".")
+    if chosen not in get_args(Format):
         raise BadInput(f"Which format is {out}?", "Add --format parquet or --format csv.")
     with Store.open(store) as opened:
         runs = [opened.run(name) for name in run] if run else opened.runs()
-        count = write(opened, runs, out, parquet=chosen == Format.PARQUET)
+        count = write(opened, runs, out, parquet=chosen == "parquet")
     print(f"{count} episodes of {len(runs)} runs written to {out}")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.cli.screen import print_json
+from vlm4vla.core.errors import BadInput, OutOfRange
+from vlm4vla.store import Store, reading
+from vlm4vla.store.importers import Asked, enter, read
 
 
 def import_(
@@ -31,69 +37,60 @@ def import_(
     store: StoreOption = None,
 ) -> None:
     """Import results of vla-eval, VLM4VLA, RoboVLMs, VLMEvalKit, or plain CSV."""
-    from vlm4vla.core.errors import BadInput, OutOfRange
-    from vlm4vla.store import Store, reading
-    from vlm4vla.store.importers import Asked, enter, read
-
     if list_:
         _list(store, json_)
-        return
-    if remove is not None:
+    elif remove is not None:
         with reading(store):
             pass  # it must be there: taking something out of nothing makes no store
         with Store.open(store, create=True) as opened:
             opened.library.remove(remove)
-        typer.echo(f"Removed {remove}.")
-        return
-    if not files:
+        print(f"Removed {remove}.")
+    elif not files:
         raise BadInput("No file was named.", "bench import FILE, or --list, or --remove ID")
-    if selected_from < 1:
+    elif selected_from < 1:
         raise OutOfRange(f"--selected-from {selected_from} must be at least 1.")
+    else:
+        _enter(files, Asked(policy, suite, model), format_, selected_from, store)
+
+
+def _enter(
+    files: list[Path], asked: Asked, format_: str | None, selected_from: int, store: str | None
+) -> None:
     # All are read before any is entered: a mistake in the third leaves nothing half done.
-    found = [(path, read(path, Asked(policy, suite, model), format_)) for path in files]
+    found = [(path, read(path, asked, format_)) for path in files]
     command = "bench " + " ".join(sys.argv[1:])
     with Store.open(store, create=True) as opened:
         for path, content in found:
             source = enter(opened.library, path, content, command, selected_from)
             if source is None:
-                typer.echo(
-                    f"{path}: imported before, nothing changed (--list shows it, --remove ID "
-                    "takes it out)."
+                what = (
+                    "imported before, nothing changed (--list shows it, --remove ID takes it out)"
                 )
-                continue
-            what = []
-            if content.results:
-                what.append(f"{len(content.results)} results")
-            if content.scores:
-                what.append(f"{len(content.scores)} scores")
-            note = f" ({content.note})" if content.note else ""
-            typer.echo(f"{path}: {' and '.join(what)} from {content.format}{note}, {source.id}.")
-    typer.echo(
+            else:
+                counts = {"results": len(content.results), "scores": len(content.scores)}
+                what = " and ".join(f"{count} {name}" for name, count in counts.items() if count)
+                note = f" ({content.note})" if content.note else ""
+                what += f" from {content.format}{note}, {source.id}"
+            print(f"{path}: {what}.")
+    print(
         "They are marked as imported wherever they are shown: "
         "bench leaderboard --imported, bench vqa list."
     )
 
 
 def _list(store: str | None, as_json: bool) -> None:
-    from collections import Counter
-    from dataclasses import asdict
-
-    from vlm4vla.cli.screen import print_json
-    from vlm4vla.store import reading
-
     with reading(store) as opened:
         sources = opened.library.sources()
         results = Counter(one.source for one in opened.library.results())
         scores = Counter(one.source for one in opened.library.scores())
     if as_json:
-        rows = [
-            asdict(one) | {"results": results[one.id], "scores": scores[one.id]} for one in sources
-        ]
-        print_json(rows)
+        print_json(
+            [asdict(s) | {"results": results[s.id], "scores": scores[s.id]} for s in sources]
+        )
         return
     if not sources:
-        typer.echo("Nothing has been imported: bench import FILE")
+        print("Nothing has been imported: bench import FILE")
     for one in sources:
         counts = f"{results[one.id]} results, {scores[one.id]} scores"
         note = f" ({one.note})" if one.note else ""
-        typer.echo(f"{one.id}  {one.created[:10]}  {one.kind}  {one.file}: {counts}{note}")
+        print(f"{one.id}  {one.created[:10]}  {one.kind}  {one.file}: {counts}{note}")

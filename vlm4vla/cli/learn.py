@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 
+from vlm4vla.cli.demos import demos
+from vlm4vla.cli.screen import screen
 from vlm4vla.core.errors import BadInput, MissingAsset, MissingDependency, OutOfRange
+from vlm4vla.demonstrations.recorder import FrameSelection
+from vlm4vla.runs.request import RunRequest
 
 if TYPE_CHECKING:
     from vlm4vla.studies.emoji.small import SmallSettings
+    from vlm4vla.training.trainer import TrainingLine
 
-_FRAMES, _SIZE = 1, 448
-_NAMES: tuple[Literal["pretrained", "scratch"], ...] = ("pretrained", "scratch")
+_PLAYED = RunRequest("expert", "grinningface_demos", options={"robot": "panda"})
+_SEEN = FrameSelection(frames=1, size=448)
+"""All that the small VLA ever looks at."""
 
 
 def learn(
@@ -53,15 +60,16 @@ def learn(
             out / "demos", out / "aligned", out / name, name == "scratch", steps=steps,
             batch=batch, seed=seed, threads=threads,
         )
-        for name in _NAMES
+        for name in ("pretrained", "scratch")
         if only in (None, name)
     ]  # fmt: skip
     # Say what is in the way, or missing, before anything long begins.
     _check_what_is_there(chosen)
     imagenet_weights(), minilm_folder()
-    console = Console(highlight=False)
+    console = screen()
     torch.set_num_threads(threads)
-    _demonstrate(out / "demos", episodes, slots)
+    played = replace(_PLAYED, episodes=episodes, slots=slots)
+    demos(out / "demos", played, selection=_SEEN)
     _align(out / "aligned", views, seed, console)
     for settings in chosen:
         _train(settings, console)
@@ -91,16 +99,6 @@ def _check_what_is_there(chosen: Sequence[SmallSettings]) -> None:
             ) from error
 
 
-def _demonstrate(out: Path, episodes: int, slots: int | None) -> None:
-    from vlm4vla.cli.demos import demos
-    from vlm4vla.runs.request import RunRequest
-
-    request = RunRequest(
-        "expert", "grinningface_demos", episodes=episodes, slots=slots, options={"robot": "panda"}
-    )
-    demos(out, request, frames=str(_FRAMES), size=_SIZE)
-
-
 def _align(out: Path, views: int, seed: int, console: Console) -> None:
     from vlm4vla.studies.emoji.alignment import FACTS, align
 
@@ -121,12 +119,10 @@ def _align(out: Path, views: int, seed: int, console: Console) -> None:
     )
 
 
-def _train(settings: object, console: Console) -> None:
+def _train(settings: SmallSettings, console: Console) -> None:
     from vlm4vla.models.manifest import FILE
-    from vlm4vla.studies.emoji.small import SmallSettings, train
-    from vlm4vla.training.trainer import TrainingLine
+    from vlm4vla.studies.emoji.small import train
 
-    assert isinstance(settings, SmallSettings)
     if (settings.out / FILE).is_file():
         console.print(f"{settings.out}: there already")
         return

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import typer
 
+from vlm4vla import policies, simulators
 from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.cli.screen import print_json, screen
+from vlm4vla.models.registry import entries
+from vlm4vla.reports.tables.table import ResultTable, columns, words
+from vlm4vla.reports.tables.terminal import drawn
+from vlm4vla.store import RunRecord, RunStatus, reading, reading_if_any
+from vlm4vla.suites.files import load_file, suite_names
 
-
-class What(StrEnum):
-    """The kinds of things there are."""
-
-    SUITES = "suites"
-    POLICIES = "policies"
-    BACKBONES = "backbones"
-    SIMULATORS = "simulators"
-    RUNS = "runs"
-
-
+What = Literal["suites", "policies", "backbones", "simulators", "runs"]
 Listing = Sequence[Mapping[str, object]]
 
 
@@ -30,111 +26,66 @@ def list_(
     store: StoreOption = None,
 ) -> None:
     """List suites, policies, backbones, simulators and runs."""
-    from vlm4vla.cli.screen import print_json
-
-    tables = {part: _read(part, store) for part in ([what] if what else What)}
+    listings = {part: _listing(part, store) for part in ([what] if what else get_args(What))}
     if json_:
-        print_json({part.value: table for part, table in tables.items()})
+        print_json(listings)
         return
-    for part, table in tables.items():
-        _show(part.value, table)
+    for part, listed in listings.items():
+        console = screen()
+        console.print(part, style="bold")
+        if not listed:
+            console.print("none yet\n", style="dim")
+            continue
+        body = tuple(
+            words(*(", ".join(v) if isinstance(v, list) else v for v in row.values()))
+            for row in listed
+        )
+        console.print(drawn(ResultTable(part, columns(*listed[0], fold=True), body)), "")
 
 
-def _read(part: What, store: str | None) -> Listing:
-    if part is What.SUITES:
-        return _suites()
-    if part is What.POLICIES:
-        return _policies()
-    if part is What.BACKBONES:
-        return _backbones()
-    if part is What.SIMULATORS:
-        return _simulators()
-    return _runs(store)
-
-
-def _suites() -> Listing:
-    from vlm4vla.suites.files import load_file, suite_names
-
-    files = [load_file(name) for name in suite_names()]
-    return [
-        {
-            "suite": file.name,
-            "simulator": file.simulator,
-            "protocols": ["default", *file.protocols],
-            "summary": file.summary,
-        }
-        for file in files
-    ]
-
-
-def _policies() -> Listing:
-    from vlm4vla import policies, simulators
-
-    table: list[dict[str, object]] = [
-        {"policy": name, "for": "every simulator"} for name in policies.names()
-    ]
-    for simulator in simulators.names():
-        experts = simulators.plugin(simulator).experts()
-        table += [{"policy": name, "for": simulator} for name in experts]
-    return table
-
-
-def _backbones() -> Listing:
-    from vlm4vla.models.registry import entries
-
-    return [
-        {"backbone": entry.name, "parameters": entry.summary, "weights": entry.source or "none"}
-        for entry in entries().values()
-    ]
-
-
-def _simulators() -> Listing:
-    from vlm4vla import simulators
-
-    return [
-        {"simulator": name, "summary": simulators.plugin(name).summary}
-        for name in simulators.names()
-    ]
-
-
-def _runs(where: str | None) -> Listing:
-    from vlm4vla.store import RunStatus, reading, reading_if_any
-
-    # Nothing has been run here: no mistake. A store that is named must be there.
-    with reading_if_any() if where is None else reading(where) as store:
-        if store is None:
-            return []
-        table, counts = [], store.counts()
-        for run in store.runs():
-            finished = counts.get(run.id, 0)
-            missing = "" if finished == len(run.plan) else " incomplete"
-            if missing and run.status is RunStatus.DECIDED:
-                missing = " decided"
-            table.append(
+def _listing(part: What, store: str | None) -> Listing:
+    match part:
+        case "suites":
+            return [
                 {
-                    "run": run.id,
-                    "policy": run.policy,
-                    "suite": run.suite,
-                    "episodes": f"{finished}/{len(run.plan)}" + missing,
-                    "created": run.created[:16].replace("T", " "),
+                    "suite": file.name,
+                    "simulator": file.simulator,
+                    "protocols": ["default", *file.protocols],
+                    "summary": file.summary,
                 }
-            )
-    return table
+                for file in map(load_file, suite_names())
+            ]
+        case "policies":
+            return [{"policy": name, "for": "every simulator"} for name in policies.names()] + [
+                {"policy": name, "for": simulator}
+                for simulator in simulators.names()
+                for name in simulators.plugin(simulator).experts()
+            ]
+        case "backbones":
+            return [
+                {"backbone": one.name, "parameters": one.summary, "weights": one.source or "none"}
+                for one in entries().values()
+            ]
+        case "simulators":
+            return [
+                {"simulator": name, "summary": simulators.plugin(name).summary}
+                for name in simulators.names()
+            ]
+        case "runs":
+            # Nothing has been run here: no mistake. A store that is named must be there.
+            with reading_if_any() if store is None else reading(store) as opened:
+                counts = opened.counts() if opened else {}
+                runs = opened.runs() if opened else []
+                return [_run(run, counts.get(run.id, 0)) for run in runs]
 
 
-def _words(value: object) -> str:
-    return ", ".join(value) if isinstance(value, list) else str(value)
-
-
-def _show(name: str, listed: Listing) -> None:
-    from vlm4vla.cli.screen import screen
-    from vlm4vla.reports.tables.table import ResultTable, columns, words
-    from vlm4vla.reports.tables.terminal import drawn
-
-    console = screen()
-    console.print(name, style="bold")
-    if not listed:
-        console.print("none yet\n", style="dim")
-        return
-    body = tuple(words(*map(_words, row.values())) for row in listed)
-    console.print(drawn(ResultTable(name, columns(*listed[0], fold=True), body)), "")
+def _run(run: RunRecord, finished: int) -> Mapping[str, object]:
+    planned = len(run.plan)
+    short = " decided" if run.status is RunStatus.DECIDED else " incomplete"
+    return {
+        "run": run.id,
+        "policy": run.policy,
+        "suite": run.suite,
+        "episodes": f"{finished}/{planned}" + (short if finished != planned else ""),
+        "created": run.created[:16].replace("T", " "),
+    }

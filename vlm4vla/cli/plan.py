@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from vlm4vla.cli.options import JsonOption
-from vlm4vla.cli.signature import Spread
-from vlm4vla.reports.compare.planning import PowerQuestion
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from vlm4vla.reports.compare.planning import Need, Reach, Wish
+from vlm4vla.cli.options import JsonOption, Spread
+from vlm4vla.cli.screen import print_json, screen
+from vlm4vla.reports.compare.planning import Need, PowerQuestion, Reach, Wish
+from vlm4vla.reports.tables.table import ResultTable, columns, words
+from vlm4vla.reports.tables.terminal import drawn
 
 
 def plan(question: Annotated[PowerQuestion, Spread()], json_: JsonOption = False) -> None:
     """Say how many episodes a precision or a difference needs, on the same episodes or others."""
-    from vlm4vla.cli.screen import print_json, screen
-
     wish, answers, within = question.answer()
     if json_:
         print_json({"wish": wish, "needs": answers, "suite": within})
-        return
-    _show(screen(), wish, answers, within)
+    else:
+        _show(wish, answers, within)
 
 
-def _show(console: Console, wish: Wish, answers: list[Need], within: Reach | None) -> None:
-    from vlm4vla.reports.tables.table import ResultTable, columns, words
-    from vlm4vla.reports.tables.terminal import drawn
-
+def _show(wish: Wish, answers: list[Need], within: Reach | None) -> None:
+    console = screen()
     subject = (
         f"a mean whose episodes have a standard deviation of {wish.sd:g}"
         if wish.kind == "mean"

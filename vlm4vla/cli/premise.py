@@ -5,38 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import track
 
 from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.cli.screen import print_json
 from vlm4vla.core.episode import JSON
-
-if TYPE_CHECKING:
-    from vlm4vla.store.library import Library
-    from vlm4vla.studies.emoji.premise import Answer
-
-
-@dataclass(frozen=True)
-class _Accuracy:
-    """One split of one model."""
-
-    model: str
-    backbone: str
-    split: str
-    benchmark: str
-    value: float
-    low: float
-    high: float
-    k: int
-    n: int
-    chance: float
-    p_chance: float
-    """Exact two-sided p that the model guesses."""
-    seconds: float
+from vlm4vla.models.registry import entry, require
+from vlm4vla.reports.tables.numbers import PERCENT, interval_text
+from vlm4vla.simulators.grinningface import art as pictures
+from vlm4vla.stats.binomial import binomial_test
+from vlm4vla.stats.intervals import wilson
+from vlm4vla.store import Store
+from vlm4vla.store.library import Library, Score, Source
+from vlm4vla.studies.emoji import premise as test
 
 
 def premise(
@@ -55,13 +42,6 @@ def premise(
     store: StoreOption = None,
 ) -> None:
     """Run GrinningFace's premise test: three cards, which of them is meant?"""
-    from vlm4vla.cli.screen import print_json
-    from vlm4vla.models.registry import entry, require
-    from vlm4vla.reports.tables.numbers import PERCENT, interval_text
-    from vlm4vla.simulators.grinningface import art as pictures
-    from vlm4vla.store import Store
-    from vlm4vla.studies.emoji import premise as test
-
     source = checkpoint or entry(backbone).source
     asked = {one: test.questions(one, questions, labels) for one in split or test.SPLITS}
     version = pictures.version(art)
@@ -78,65 +58,44 @@ def premise(
         reader = LabelReader.load(backbone, str(facts["question"]), source, device)
         for one, listed in asked.items():
             started = time.monotonic()
-            answers = _watched(test.ask(reader, listed, art), one, len(listed))
-            accuracy = _accuracy(model, backbone, one, answers, time.monotonic() - started)
-            _keep(opened.library, accuracy, facts, answers)
-            found.append(accuracy)
+            console = Console(stderr=True)
+            waiting = track(
+                test.ask(reader, listed, art), one, len(listed), console=console, transient=True,
+                disable=not console.is_terminal,
+            )  # fmt: skip
+            answers = list(waiting)
+            seconds = round(time.monotonic() - started, 1)
+            k, n = sum(answer.correct for answer in answers), len(answers)
+            benchmark = f"emoji premise ({one})"
+            score = Score(
+                model, backbone, benchmark, "target likeliest of three cards", k / n, "fraction",
+                n, k, test.CHANCE,
+            )  # fmt: skip
+            _keep(opened.library, score, one, {**facts, "chosen": [a.chosen for a in answers]})
+            low, high = map(float, wilson(k, n))
+            p = float(binomial_test(k, n, test.CHANCE))
+            found.append({
+                "model": model, "backbone": backbone, "split": one, "benchmark": benchmark,
+                "value": k / n, "low": low, "high": high, "k": k, "n": n, "chance": test.CHANCE,
+                "p_chance": p, "seconds": seconds,
+            })  # fmt: skip
             if not json_:
-                typer.echo(
-                    f"{model}  {one}: {PERCENT.text(accuracy.value)} % "
-                    f"{interval_text(accuracy.low, accuracy.high, PERCENT)}, n = {accuracy.n} "
-                    f"(chance {PERCENT.text(accuracy.chance)}, "
-                    f"p = {accuracy.p_chance:.2g}), {accuracy.seconds} s"
+                print(
+                    f"{model}  {one}: {PERCENT.text(k / n)} % "
+                    f"{interval_text(low, high, PERCENT)}, n = {n} "
+                    f"(chance {PERCENT.text(test.CHANCE)}, p = {p:.2g}), {seconds} s"
                 )
     if json_:
         print_json(found)
     else:
-        typer.echo(f"Kept in the store: bench vqa list --benchmark '{found[-1].benchmark}'")
+        print(f"Kept in the store: bench vqa list --benchmark '{found[-1]['benchmark']}'")
 
 
-def _accuracy(
-    model: str, backbone: str, split: str, answers: Sequence[Answer], seconds: float
-) -> _Accuracy:
-    from vlm4vla.stats.binomial import binomial_test
-    from vlm4vla.stats.intervals import wilson
-    from vlm4vla.studies.emoji.premise import CHANCE
-
-    k, n = sum(answer.correct for answer in answers), len(answers)
-    low, high = wilson(k, n)
-    return _Accuracy(
-        model, backbone, split, f"emoji premise ({split})", k / n, float(low), float(high), k, n,
-        CHANCE, float(binomial_test(k, n, CHANCE)), round(seconds, 1),
-    )  # fmt: skip
-
-
-def _keep(
-    library: Library, one: _Accuracy, facts: Mapping[str, JSON], answers: Sequence[Answer]
-) -> None:
-    from vlm4vla.store.library import Score, Source
-
-    provenance = {**facts, "chosen": [answer.chosen for answer in answers]}
-    text = json.dumps([one.model, one.split, provenance])
+def _keep(library: Library, score: Score, split: str, provenance: Mapping[str, JSON]) -> None:
+    text = json.dumps([score.model, split, provenance])
     digest = hashlib.sha256(text.encode()).hexdigest()
     source = Source(
-        f"premise-{digest[:8]}", "measured", "premise", str(facts["checkpoint"]), digest, "",
+        f"premise-{digest[:8]}", "measured", "premise", str(provenance["checkpoint"]), digest, "",
         provenance,
     )  # fmt: skip
-    score = Score(
-        one.model, one.backbone, one.benchmark, "target likeliest of three cards", one.value,
-        "fraction", one.n, one.k, one.chance,
-    )  # fmt: skip
     library.add(source, scores=[score])
-
-
-def _watched(answers: Iterable[Answer], split: str, total: int) -> list[Answer]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    return list(
-        track(
-            answers, split, total, console=console, transient=True,
-            disable=not console.is_terminal,
-        )
-    )  # fmt: skip

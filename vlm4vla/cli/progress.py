@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
@@ -13,20 +13,36 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from vlm4vla.cli.screen import clock
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.reports.tables.numbers import TENTHS, interval_text
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
-from vlm4vla.runs.execute import Opened
+from vlm4vla.runs.execute import Opened, RunSummary, execute
 from vlm4vla.runs.plan import RunPlan
 from vlm4vla.stats.intervals import wilson
+from vlm4vla.store import Store
 
-_LINE_EVERY_S = 10.0
+LINE_EVERY_S = 10.0
+"""Where there is no terminal."""
 
 
 def counted(number: int, noun: str) -> str:
     """`1 slot`, `2 slots`."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def watched(plan: RunPlan, store: Store, console: Console) -> RunSummary:
+    """Carry the plan out, and show how it goes."""
+    with LiveProgress(plan, console) as progress:
+        return execute(plan, store, progress.observe)
+
+
+def end_if_interrupted(interrupted: bool, console: Console) -> None:
+    """Say how to go on, and end the command."""
+    if interrupted:
+        console.print("Interrupted. The same command continues.")
+        sys.exit(130)
 
 
 class LiveProgress:
@@ -51,12 +67,7 @@ class LiveProgress:
             self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Leave the final state on the screen."""
         if self._live is not None:
             self._tick = Tick([])  # nothing runs any more
@@ -78,7 +89,7 @@ class LiveProgress:
             self._report(event.result, "will be tried again")
         else:
             self._tick = event
-            if self._live is None and time.monotonic() - self._last_line > _LINE_EVERY_S:
+            if self._live is None and time.monotonic() - self._last_line > LINE_EVERY_S:
                 self._last_line = time.monotonic()
                 self._console.print(self._line(), soft_wrap=True)
 
@@ -96,10 +107,8 @@ class LiveProgress:
 
     def _report(self, result: EpisodeResult, fate: str) -> None:
         assert result.error is not None
-        reason = result.error_text.strip().splitlines()
-        shown = reason[0] if reason else ""
-        if "Traceback" in shown:
-            shown = reason[-1]
+        reason = result.error_text.strip().splitlines() or [""]
+        shown = reason[-1 if "Traceback" in reason[0] else 0]
         key = f"{result.key.task}/{result.key.init}"
         text = f"{key} attempt {result.attempt}: {result.error.value} error, {fate}: {shown}"
         self._console.print(Text(text, style="yellow"), soft_wrap=True)
@@ -122,8 +131,7 @@ class LiveProgress:
         left = self._remaining - self._done_now
         text = f"{self._steps / passed:.0f} steps/s"
         if self._done_now and left:
-            seconds = round(left * passed / self._done_now)
-            text += f", {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
+            text += f", {clock(left * passed / self._done_now)} left"
         return text
 
     def _line(self) -> str:

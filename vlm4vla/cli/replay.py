@@ -6,22 +6,18 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from vlm4vla.cli.options import JsonOption, StoreOption
-from vlm4vla.cli.screen import print_json
-from vlm4vla.cli.signature import Spread
+from vlm4vla.cli.options import JsonOption, Spread, StoreOption, check_writable
+from vlm4vla.cli.screen import print_json, screen
 from vlm4vla.core.errors import BadInput
+from vlm4vla.reports.sheet import write_sheet
+from vlm4vla.runs.replay import Pictures, Replay, replay_file, replay_stored
 from vlm4vla.runs.request import RunRequest
+from vlm4vla.store import Store
 
-if TYPE_CHECKING:
-    from vlm4vla.runs.replay import Pictures, Replay
-
-
-_RANDOM = RunRequest("random", "")
 _GIVEN = Spread(
     ("seed", "protocol", "options", "python"),
     defaults={"policy": "random", "suite": ""},
@@ -31,6 +27,7 @@ _GIVEN = Spread(
 
 
 def replay(
+    *,
     run: Annotated[
         str | None, typer.Argument(help="A stored run (or the start of its id).")
     ] = None,
@@ -41,64 +38,51 @@ def replay(
     actions: Annotated[
         Path | None, "... and a .npy of actions (T, A), the simulator's own."
     ] = None,
-    request: Annotated[RunRequest, _GIVEN] = _RANDOM,
+    request: Annotated[RunRequest, _GIVEN],
     video: Annotated[Path | None, "Write an mp4 of every step."] = None,
     sheet: Annotated[Path | None, "Write a contact sheet (PNG) of what the policy saw."] = None,
     store: StoreOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Execute an episode's actions again and check the outcome; exit code 1 if it differs."""
-    from vlm4vla.runs.replay import Pictures
-
     _check_target("--video", video, ".mp4")
     _check_target("--sheet", sheet, ".png")
     with tempfile.TemporaryDirectory() as folder:
         frames = Path(folder) if sheet else None
         pictures = Pictures(video, frames)
         if run is not None:
-            done = _stored(run, episode, store, pictures, request.python)
+            named, number = _place(episode)
+            with Store.open(store) as opened:
+                done = replay_stored(opened, run, named, number, pictures, request.python)
+        elif suite is not None and init is not None and actions is not None:
+            request = replace(request, suite=suite, tasks=(task,) if task else (), inits=(init,))
+            done = replay_file(request, actions, pictures)
         else:
-            done = _given(suite, task, init, actions, request, pictures)
+            raise BadInput(
+                "Nothing to replay.",
+                "bench replay RUN --episode TASK/INIT, or "
+                "bench replay --suite S --task T --init K --actions FILE.npy",
+            )
         if sheet and frames:
-            _write_sheet(frames, sheet, done)
-    _tell(done, json_)
+            result = done.result
+            title = f"{result.key}: {result.instruction} ({result.outcome.value})"
+            write_sheet(sorted(frames.glob("*/*.png")), sheet, title)
+    if json_:
+        print_json(_facts(done))
+    else:
+        _tell(done)
     if done.differences or done.result.error is not None:
         sys.exit(1)
 
 
-def _stored(
-    run: str, episode: str | None, where: str | None, pictures: Pictures, python: str | None
-) -> Replay:
-    from vlm4vla.runs.replay import replay_stored
-    from vlm4vla.store import Store
-
+def _place(episode: str | None) -> tuple[str | None, int]:
+    """Task, if it is named, and init."""
     if episode is None:
         raise BadInput("Which episode?", "Add --episode TASK/INIT (bench show RUN lists them).")
     task, slash, init = episode.rpartition("/")
     if not init.isdigit():
         raise BadInput(f"'{episode}' is not TASK/INIT.", "Write e.g. --episode far/3")
-    with Store.open(where) as store:
-        return replay_stored(store, run, task if slash else None, int(init), pictures, python)
-
-
-def _given(
-    suite: str | None,
-    task: str | None,
-    init: int | None,
-    actions: Path | None,
-    request: RunRequest,
-    pictures: Pictures,
-) -> Replay:
-    from vlm4vla.runs.replay import replay_file
-
-    if suite is None or init is None or actions is None:
-        raise BadInput(
-            "Nothing to replay.",
-            "bench replay RUN --episode TASK/INIT, or "
-            "bench replay --suite S --task T --init K --actions FILE.npy",
-        )
-    tasks = (task,) if task else ()
-    return replay_file(replace(request, suite=suite, tasks=tasks, inits=(init,)), actions, pictures)
+    return task if slash else None, int(init)
 
 
 def _check_target(flag: str, path: Path | None, ending: str) -> None:
@@ -110,54 +94,37 @@ def _check_target(flag: str, path: Path | None, ending: str) -> None:
             f"{flag} {path} is not a file that ends in {ending}.",
             f"Write e.g. {flag} episode{ending}",
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise BadInput(
-            f"{flag} {path} cannot be written: {error.strerror}.",
-            f"Choose a folder that you may write to: {flag} FOLDER/episode{ending}",
-        ) from error
+    fix = f"Choose a folder that you may write to: {flag} FOLDER/episode{ending}"
+    check_writable(f"{flag} {path}", path.parent, fix)
 
 
-def _write_sheet(frames: Path, sheet: Path, done: Replay) -> None:
-    from vlm4vla.reports.sheet import write_sheet
-
-    title = f"{done.result.key}: {done.result.instruction} ({done.result.outcome.value})"
-    write_sheet(sorted(frames.glob("*/*.png")), sheet, title)
-
-
-def _tell(done: Replay, as_json: bool) -> None:
+def _facts(done: Replay) -> dict[str, object]:
     result = done.result
-    if as_json:
-        shown = {
-            "episode": str(result.key),
-            "instruction": result.instruction,
-            "outcome": result.outcome.value,
-            "success": result.outcome.value == "success",
-            "success_any": result.success_any,
-            "success_last": result.success_last,
-            "steps": result.steps,
-            # Other people's simulators may count where they should say yes or no.
-            "stages": {name: bool(reached) for name, reached in result.stages.items()},
-            "measures": {
-                name: None if value is None else float(value)
-                for name, value in result.measures.items()
-            },
-            "error": result.error_text or None,
-            "differences": list(done.differences),
-            "changed": list(done.changed),
-        }
-        print_json(shown)
-        return
-    console = Console(highlight=False)
+    return {
+        "episode": str(result.key),
+        "instruction": result.instruction,
+        "outcome": result.outcome.value,
+        "success": result.outcome.value == "success",
+        "success_any": result.success_any,
+        "success_last": result.success_last,
+        "steps": result.steps,
+        # Other people's simulators may count where they should say yes or no.
+        "stages": {name: bool(reached) for name, reached in result.stages.items()},
+        "measures": {n: None if v is None else float(v) for n, v in result.measures.items()},
+        "error": result.error_text or None,
+        "differences": done.differences,
+        "changed": done.changed,
+    }
+
+
+def _tell(done: Replay) -> None:
+    console, result = screen(), done.result
     console.print(f"{result.key}: {result.outcome.value} after {result.steps} steps")
     if result.error_text:
-        console.print(result.error_text, markup=False)
+        console.print(result.error_text)
     for line in done.changed:
-        console.print(f"note: {line}", markup=False)
+        console.print(f"note: {line}")
     for line in done.differences:
-        console.print(f"differs: {line}", markup=False, style="red")
+        console.print(f"differs: {line}", style="red")
     if done.stored is not None and not done.differences:
         console.print("as stored")

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from vlm4vla.cli.options import StoreOption
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
-
-if TYPE_CHECKING:
-    from vlm4vla.reports.page import Sheet
-    from vlm4vla.store import RunRecord, Store
+from vlm4vla.reports.page import Sheet, collect, write_page
+from vlm4vla.reports.scores import short_run
+from vlm4vla.reports.sheet import write_sheet
+from vlm4vla.reports.tables.registry import Selection
+from vlm4vla.runs.replay import Pictures, replay_stored
+from vlm4vla.store import RunRecord, Store
+from vlm4vla.store.snapshot import StoreSnapshot
 
 CELLS = 12
 """Pictures of an episode on the page."""
+
+
+def _sheet(text: str) -> Sheet:
+    title, sign, file = text.rpartition("=")
+    if not Path(file).is_file():
+        raise BadInput(f"There is no picture {file}.", "Write --sheet 'Title=FILE.png'.")
+    return Sheet(title if sign else Path(file).stem, Path(file))
 
 
 def report(
@@ -26,9 +36,9 @@ def report(
     policy: Annotated[tuple[str, ...], "Only this policy (repeatable)."] = (),
     all_: Annotated[bool, "Every run, not only the latest of its kind."] = False,
     sheet: Annotated[
-        list[str] | None,
+        tuple[str, ...],
         typer.Option(metavar="TITLE=PNG", help="A contact sheet to embed (repeatable)."),
-    ] = None,
+    ] = (),
     frames: Annotated[int, "Replay so many episodes of each run and show what was seen."] = 0,
     vqa: Annotated[
         tuple[str, ...], "Correlate with this benchmark (repeatable); `bench vqa list`."
@@ -37,19 +47,7 @@ def report(
     store: StoreOption = None,
 ) -> None:
     """Write tables, drawings, differences, errors and commands to one HTML file."""
-    from vlm4vla.reports.page import Sheet, collect, write_page
-    from vlm4vla.reports.tables.registry import Selection
-    from vlm4vla.store import Store
-    from vlm4vla.store.snapshot import StoreSnapshot
-
-    sheets: list[Sheet] = []
-    for text in sheet or []:
-        title, sign, path = text.rpartition("=")
-        if not sign:
-            title, path = Path(text).stem, text
-        if not Path(path).is_file():
-            raise BadInput(f"There is no picture {path}.", "Write --sheet 'Title=FILE.png'.")
-        sheets.append(Sheet(title, Path(path)))
+    sheets = [_sheet(text) for text in sheet]
     with Store.open(store) as opened, tempfile.TemporaryDirectory() as folder:
         once = StoreSnapshot(opened)
         asked = Selection(suite, policy, all_runs=all_, published=published)
@@ -65,11 +63,6 @@ def report(
 
 def _contact_sheets(store: Store, record: RunRecord, count: int, folder: Path) -> list[Sheet]:
     """Replay `count` episodes of a run, failures first: they are what one wants to see."""
-    from vlm4vla.reports.page import Sheet
-    from vlm4vla.reports.scores import short_run
-    from vlm4vla.reports.sheet import write_sheet
-    from vlm4vla.runs.replay import Pictures, replay_stored
-
     rows = [row for row in store.episodes(record.id) if row.outcome is not Outcome.ERROR]
     sheets = []
     for row in sorted(rows, key=lambda row: row.outcome is Outcome.SUCCESS)[:count]:

@@ -1,14 +1,13 @@
-"""The console that read verbs print to."""
+"""What verbs print to, and as what."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from vlm4vla.reports.tables.table import Exhibit, TableFormat
+from vlm4vla.reports.tables import terminal, text
+from vlm4vla.reports.tables.table import Exhibit, TableFormat
 
 WIDTH = 100
 """Of a pipe or file, which has none of its own."""
@@ -24,16 +23,18 @@ def screen() -> Console:
 
 def print_json(value: object) -> None:
     """Print records, mappings and numbers as JSON that every program reads."""
-    from vlm4vla.reports.tables.text import strict_json
-
-    sys.stdout.write(strict_json(value))
+    sys.stdout.write(text.strict_json(value))
 
 
 def present(shown: Exhibit, written: TableFormat) -> None:
     """Print tables in the format that was asked for."""
-    from vlm4vla.reports.tables import terminal, text
-
     if written == "table":
         screen().print(terminal.exhibit(shown))
     else:
         sys.stdout.write(text.text(shown, written))
+
+
+def clock(seconds: float) -> str:
+    """`1:02:03`."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

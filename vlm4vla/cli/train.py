@@ -7,9 +7,8 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-
-from vlm4vla.cli.signature import Spread
+from vlm4vla.cli.options import Spread
+from vlm4vla.cli.screen import clock, screen
 from vlm4vla.core.errors import MissingDependency
 from vlm4vla.training.settings import TrainSettings, frozen_parts
 
@@ -33,23 +32,19 @@ def train(
             "Training needs torch and its company.", 'pip install "vlm4vla[models]"'
         ) from error
     from vlm4vla.training.plan import resolve
+    from vlm4vla.training.trainer import train as carry_out
 
     plan = resolve(settings)
-    console = Console(highlight=False)
+    console = screen()
+    if dry_run or os.environ.get("RANK", "0") == "0":
+        for name, text in _described(plan).items():
+            console.print(f"{name:10} {text}", soft_wrap=True)
     if dry_run:
-        _describe(plan, console)
         return
-    _train(plan, console)
-
-
-def _train(plan: TrainPlan, console: Console) -> None:
-    from vlm4vla.training.trainer import train as carry_out
 
     def tell(event: TrainingLine | str) -> None:
         console.print(event if isinstance(event, str) else _line(event), soft_wrap=True)
 
-    if os.environ.get("RANK", "0") == "0":
-        _describe(plan, console)
     outcome = carry_out(plan, tell)
     if not outcome.main:
         return
@@ -57,24 +52,22 @@ def _train(plan: TrainPlan, console: Console) -> None:
         console.print(f"Stopped after step {outcome.step}. The same command continues.")
         sys.exit(130)
     name = "vla" if ":" in plan.config.backbone else plan.config.backbone
-    console.print(f"Next: bench run --policy {name} --checkpoint {plan.settings.out} --suite ...")
+    console.print(f"Next: bench run --policy {name} --checkpoint {settings.out} --suite ...")
 
 
 def _line(line: TrainingLine) -> str:
-    seconds = round(line.left_s)
-    clock = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     losses = "  ".join(f"{name} {value:.4f}" for name, value in line.losses.items())
     apart = line.values.get("held_out_loss")
     return (
         f"step {line.step}/{line.steps}  {losses}  {line.values['samples_per_s']:.1f} samples/s"
-        f"  {clock} left" + (f"  held out {apart:.4f}" if apart is not None else "")
+        f"  {clock(line.left_s)} left" + (f"  held out {apart:.4f}" if apart is not None else "")
     )
 
 
-def _describe(plan: TrainPlan, console: Console) -> None:
+def _described(plan: TrainPlan) -> dict[str, str]:
     """What is trained, on what, how."""
     config, settings = plan.config, plan.settings
-    rows = {
+    return {
         "backbone": f"{config.backbone}  {'random weights' if config.scratch else config.source}",
         "data": f"{', '.join(map(str, settings.data))}: {len(plan.source)} samples, "
         f"camera {', '.join(camera.name for camera in config.cameras)}",
@@ -85,5 +78,3 @@ def _describe(plan: TrainPlan, console: Console) -> None:
         "training": f"{plan.steps} steps of {plan.batch}, lr {plan.lr:g} after {plan.warmup} "
         f"steps, clipping {plan.clip_gradients or 'none'}, {settings.precision}",
     }
-    for name, text in rows.items():
-        console.print(f"{name:10} {text}", soft_wrap=True, markup=False)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from vlm4vla.cli.options import JsonOption, StoreOption
+from vlm4vla.cli.screen import present
+from vlm4vla.reports.correlation.vqa import score_rows, scores_exhibit
+from vlm4vla.reports.tables.table import TableFormat
+from vlm4vla.store import reading_if_any
 
 
 def list_(
@@ -14,11 +18,6 @@ def list_(
     store: StoreOption = None,
 ) -> None:
     """List benchmarks and which backbones have a score: measured, imported, and published."""
-    from vlm4vla.cli.screen import present
-    from vlm4vla.reports.correlation.vqa import score_rows, scores_exhibit
-    from vlm4vla.reports.tables.table import TableFormat
-    from vlm4vla.store import reading_if_any
-
     with reading_if_any(store) as read:
         rows = score_rows(read, benchmark, model)
     shown = scores_exhibit(rows, one_by_one=bool(benchmark or model))

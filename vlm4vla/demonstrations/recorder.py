@@ -41,13 +41,21 @@ class FrameSelection:
     """What of each episode is rendered."""
 
     frames: int | None = 16
-    """Steps of each episode, drawn by lot; None: every step."""
+    """Steps of an episode to render, drawn by lot.
+
+    Every step if None.
+    """
     cameras: tuple[str, ...] = ()
-    """The simulator's first camera if empty."""
+    """Camera (repeatable) [the simulator's first]."""
     size: int | None = None
-    """Height and width in pixels; the camera's own if None."""
+    """Pixels a side [the camera's own]."""
     failures: bool = False
-    """Keep episodes without success too."""
+    """Keep episodes without success."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no camera can be set to."""
+        if self.size is not None and not 8 <= self.size <= 4096:
+            raise OutOfRange(f"--size {self.size} is outside 8..4096 pixels.")
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,11 @@ def leaderboard(
     import pandas as pd
 
     asked = Selection(
-        names_of(suite), names_of(policy), (), all_runs, published=published, imported=imported
+        names_of(suite),
+        names_of(policy),
+        all_runs=all_runs,
+        published=published,
+        imported=imported,
     )
     with opened(store, asked) as read:
         shown = leaderboard_exhibit(read, asked)

@@ -27,22 +27,30 @@ _FIX = "bench leaderboard --table NAME or module:function, see docs/add_a_table.
 
 @dataclass(frozen=True)
 class Selection:
-    """What a reader asked for. A table heeds what concerns it."""
+    """What a reader asked for. A table heeds what concerns it.
+
+    The first paragraph below each field is what `--help` says of it.
+    """
 
     suites: tuple[str, ...] = ()
+    """Only this suite (repeatable)."""
     policies: tuple[str, ...] = ()
-    papers: tuple[str, ...] = ()
-    """Of the papers, those whose name holds one of these texts."""
-    all_runs: bool = False
-    """Every run, not only the latest of its kind."""
+    """Only this policy (repeatable)."""
     by_task: bool = False
     """A line for each task too."""
+    all_runs: bool = False
+    """Every run, not only the latest of its kind."""
     published: bool = False
-    """What the papers print, beside ours."""
+    """Set the papers' rows beside ours."""
+    papers: tuple[str, ...] = ()
+    """Only papers whose name holds this text (repeatable); with --published."""
     imported: bool = False
-    """What was imported, beside ours."""
+    """Set imported results beside ours."""
     campaign: str = ""
-    """A campaign's name or file, for its table."""
+    """A campaign's table, the paper's row above ours.
+
+    Its name or file.
+    """
     narrow: bool = False
     """For a terminal, which has little room."""
 
