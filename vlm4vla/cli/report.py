@@ -16,8 +16,7 @@ from vlm4vla.reports.scores import short_run
 from vlm4vla.reports.sheet import write_sheet
 from vlm4vla.reports.tables.registry import Selection
 from vlm4vla.runs.replay import Pictures, replay_stored
-from vlm4vla.store import RunRecord, Store
-from vlm4vla.store.snapshot import StoreSnapshot
+from vlm4vla.store import RunRecord, Store, StoreSnapshot
 
 CELLS = 12
 """Pictures of an episode on the page."""

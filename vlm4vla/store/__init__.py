@@ -2,7 +2,7 @@
 
 from vlm4vla.store.files import beside
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace
-from vlm4vla.store.store import Store, Where, reading, reading_if_any
+from vlm4vla.store.store import Store, StoreSnapshot, Where, reading, reading_if_any
 
 __all__ = [
     "EpisodeRow",
@@ -10,6 +10,7 @@ __all__ = [
     "RunRecord",
     "RunStatus",
     "Store",
+    "StoreSnapshot",
     "Trace",
     "Where",
     "beside",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -218,6 +218,42 @@ class Store:
                 known = connection.execute(select(runs.c.id)).scalars()
                 raise UnknownName("run", run, known, "Store.begin enters it.")
             yield connection
+
+
+class StoreSnapshot(Store):
+    """What was read of a store, kept: whatever is asked for again, it gives the same rows.
+
+    The parts of a report agree with each other, even while runs are going on, and no run is read
+    twice. It holds every row it was asked for in memory, and closing is left to the store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """A view of `store`, which stays open as long."""
+        super().__init__(store._db)
+        self._runs, self._episodes = cache(super().runs), cache(super().episodes)
+        self._faults = cache(super().faults)
+
+    @classmethod
+    def of(cls, store: Store) -> StoreSnapshot:
+        """A snapshot of the store, or the store itself if it is one."""
+        return store if isinstance(store, cls) else cls(store)
+
+    def runs(self) -> list[RunRecord]:
+        """Every run, the oldest first."""
+        return list(self._runs())
+
+    def run(self, name: str) -> RunRecord:
+        """The run of that id, as first seen; otherwise as `Store.run`."""
+        known = {run.id: run for run in self.runs()}
+        return known[name] if name in known else super().run(name)
+
+    def episodes(self, run: str) -> list[EpisodeRow]:
+        """The rows of a run, sorted by episode key."""
+        return list(self._episodes(run))
+
+    def faults(self, run: str) -> list[Fault]:
+        """The failed attempts of a run, the oldest first."""
+        return list(self._faults(run))
 
 
 Where = Store | str | Path | None

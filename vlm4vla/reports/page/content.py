@@ -22,8 +22,7 @@ from vlm4vla.reports.tables.numbers import score
 from vlm4vla.reports.tables.registry import Selection, page_exhibits
 from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns
 from vlm4vla.stats.multiplicity import holm
-from vlm4vla.store import RunRecord, Store
-from vlm4vla.store.snapshot import StoreSnapshot
+from vlm4vla.store import RunRecord, Store, StoreSnapshot
 
 _EVERYTHING = Selection()
 

@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vlm4vla.core.episode import JSON
 from vlm4vla.store.importers.found import Found, ResultFile
 from vlm4vla.store.library import ImportedResult
 
@@ -139,20 +138,18 @@ def _found(reports: Sequence[_Report], file: ResultFile) -> Found:
         provenance={
             "versions": sorted({report.harness_version for report in reports}),
             "created": sorted({report.created_at for report in reports if report.created_at}),
-            "benchmarks": [_summary(report) for report in reports],
+            "benchmarks": [
+                {
+                    "benchmark": report.benchmark,
+                    "mode": report.mode,
+                    "params": json.loads(json.dumps(report.config.get("params"), default=str)),
+                    "episodes_per_task": str(report.config.get("episodes_per_task", "")),
+                }
+                for report in reports
+            ],
         },
         note=f"unfinished: {', '.join(partial)}" if partial else "",
     )
-
-
-def _summary(report: _Report) -> Mapping[str, JSON]:
-    params = report.config.get("params")
-    return {
-        "benchmark": report.benchmark,
-        "mode": report.mode,
-        "params": json.loads(json.dumps(params, default=str)),
-        "episodes_per_task": str(report.config.get("episodes_per_task", "")),
-    }
 
 
 def _policy(server: Mapping[str, object]) -> str:
