@@ -121,6 +121,7 @@ def comparison(
     runs = find_run(store, first, suite), find_run(store, second, suite)
     metrics = shared_metrics(runs, terms)
     one, other = ({row.key: row for row in store.episodes(run.id)} for run in runs)
+    rows = one, other
     if not one.keys() & other.keys() and not terms.unpaired:
         raise BadInput(
             f"Runs {runs[0].id} and {runs[1].id} have no finished episode in common.",
@@ -137,7 +138,7 @@ def comparison(
         )
     if metrics[0].kind == "rate" and terms.margin is not None:
         terms = replace(terms, margin=terms.margin / 100)
-    rows, by_task = (one, other), ()  # type: Sides, tuple[Contrast, ...]
+    by_task: tuple[Contrast, ...] = ()
     if stopped or terms.sequential:
         # A mean's span is known of the headline only.
         shown = [m for m in metrics if m.kind == "rate" or m is metrics[0]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -94,8 +95,8 @@ def contrast(metric: Metric, sides: Sides, task: str, terms: Terms) -> Contrast:
     if metric.given or counts.all():
         return found
     # Were every error a failure of the one run and a success of the other, and the reverse.
-    turned = [np.where(np.isnan(values), ends, values) for ends in ([0.0, 1.0], [1.0, 0.0])]
-    ends = np.column_stack([one[:, 0] - one[:, 1] for one in turned])
+    turned = [np.where(np.isnan(values), filled, values) for filled in ([0.0, 1.0], [1.0, 0.0])]
+    ends = np.column_stack([pairs[:, 0] - pairs[:, 1] for pairs in turned])
     low, high = np.mean([ends[tasks == one].mean(axis=0) for one in dict.fromkeys(tasks)], axis=0)
     return replace(found, bound_low=float(low), bound_high=float(high))
 
@@ -107,12 +108,10 @@ def anytime(metric: Metric, sides: Sides, terms: Terms, step: int | None = None)
     (successes do) must not be looked at early. `step` counts the pairs after which STEP, not the
     betting rule, decided.
     """
-    blank, keys = _blank(metric, ALL, paired=True), []
-    for key in sorted(sides[0].keys() | sides[1].keys(), key=lambda key: key.lot):
-        if key not in sides[0] or key not in sides[1]:
-            break
-        keys.append(key)
-    pairs = _values(metric, sides, keys)
+    blank = _blank(metric, ALL, paired=True)
+    order = sorted(sides[0].keys() | sides[1].keys(), key=lambda key: key.lot)
+    without_gaps = takewhile(lambda key: key in sides[0] and key in sides[1], order)
+    pairs = _values(metric, sides, without_gaps)
     pairs = pairs[~np.isnan(pairs).any(axis=1)]
     if not pairs.size:
         return blank
