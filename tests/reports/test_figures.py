@@ -14,13 +14,13 @@ from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.figures.canvas import Drawing, svg_text
 from vlm4vla.reports.figures.correlation import influence, scatter
 from vlm4vla.reports.figures.drawing import COLOURS, series
-from vlm4vla.reports.figures.episodes import Chains, Spent, funnel, lengths, seconds, survival
+from vlm4vla.reports.figures.episodes import Spent, funnel, lengths, seconds, survival
 from vlm4vla.reports.figures.intervals import Interval, differences, intervals
 from vlm4vla.reports.summary import Stage
 from vlm4vla.studies.emoji.decomposition import decomposed
 from vlm4vla.studies.emoji.decomposition_figure import decomposition
 
-RUNS = [Chains("a", (1, 0, 0, 0, 0, 3)), Chains("b", (2, 2, 0, 0, 0, 0))]
+RUNS = {"a": (1, 0, 0, 0, 0, 3), "b": (2, 2, 0, 0, 0, 0)}
 HOSTILE = "<script>alert('$\\frac{$')</script>\"&"
 
 
@@ -42,8 +42,8 @@ DRAWN = {
     "differences": lambda ax: differences([Interval(HOSTILE, 1, 0, 2, HOSTILE)], False, ax),
     "funnel": lambda ax: funnel([Stage(HOSTILE, 1, 2)], ax),
     "seconds": lambda ax: seconds([Spent(HOSTILE, {HOSTILE: 1.0}, 1)], ax),
-    "survival": lambda ax: survival([Chains(HOSTILE, (1, 2, 3))], ax),
-    "lengths": lambda ax: lengths([Chains(HOSTILE, (1, 2, 3))], ax),
+    "survival": lambda ax: survival({HOSTILE: (1, 2, 3)}, ax),
+    "lengths": lambda ax: lengths({HOSTILE: (1, 2, 3)}, ax),
     "scatter": paper(scatter),
     "influence": paper(influence),
     "decomposition": splits,

@@ -13,7 +13,6 @@ from typing import Any, Literal
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from vlm4vla.reports.figures.canvas import blank, tip
 
@@ -100,11 +99,6 @@ def above(ax: Axes, x: float, text: str) -> None:
                 textcoords="offset points", fontsize=11, color=SOFT)  # fmt: skip
 
 
-def bare(ax: Axes, high: float) -> None:
-    """No numbers below; bars from 0 to `high` fill the width."""
-    ax.set(xticks=[], xlim=(0, high))
-
-
 def whisker(ax: Axes, y: float, low: float, high: float) -> None:
     """An interval in the colour of the first series."""
     ax.plot((low, high), (y, y), color=COLOURS[0], linewidth=3, clip_on=False,
@@ -151,11 +145,6 @@ def key(
 def series(index: int, text: str) -> Line2D:
     """The mark of a series for the key."""
     return Line2D([], [], linestyle="none", label=text, **_look(index, 10))
-
-
-def piece(shade: str, text: str) -> Patch:
-    """A colour for the key."""
-    return Patch(facecolor=shade, label=text)
 
 
 def round_up(value: float) -> float:

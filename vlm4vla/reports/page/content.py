@@ -63,17 +63,6 @@ class PageRun:
 
 
 @dataclass(frozen=True)
-class Contrasted:
-    """A run less the first of its suite, on identical episodes; or why not."""
-
-    label: str
-    found: Comparison | None
-    refusal: str = ""
-    p_holm: float | None = None
-    """p of the headline, adjusted for all comparisons of the suite (Holm)."""
-
-
-@dataclass(frozen=True)
 class SuitePart:
     """Everything about one suite."""
 
@@ -87,7 +76,10 @@ class SuitePart:
     """The headline, tasks by runs; None if there is only one task."""
     runs: tuple[PageRun, ...]
     """In the order of the leaderboard."""
-    contrasts: tuple[Contrasted, ...]
+    contrasts: Mapping[str, Comparison | str]
+    """By label: a run less the first, on identical episodes; or why not."""
+    adjusted: Mapping[str, float]
+    """By label: p of the headline, adjusted for all of these comparisons (Holm)."""
     differing: ResultTable | None
     """Facts of comparability that the runs do not share."""
     shared: Mapping[str, JSON]
@@ -170,6 +162,12 @@ def _suite(store: Store, found: Board, suite: str, beside: ResultTable | None) -
         name: [Cell(str(fact.get(name, "not stated: did not matter"))) for fact in facts]
         for name in conflicts(facts)
     }
+    contrasts = {run.label: _contrast(store, run, runs[0]) for run in runs[1:]}
+    ps = {
+        label: p
+        for label, one in contrasts.items()
+        if not isinstance(one, str) and (p := one.headline.p) is not None
+    }
     return SuitePart(
         suite=suite,
         leaderboard=leaderboard,
@@ -177,7 +175,8 @@ def _suite(store: Store, found: Board, suite: str, beside: ResultTable | None) -
         further=tuple(further),
         tasks=_by_run("task", runs, tasks, numeric=True) if len(tasks) > 1 else None,
         runs=runs,
-        contrasts=_contrasts(store, runs),
+        contrasts=contrasts,
+        adjusted=dict(zip(ps, map(float, holm(list(ps.values()))), strict=True)),
         differing=_by_run("differs", runs, differing) if differing else None,
         shared={k: v for fact in reversed(facts) for k, v in fact.items() if k not in differing},
         beside=beside,
@@ -202,22 +201,10 @@ def _labels(rows: Sequence[Row]) -> dict[str, str]:
     }
 
 
-def _contrasts(store: Store, runs: Sequence[PageRun]) -> tuple[Contrasted, ...]:
-    first, *others = runs
-    contrasts = [_contrasted(store, run, first) for run in others]
-    ps = [one.found.headline.p if one.found else None for one in contrasts]
-    adjusted = iter(holm([p for p in ps if p is not None]))
-    return tuple(
-        one if p is None else replace(one, p_holm=float(next(adjusted)))
-        for one, p in zip(contrasts, ps, strict=True)
-    )
-
-
-def _contrasted(store: Store, run: PageRun, first: PageRun) -> Contrasted:
+def _contrast(store: Store, run: PageRun, first: PageRun) -> Comparison | str:
     if facts := conflicts([first.record.comparability, run.record.comparability]):
-        text = f"not compared with the first row, from which it differs in {', '.join(facts)}."
-        return Contrasted(run.label, None, text)
+        return f"not compared with the first row, from which it differs in {', '.join(facts)}."
     try:
-        return Contrasted(run.label, comparison(store, run.record.id, first.record.id))
+        return comparison(store, run.record.id, first.record.id)
     except BadInput as error:
-        return Contrasted(run.label, None, error.message)
+        return error.message

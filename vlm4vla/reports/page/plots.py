@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.axes import Axes
 
+from vlm4vla.reports.compare.comparison import Comparison
 from vlm4vla.reports.correlation.correlation import Correlation
 from vlm4vla.reports.figures.correlation import influence, scatter
-from vlm4vla.reports.figures.episodes import Chains, Spent, funnel, lengths, seconds, survival
+from vlm4vla.reports.figures.episodes import Spent, funnel, lengths, seconds, survival
 from vlm4vla.reports.figures.intervals import Interval, differences, intervals
-from vlm4vla.reports.page.content import Contrasted, PageRun
+from vlm4vla.reports.page.content import PageRun
 from vlm4vla.reports.scores import Row
 from vlm4vla.reports.summary import Stage
 from vlm4vla.reports.tables.numbers import p_text
-from vlm4vla.reports.tables.table import Exhibit
 
-
-@dataclass(frozen=True)
-class Plot:
-    """A drawing under its caption, with what must be said below it."""
-
-    caption: str
-    axes: Axes
-    note: str = ""
+Plot = tuple[str, Axes, str]
+"""The caption, the drawing, and what must be said below it."""
 
 
 def of_scores(runs: Sequence[PageRun]) -> Iterator[Plot]:
@@ -32,8 +25,8 @@ def of_scores(runs: Sequence[PageRun]) -> Iterator[Plot]:
     metrics = dict.fromkeys(row.metric for run in runs for row in run.rows)
     for metric in [runs[0].headline.metric] if any(r.summary.chains for r in runs) else metrics:
         shown = [(run, row) for run in runs for row in run.rows if row.metric == metric]
-        drawn = [(run, _interval(run, row)) for run, row in shown]
-        points = [point for _, point in drawn if point is not None]
+        drawn = {run.label: _interval(run, row) for run, row in shown}
+        points = [point for point in drawn.values() if point is not None]
         if not points:
             continue
         first = shown[0][1]
@@ -44,11 +37,11 @@ def of_scores(runs: Sequence[PageRun]) -> Iterator[Plot]:
             notes.append("Bracket below: what the errors leave open.")
         if any(point.hollow for point in points):
             notes.append("Hollow: a decided run.")
-        if hidden := [run.label for run, point in drawn if point is None]:
+        if hidden := [label for label, point in drawn.items() if point is None]:
             notes.append(f"Not drawn, being incomplete or undefined: {', '.join(hidden)}.")
         rate = first.kind == "rate"
         caption = f"{metric}{', %' * rate}, 95 % intervals"
-        yield Plot(caption, intervals(points, rate, first.chance), " ".join(notes))
+        yield caption, intervals(points, rate, first.chance), " ".join(notes)
 
 
 def _interval(run: PageRun, row: Row) -> Interval | None:
@@ -63,10 +56,12 @@ def _interval(run: PageRun, row: Row) -> Interval | None:
     return Interval(run.label, row.value, row.low, row.high, run.note, bounds, row.decided)
 
 
-def of_contrasts(contrasts: Sequence[Contrasted]) -> Iterator[Plot]:
+def of_contrasts(contrasts: Mapping[str, Comparison | str]) -> Iterator[Plot]:
     """One drawing of the differences to the first run, if there are any."""
     points, rate, metric = [], True, ""
-    for found, label in ((one.found, one.label) for one in contrasts if one.found is not None):
+    for label, found in contrasts.items():
+        if isinstance(found, str):
+            continue
         head = found.headline
         if head.difference is None or head.low is None or head.high is None:
             continue
@@ -78,54 +73,37 @@ def of_contrasts(contrasts: Sequence[Contrasted]) -> Iterator[Plot]:
         open_ = head.p is None or head.p > found.alpha
         points.append(Interval(label, head.difference, head.low, head.high, note, hollow=open_))
     if points:
-        yield Plot(
-            f"{metric}{', points' * rate}: difference to the first row",
-            differences(points, rate),
-            "On identical episodes, with 95 % intervals. Hollow: not separable (p > 0.05).",
-        )
+        caption = f"{metric}{', points' * rate}: difference to the first row"
+        said = "On identical episodes, with 95 % intervals. Hollow: not separable (p > 0.05)."
+        yield caption, differences(points, rate), said
 
 
-def of_chains(runs: Sequence[PageRun]) -> list[Plot]:
+def of_chains(runs: Sequence[PageRun]) -> Iterator[Plot]:
     """How far the chains of all runs came."""
-    chains = [Chains(run.label, run.summary.chains) for run in runs]
-    return [
-        Plot("Chains with at least so many subtasks solved, %", survival(chains)),
-        Plot("Chains by subtasks solved", lengths(chains)),
-    ]
+    chains = {run.label: run.summary.chains for run in runs}
+    yield "Chains with at least so many subtasks solved, %", survival(chains), ""
+    yield "Chains by subtasks solved", lengths(chains), ""
 
 
-def of_stages(runs: Sequence[PageRun]) -> list[Plot]:
+def of_stages(runs: Sequence[PageRun]) -> Iterator[Plot]:
     """How far single tasks came, run by run."""
-    plots = []
     for run in runs:
         if stages := run.summary.stages:
             most = max(stage.episodes for stage in stages)
-            stages = (*stages, Stage("success", run.summary.successes, most))
-            plots.append(
-                Plot(f"{run.label} ({run.note})" if run.note else run.label, funnel(stages))
-            )
-    return plots
+            success = Stage("success", run.summary.successes, most)
+            caption = f"{run.label} ({run.note})" if run.note else run.label
+            yield caption, funnel((*stages, success)), ""
 
 
 def of_time(runs: Sequence[PageRun]) -> Iterator[Plot]:
     """One drawing of where the time went, if it was measured."""
-    spent = [
-        Spent(run.label, run.summary.time.parts, run.summary.finished)
-        for run in runs
-        if run.summary.time.total
-    ]
-    if spent:
+    timed = [(run.label, run.summary.time, run.summary.finished) for run in runs]
+    if spent := [Spent(label, time.parts, count) for label, time, count in timed if time.total]:
         note = "policy: waiting for the policy's server, transport and inference together."
-        yield Plot("Mean time of an episode", seconds(spent), note)
-
-
-def of_section(shown: Exhibit) -> Iterator[Plot]:
-    """What the maker of the section draws."""
-    for caption, axes in shown.drawings():
-        yield Plot(caption, axes)
+        yield "Mean time of an episode", seconds(spent), note
 
 
 def of_correlation(found: Correlation) -> Iterator[Plot]:
     """The scatter, and what each backbone does to it."""
-    yield Plot("Backbones", scatter(found))
-    yield Plot("r without each backbone and family (band: 95 % interval)", influence(found))
+    yield "Backbones", scatter(found), ""
+    yield "r without each backbone and family (band: 95 % interval)", influence(found), ""

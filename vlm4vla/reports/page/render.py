@@ -10,7 +10,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -29,7 +28,7 @@ from vlm4vla.reports.page import plots
 from vlm4vla.reports.page.content import Content, collect
 from vlm4vla.reports.summary import configuration, environment, repeat
 from vlm4vla.reports.tables.registry import Selection, names_of
-from vlm4vla.store import Store
+from vlm4vla.store import Where, reading
 
 _HERE = Path(__file__).parent
 _KINDS = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
@@ -47,7 +46,7 @@ class Sheet:
 
 def report(
     out: str | Path = "results/report.html",
-    store: Store | str | Path | None = None,
+    store: Where = None,
     *,
     suite: str | Collection[str] = (),
     policy: str | Collection[str] = (),
@@ -79,8 +78,7 @@ def report(
     if isinstance(sheets, Mapping):
         sheets = [Sheet(title, Path(path)) for title, path in sheets.items()]
     asked = Selection(names_of(suite), names_of(policy), all_runs=all_runs, published=others)
-    with ExitStack() as stack:
-        opened = store if isinstance(store, Store) else stack.enter_context(Store.open(store))
+    with reading(store) as opened:
         content = collect(opened, asked, names_of(vqa))
     return write_page(content, Path(out), sheets)
 
