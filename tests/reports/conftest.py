@@ -8,7 +8,7 @@ import pytest
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome, Timing
-from vlm4vla.reports.board.tables import tables
+from vlm4vla.reports.board.leaderboard import tables
 from vlm4vla.reports.scores import Row
 from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import RunRecord, RunStatus, Store

@@ -9,7 +9,7 @@ import pytest
 from vlm4vla import leaderboard
 from vlm4vla.core.errors import StoreError, UnknownName
 from vlm4vla.reports.board.beside import gather, with_interval
-from vlm4vla.reports.board.tables import beside_tables
+from vlm4vla.reports.board.leaderboard import beside_tables
 from vlm4vla.reports.tables import text as written_as
 from vlm4vla.reports.tables.registry import Selection, opened
 from vlm4vla.reports.tables.table import Exhibit

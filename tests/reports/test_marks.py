@@ -14,7 +14,7 @@ from tests.reports.conftest import FACTS, MARKED, emoji_run, exhibit, fill
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.beside import gather
 from vlm4vla.reports.board.board import board
-from vlm4vla.reports.board.tables import beside_tables
+from vlm4vla.reports.board.leaderboard import beside_tables
 from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.correlation.sentences import sentences
 from vlm4vla.reports.figures.correlation import scatter

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import attrgetter
 from typing import Literal
 
 from vlm4vla.core.comparability import conflicts
@@ -12,6 +13,7 @@ from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports import marks
 from vlm4vla.reports.scores import (
     ALL,
+    R,
     Row,
     headline,
     in_words,
@@ -49,13 +51,18 @@ class Board:
         """Suites in the order shown."""
         return tuple(dict.fromkeys(row.suite for row in self.rows))
 
-    def of_suite(self, suite: str, task: str = ALL) -> list[list[Row]]:
-        """One list of rows (a metric each) for every run of the suite."""
-        found: dict[str, list[Row]] = {}
-        for row in self.rows:
-            if row.suite == suite and row.task == task:
-                found.setdefault(row.run, []).append(row)
-        return list(found.values())
+    def of_suite(self, suite: str) -> list[list[Row]]:
+        """One list of rows (a metric each, over all tasks) for every run of the suite."""
+        return grouped((row for row in self.rows if (row.suite, row.task) == (suite, ALL)), "run")
+
+
+def grouped(rows: Iterable[R], *names: str) -> list[list[R]]:
+    """The rows that agree in these fields together, in the order of the first of each."""
+    found: dict[object, list[R]] = {}
+    alike = attrgetter(*names)
+    for row in rows:
+        found.setdefault(alike(row), []).append(row)
+    return list(found.values())
 
 
 def board(

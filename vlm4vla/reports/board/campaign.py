@@ -11,7 +11,7 @@ from vlm4vla.reports import marks
 from vlm4vla.reports.scores import Row, rows_of
 from vlm4vla.reports.tables.numbers import PERCENT, Unit, interval_text
 from vlm4vla.reports.tables.registry import Selection
-from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns
+from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns, words
 from vlm4vla.stats.intervals import Estimate
 from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.published import PublishedRow, published
@@ -20,6 +20,7 @@ from vlm4vla.suites.campaign import (
     CampaignFile,
     CampaignRow,
     CampaignSuite,
+    Reference,
     load_campaign,
 )
 from vlm4vla.suites.files import suite_names
@@ -81,35 +82,30 @@ def entries(campaign: CampaignFile, store: Store | None = None) -> list[Campaign
         for p in reversed(published())
         if p.source == campaign.source and p.table == campaign.table
     }
-    models = [(reference.model, "") for reference in campaign.references]
-    models += [(row.model, row.policy) for row in campaign.rows]
     return [
-        _entry(model, policy, column, printed.get(key), ours.get(key))
-        for model, policy in models
-        for column in campaign.columns
-        for key in [(model, column.suite, column.metric, column.task)]
+        _entry(row, column, printed.get(key), ours.get(key))
+        for row, column in product((*campaign.references, *campaign.rows), campaign.columns)
+        for key in [(row.model, column.suite, column.metric, column.task)]
     ]
 
 
 def campaign_table(campaign: CampaignFile, found: Sequence[CampaignEntry]) -> ResultTable:
     """The paper's row of each model, and ours below it."""
-    sizes = {row.model: row.size for row in campaign.rows}
-    sizes |= {row.model: row.size for row in campaign.references}
-    units = {column.title: _UNITS[column.unit] for column in campaign.columns}
+    units = [_UNITS[column.unit] for column in campaign.columns]
     body: list[tuple[Cell, ...]] = []
-    for model in dict.fromkeys(entry.model for entry in found):
-        line = [entry for entry in found if entry.model == model]
+    for one in (*campaign.references, *campaign.rows):
+        line = [entry for entry in found if entry.model == one.model]
         printed = any(entry.published is not None for entry in line)
         if printed:
-            cells = [_printed(entry, units[entry.column]) for entry in line]
-            body.append((Cell(model), Cell(sizes[model]), Cell("paper"), *cells))
+            cells = map(_printed, line, units)
+            body.append((*words(one.model, one.size, "paper"), *cells))
         if line[0].policy:
             own = {mark for entry in line for mark in entry.marks} - _SHOWN
-            cells = [_measured(line, i, units[entry.column]) for i, entry in enumerate(line)]
             ours = Cell("ours", marks=tuple(name for name in marks.MARKS if name in own))
-            body.append((Cell("" if printed else model), Cell(), ours, *cells))
-    numeric = ("size", *(column.title for column in campaign.columns))
-    heads = columns("model", "size", "", *numeric[1:], numeric=numeric)
+            cells = map(_measured, line, (None, *line), units)
+            body.append((Cell("" if printed else one.model), Cell(), ours, *cells))
+    titles = [column.title for column in campaign.columns]
+    heads = columns("model", "size", "", *titles, numeric=("size", *titles))
     return ResultTable(campaign.summary, heads, tuple(body), tuple(_notes(campaign, found)))
 
 
@@ -130,9 +126,9 @@ def _chosen(runs: Iterable[RunRecord], row: CampaignRow, suite: CampaignSuite) -
 
 
 def _entry(
-    model: str, policy: str, column: CampaignColumn, theirs: PublishedRow | None, ours: Row | None
+    row: Reference, column: CampaignColumn, theirs: PublishedRow | None, ours: Row | None
 ) -> CampaignEntry:
-    known: dict[str, Any] = {}
+    known: dict[str, Any] = column.model_dump(exclude={"title", "unit"})
     if theirs is not None:
         known |= {"published": theirs.value, "published_n": theirs.n}
         known |= {"flags": theirs.flags, "selection": theirs.selection}
@@ -141,9 +137,8 @@ def _entry(
         known |= {name: getattr(ours, name) for name in names}
     elif not column.suite.endswith((".yaml", ".yml")) and column.suite not in suite_names():
         known["status"] = NO_SUITE
-    return CampaignEntry(
-        model, policy, column.title, column.suite, column.metric, column.task, **known
-    )
+    policy = row.policy if isinstance(row, CampaignRow) else ""
+    return CampaignEntry(row.model, policy, column.title, **known)
 
 
 def _printed(entry: CampaignEntry, unit: Unit) -> Cell:
@@ -153,13 +148,12 @@ def _printed(entry: CampaignEntry, unit: Unit) -> Cell:
     return Cell(unit.text(entry.published), marks=flagged, value=entry.published)
 
 
-def _measured(line: Sequence[CampaignEntry], number: int, unit: Unit) -> Cell:
+def _measured(entry: CampaignEntry, before: CampaignEntry | None, unit: Unit) -> Cell:
     """The value, its interval below; in brackets where the run is incomplete.
 
     What holds for a whole suite, that it was not run or its n, stands in its first column.
     """
-    entry = line[number]
-    first = number == 0 or line[number - 1].suite != entry.suite
+    first = before is None or before.suite != entry.suite
     if not entry.run:
         return Cell(entry.status if first else "")
     if entry.value is None or entry.low is None or entry.high is None:

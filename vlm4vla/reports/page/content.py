@@ -12,7 +12,7 @@ from vlm4vla.core.errors import BadInput
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.beside import gather
 from vlm4vla.reports.board.board import Board, board
-from vlm4vla.reports.board.tables import beside_tables, tables
+from vlm4vla.reports.board.leaderboard import beside_tables, tables
 from vlm4vla.reports.compare.comparison import Comparison, comparison
 from vlm4vla.reports.correlation.capability import correlated_suites
 from vlm4vla.reports.correlation.correlation import Correlation, correlations

@@ -76,18 +76,17 @@ def score(row: Row | BesideRow, needs_interval: bool = True) -> Cell:
     open stands below. Without an interval, which what others print may lack, it is `n/a` if
     `needs_interval`.
     """
-    limited = row.low is not None and row.high is not None
-    if row.value is None or (needs_interval and not limited):
+    if row.value is None:
         return Cell("n/a")
     unit = unit_of(row.kind, row.n)
-    text, interval = unit.text(row.value), ""
-    below: tuple[str, ...] = ()
+    text, interval, closing = unit.text(row.value), "", ""
     value: Estimate | float = row.value
     if row.low is not None and row.high is not None:
         value = Estimate(row.value, row.low, row.high)
         none_seen = row.k == 0 and row.low == 0.0
         interval = interval_text(row.low, row.high, unit, at_most=none_seen)
-    closing = ""
+    elif needs_interval:
+        return Cell("n/a")
     if marks.DECIDED.name in row.marks:
         closing = marks.DECIDED.sign
     elif {marks.INCOMPLETE.name, marks.UNFINISHED.name} & set(row.marks):
@@ -96,10 +95,11 @@ def score(row: Row | BesideRow, needs_interval: bool = True) -> Cell:
         interval += closing
     else:
         text += closing
-    if row.bound_low is not None and row.bound_high is not None:
-        ends = [f"{unit.factor * b:.{unit.limits}f}" for b in (row.bound_low, row.bound_high)]
-        below = (f"err {' to '.join(ends)}",)
-    return Cell(text, interval, below=below, value=value)
+    cell = Cell(text, interval, value=value)
+    if row.bound_low is None or row.bound_high is None:
+        return cell
+    ends = [f"{unit.factor * b:.{unit.limits}f}" for b in (row.bound_low, row.bound_high)]
+    return cell.noted(f"err {' to '.join(ends)}")
 
 
 def amount(value: float, kind: str, signed: bool = False) -> str:

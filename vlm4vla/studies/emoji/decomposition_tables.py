@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vlm4vla.reports.board.tables import POLICY
+from vlm4vla.reports.board.leaderboard import POLICY
 from vlm4vla.reports.marks import DECIDED, INCOMPLETE, MARKS, legend, signs
 from vlm4vla.reports.scores import short_run
 from vlm4vla.reports.tables.numbers import PERCENT, estimate_cell
