@@ -23,7 +23,8 @@ from vlm4vla.reports.figures.correlation import influence as _influence
 from vlm4vla.reports.figures.correlation import scatter as _scatter
 from vlm4vla.reports.figures.intervals import Interval, intervals
 from vlm4vla.reports.scores import ALL, headline
-from vlm4vla.reports.tables.registry import Selection, opened
+from vlm4vla.reports.tables.registry import opened
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.store import Where, reading
 
 __all__ = ["Drawing", "correlation", "decomposition", "leaderboard"]

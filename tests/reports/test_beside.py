@@ -11,7 +11,8 @@ from vlm4vla.core.errors import StoreError, UnknownName
 from vlm4vla.reports.board.beside import gather, with_interval
 from vlm4vla.reports.board.leaderboard import beside_tables
 from vlm4vla.reports.tables import text as written_as
-from vlm4vla.reports.tables.registry import Selection, opened
+from vlm4vla.reports.tables.registry import opened
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import Store
 from vlm4vla.store.library import ImportedResult, Source

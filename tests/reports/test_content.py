@@ -12,7 +12,7 @@ from vlm4vla.core.errors import UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.page.content import collect
 from vlm4vla.reports.summary import environment, repeat
-from vlm4vla.reports.tables.registry import Selection
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import RunRecord
 

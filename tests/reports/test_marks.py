@@ -20,7 +20,7 @@ from vlm4vla.reports.correlation.sentences import sentences
 from vlm4vla.reports.figures.correlation import scatter
 from vlm4vla.reports.page import report
 from vlm4vla.reports.tables import text as written
-from vlm4vla.reports.tables.registry import Selection
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import Store
 from vlm4vla.store.library import Score, Source

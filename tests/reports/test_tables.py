@@ -21,7 +21,8 @@ from vlm4vla.reports.board.board import board
 from vlm4vla.reports.page import report
 from vlm4vla.reports.tables import registry, terminal, text
 from vlm4vla.reports.tables.numbers import MEAN, PERCENT, estimate_cell, interval_text, score
-from vlm4vla.reports.tables.registry import NothingToShow, Selection, table_maker
+from vlm4vla.reports.tables.registry import NothingToShow, table_maker
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.reports.tables.table import Cell, Column, Exhibit, ResultTable, columns, words
 from vlm4vla.stats.intervals import Estimate
 from vlm4vla.store import Store

@@ -18,8 +18,8 @@ from vlm4vla.reports.correlation.correlation import Correlation, correlations
 from vlm4vla.reports.correlation.screening import screening_exhibit
 from vlm4vla.reports.correlation.sentences import points_table, sentences
 from vlm4vla.reports.figures.plain import text_scatter
-from vlm4vla.reports.tables.registry import Selection, opened
-from vlm4vla.reports.tables.table import TableFormat
+from vlm4vla.reports.tables.registry import opened
+from vlm4vla.reports.tables.selection import Selection, TableFormat
 from vlm4vla.reports.tables.terminal import drawn
 
 

@@ -6,10 +6,8 @@ from dataclasses import replace
 from typing import Annotated
 
 from vlm4vla.cli.options import JsonOption, Spread, StoreOption
-from vlm4vla.cli.screen import present
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.tables.registry import Selection, opened, table_maker
-from vlm4vla.reports.tables.table import TableFormat
+from vlm4vla.reports.tables.selection import Selection, TableFormat
 
 
 def leaderboard(
@@ -23,6 +21,10 @@ def leaderboard(
     store: StoreOption = None,
 ) -> None:
     """Show every policy's scores with their 95 % intervals."""
+    # What --help, which shows no table, can do without: the store and its SQL.
+    from vlm4vla.cli.screen import present
+    from vlm4vla.reports.tables.registry import opened, table_maker
+
     written = TableFormat.JSON if json_ else format_
     asked = replace(asked, narrow=written is TableFormat.TABLE)
     make = table_maker(_table(asked.campaign, decomposition, table))

@@ -14,7 +14,7 @@ from vlm4vla.core.result import Outcome
 from vlm4vla.reports.page import Sheet, collect, write_page
 from vlm4vla.reports.scores import short_run
 from vlm4vla.reports.sheet import write_sheet
-from vlm4vla.reports.tables.registry import Selection
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.runs.replay import Pictures, replay_stored
 from vlm4vla.store import RunRecord, Store, StoreSnapshot
 

@@ -7,7 +7,8 @@ import sys
 from rich.console import Console
 
 from vlm4vla.reports.tables import terminal, text
-from vlm4vla.reports.tables.table import Exhibit, TableFormat
+from vlm4vla.reports.tables.selection import TableFormat
+from vlm4vla.reports.tables.table import Exhibit
 
 WIDTH = 100
 """Of a pipe or file, which has none of its own."""

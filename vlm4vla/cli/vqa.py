@@ -7,7 +7,7 @@ from typing import Annotated
 from vlm4vla.cli.options import JsonOption, StoreOption
 from vlm4vla.cli.screen import present
 from vlm4vla.reports.correlation.vqa import score_rows, scores_exhibit
-from vlm4vla.reports.tables.table import TableFormat
+from vlm4vla.reports.tables.selection import TableFormat
 from vlm4vla.store import reading_if_any
 
 

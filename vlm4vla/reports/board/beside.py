@@ -11,7 +11,7 @@ from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.board import Board, board
 from vlm4vla.reports.scores import ALL, Row
-from vlm4vla.reports.tables.registry import Selection
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.stats.aggregate import chain_length_variance
 from vlm4vla.stats.intervals import Z95, stratified_rate, wilson
 from vlm4vla.store import Store

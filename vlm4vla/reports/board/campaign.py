@@ -10,7 +10,7 @@ from typing import Any
 from vlm4vla.reports import marks
 from vlm4vla.reports.scores import Row, rows_of
 from vlm4vla.reports.tables.numbers import PERCENT, Unit, interval_text
-from vlm4vla.reports.tables.registry import Selection
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns, words
 from vlm4vla.stats.intervals import Estimate
 from vlm4vla.store import RunRecord, Store

@@ -13,7 +13,8 @@ from vlm4vla.reports.board.beside import ORIGINS, BesideRow, difference, gather
 from vlm4vla.reports.board.board import Board, board, grouped
 from vlm4vla.reports.scores import ALL, Row, headline, short_run
 from vlm4vla.reports.tables.numbers import score
-from vlm4vla.reports.tables.registry import Selection, names_of, opened
+from vlm4vla.reports.tables.registry import opened
+from vlm4vla.reports.tables.selection import Selection, names_of
 from vlm4vla.reports.tables.table import Cell, Column, Exhibit, ResultTable
 from vlm4vla.store import Store, Where
 from vlm4vla.store.published import paper_name

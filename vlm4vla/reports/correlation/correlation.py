@@ -12,7 +12,8 @@ from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation.capability import Axis, suite_axes, vqa_axis
 from vlm4vla.reports.correlation.vqa import score_rows
 from vlm4vla.reports.marks import signs
-from vlm4vla.reports.tables.registry import Selection, opened
+from vlm4vla.reports.tables.registry import opened
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.stats import correlation as stats
 from vlm4vla.stats.intervals import Floats
 from vlm4vla.stats.measurement_error import disattenuated, noise_spread

@@ -19,7 +19,8 @@ from vlm4vla.reports.correlation.correlation import Correlation, correlations
 from vlm4vla.reports.scores import ALL, Row, headline, short_run
 from vlm4vla.reports.summary import Summary, summarise
 from vlm4vla.reports.tables.numbers import score
-from vlm4vla.reports.tables.registry import Selection, page_exhibits
+from vlm4vla.reports.tables.registry import page_exhibits
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns
 from vlm4vla.stats.multiplicity import holm
 from vlm4vla.store import RunRecord, Store, StoreSnapshot

@@ -27,7 +27,7 @@ from vlm4vla.reports.figures.canvas import svg_text
 from vlm4vla.reports.page import plots
 from vlm4vla.reports.page.content import Content, collect
 from vlm4vla.reports.summary import configuration, environment, repeat
-from vlm4vla.reports.tables.registry import Selection, names_of
+from vlm4vla.reports.tables.selection import Selection, names_of
 from vlm4vla.store import Where, reading
 
 _HERE = Path(__file__).parent

@@ -6,14 +6,14 @@ point `vlm4vla.tables`, or is named as `module:function`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import cast
 
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.reference import load_object
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import Store, Where, reading, reading_if_any
 
@@ -23,46 +23,6 @@ OURS = {
     "campaign": "vlm4vla.reports.board.campaign:campaign_exhibit",
 }
 _FIX = "bench leaderboard --table NAME or module:function, see docs/add_a_table.md"
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What a reader asked for. A table heeds what concerns it.
-
-    The first paragraph below each field is what `--help` says of it.
-    """
-
-    suites: tuple[str, ...] = ()
-    """Only this suite (repeatable)."""
-    policies: tuple[str, ...] = ()
-    """Only this policy (repeatable)."""
-    by_task: bool = False
-    """A line for each task too."""
-    all_runs: bool = False
-    """Every run, not only the latest of its kind."""
-    published: bool = False
-    """Set the papers' rows beside ours."""
-    papers: tuple[str, ...] = ()
-    """Only papers whose name holds this text (repeatable); with --published."""
-    imported: bool = False
-    """Set imported results beside ours."""
-    campaign: str = ""
-    """A campaign's table, the paper's row above ours.
-
-    Its name or file.
-    """
-    narrow: bool = False
-    """For a terminal, which has little room."""
-
-    @property
-    def needs_store(self) -> bool:
-        """Whether there is nothing to show without a store; what papers print needs none."""
-        return self.imported or not (self.published or self.papers or self.campaign)
-
-
-def names_of(given: str | Collection[str] | None) -> tuple[str, ...]:
-    """The names that a function was given: one, several or none."""
-    return (given,) if isinstance(given, str) else tuple(given or ())
 
 
 def opened(where: Where, asked: Selection) -> AbstractContextManager[Store | None]:

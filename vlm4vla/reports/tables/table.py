@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from vlm4vla.reports.marks import signs
@@ -12,16 +11,6 @@ from vlm4vla.stats.intervals import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-class TableFormat(StrEnum):
-    """How tables are written."""
-
-    TABLE = "table"
-    MARKDOWN = "markdown"
-    CSV = "csv"
-    LATEX = "latex"
-    JSON = "json"
 
 
 @dataclass(frozen=True)

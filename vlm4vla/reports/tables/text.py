@@ -12,7 +12,8 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 from pydantic_core import to_jsonable_python
 
-from vlm4vla.reports.tables.table import Exhibit, TableFormat, flat
+from vlm4vla.reports.tables.selection import TableFormat
+from vlm4vla.reports.tables.table import Exhibit, flat
 
 
 def text(shown: Exhibit, wanted: TableFormat) -> str:

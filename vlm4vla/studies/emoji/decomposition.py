@@ -16,7 +16,8 @@ import numpy as np
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.marks import BEST, DECIDED, INCOMPLETE
 from vlm4vla.reports.scores import ALL, Row
-from vlm4vla.reports.tables.registry import NothingToShow, Selection, opened
+from vlm4vla.reports.tables.registry import NothingToShow, opened
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.reports.tables.text import record
 from vlm4vla.stats.binomial import posterior
 from vlm4vla.stats.intervals import Estimate

@@ -9,7 +9,8 @@ from vlm4vla.reports.board.leaderboard import POLICY
 from vlm4vla.reports.marks import DECIDED, INCOMPLETE, MARKS, legend, signs
 from vlm4vla.reports.scores import short_run
 from vlm4vla.reports.tables.numbers import PERCENT, estimate_cell
-from vlm4vla.reports.tables.registry import NothingToShow, Selection
+from vlm4vla.reports.tables.registry import NothingToShow
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.reports.tables.table import Cell, Column, Exhibit, ResultTable, columns
 from vlm4vla.store import Store
 from vlm4vla.studies.emoji.decomposition import FAMILY, Decomposed, Gap, SplitScore, of_store
