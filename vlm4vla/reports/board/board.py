@@ -23,13 +23,8 @@ from vlm4vla.reports.scores import (
 )
 from vlm4vla.store import RunRecord, Store
 
-
-@dataclass(frozen=True)
-class Notice:
-    """What must be said of the runs of a board."""
-
-    kind: Literal["comparability", "unpaired", "unknown names"]
-    text: str
+Notice = tuple[Literal["comparability", "unpaired", "unknown names"], str]
+"""What must be said of the runs of a board: of which kind it is, and in words."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class Board:
     @property
     def warnings(self) -> tuple[str, ...]:
         """The notices in words."""
-        return tuple(notice.text for notice in self.notices)
+        return tuple(text for _, text in self.notices)
 
     @property
     def suites(self) -> tuple[str, ...]:
@@ -93,7 +88,7 @@ def board(
         tables.append(rows_of(run, episodes))
         if unknown := unknown_names(run, episodes):
             text = f"no episode reports {', '.join(unknown)}, which its metrics ask for."
-            notices.append(Notice("unknown names", f"{run.id}: {text}"))
+            notices.append(("unknown names", f"{run.id}: {text}"))
     tables.sort(key=_rank)
     rows = _compared(chain.from_iterable(tables), shown)
     return Board(tuple(rows), tuple(notices), len(chosen) - len(shown))
@@ -121,18 +116,18 @@ def _latest(runs: Iterable[RunRecord]) -> list[RunRecord]:
 
 
 def _notices(runs: Sequence[RunRecord]) -> list[Notice]:
-    notices = []
+    notices: list[Notice] = []
     for suite in dict.fromkeys(run.suite for run in runs):
         own = [run for run in runs if run.suite == suite]
         if facts := conflicts([run.comparability for run in own]):
             differing = ", ".join(f"{name} ({' / '.join(facts[name])})" for name in facts)
             text = "these runs cannot be compared with each other as they stand; they differ in"
-            notices.append(Notice("comparability", f"{suite}: {text} {differing}."))
+            notices.append(("comparability", f"{suite}: {text} {differing}."))
         plans = {frozenset(run.plan) for run in own}
         if len(plans) > 1:
             sizes = ", ".join(str(size) for size in sorted(map(len, plans)))
             text = f"the runs planned different episodes ({sizes}), so they are not paired."
-            notices.append(Notice("unpaired", f"{suite}: {text}"))
+            notices.append(("unpaired", f"{suite}: {text}"))
     return notices
 
 

@@ -6,9 +6,9 @@ taken as they are.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -121,7 +121,7 @@ def _render(content: Content, sheets: Sequence[Sheet]) -> str:
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M UTC} by vlm4vla {__version__}",
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
-        script_hash=f"sha256-{_base64(hashlib.sha256(script.encode()).digest())}",
+        script_hash=f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         plots=plots, marks=marks, sentences=sentences,
         repeat=repeat, environment=environment, configuration=configuration,
     )  # fmt: skip
@@ -143,8 +143,4 @@ def _plain(value: object) -> str:
 
 def _data_uri(path: Path) -> str:
     kind = _KINDS.get(path.suffix.lower(), "png")
-    return f"data:image/{kind};base64,{_base64(path.read_bytes())}"
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    return f"data:image/{kind};base64,{b64encode(path.read_bytes()).decode()}"

@@ -130,7 +130,7 @@ def of_store(
     suites = sorted({run.suite for run in runs if run.suite.startswith(FAMILY)})
     if store is not None and suites:
         found = board(store, suites, policies)
-        warnings = tuple(n.text for n in found.notices if n.kind != "unpaired")
+        warnings = tuple(text for kind, text in found.notices if kind != "unpaired")
         of_runs = (rows for suite in found.suites for rows in found.of_suite(suite))
         scores = [one for rows in of_runs if (one := _of_run(rows, generator)) is not None]
     if printed:
