@@ -11,12 +11,12 @@ from rich.console import Console
 
 from tests.bench import bench
 from tests.reports.conftest import exhibit
+from vlm4vla.cli import screen
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.compare.pairing import Terms, shared_metrics
-from vlm4vla.reports.tables import terminal
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import RunRecord, Store
@@ -102,7 +102,7 @@ def test_subtasks_are_a_table_of_their_own_and_no_columns(store):
     assert cells["open"][1].startswith("(100.0 [")  # of a run that lacks episodes
     assert cells["lift"] == ["n/a", "n/a"]
     console = Console(width=60, file=io.StringIO(), markup=False)
-    console.print(terminal.exhibit(Exhibit((subtasks,))))
+    console.print(screen.rendered(Exhibit((subtasks,))))
     for word in ("open", "close", "66.7", "n = 3", "(100.0"):
         assert word in console.file.getvalue(), "folded where there is little room, never cut"
     for text in (written.markdown(Exhibit((subtasks,))), written.latex(Exhibit((subtasks,)))):

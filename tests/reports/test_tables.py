@@ -15,11 +15,12 @@ import pytest
 from rich.console import Console
 
 from tests.reports.conftest import exhibit
+from vlm4vla.cli import screen
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.page import report
-from vlm4vla.reports.tables import registry, terminal, text
+from vlm4vla.reports.tables import registry, text
 from vlm4vla.reports.tables.numbers import MEAN, PERCENT, estimate_cell, interval_text, score
 from vlm4vla.reports.tables.registry import NothingToShow, table_maker
 from vlm4vla.reports.tables.selection import Selection
@@ -50,7 +51,7 @@ SHOWN = Exhibit(
 
 def printed(shown, width=80):
     console = Console(width=width, file=io.StringIO(), markup=False)
-    console.print(terminal.exhibit(shown))
+    console.print(screen.rendered(shown))
     return console.file.getvalue()
 
 

@@ -10,17 +10,15 @@ from typing import Annotated
 import typer
 
 from vlm4vla.cli.options import JsonOption, StoreOption, check_writable
-from vlm4vla.cli.screen import present, print_json
+from vlm4vla.cli.screen import drawn, present, print_json
 from vlm4vla.cli.screen import screen as terminal
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation import mixed as mixed_models
 from vlm4vla.reports.correlation.correlation import Correlation, correlations
 from vlm4vla.reports.correlation.screening import screening_exhibit
 from vlm4vla.reports.correlation.sentences import points_table, sentences
-from vlm4vla.reports.figures.plain import text_scatter
 from vlm4vla.reports.tables.registry import opened
 from vlm4vla.reports.tables.selection import Selection, TableFormat
-from vlm4vla.reports.tables.terminal import drawn
 
 
 def correlate(
@@ -93,3 +91,29 @@ def _draw(found: list[Correlation], folder: Path) -> list[Path]:
             assert isinstance(drawing, Drawing)
             written.append(drawing.save(folder / f"{stem}-{name}.svg"))
     return written
+
+
+def text_scatter(found: Correlation, width: int = 58, height: int = 13) -> list[str]:
+    """The scatter in letters: `a` is the first backbone of `found.points`."""
+    xs, ys = [p.x for p in found.points], [p.y for p in found.points]
+    grid = [[" "] * width for _ in range(height)]
+
+    def cell(x: float, y: float) -> tuple[int, int]:
+        across = (x - min(xs)) / ((max(xs) - min(xs)) or 1.0)
+        up = (y - min(ys)) / ((max(ys) - min(ys)) or 1.0)
+        return round((1 - up) * (height - 1)), round(across * (width - 1))
+
+    for column in range(width):
+        x = min(xs) + (max(xs) - min(xs)) * column / (width - 1)
+        row, _ = cell(x, found.intercept + found.slope * x)
+        if 0 <= row < height:
+            grid[row][column] = "·"
+    for index, point in enumerate(found.points):
+        row, column = cell(point.x, point.y)
+        while grid[row][column].isalpha() and column + 1 < width:
+            column += 1
+        grid[row][column] = chr(ord("a") + index % 26)
+    factor, digits = (100, 1) if all(0 <= y <= 1 for y in ys) else (1, 2)
+    edge = {0: f"{factor * max(ys):.{digits}f}", height - 1: f"{factor * min(ys):.{digits}f}"}
+    lines = [f"{edge.get(i, ''):>6} │{''.join(row)}" for i, row in enumerate(grid)]
+    return [*lines, " " * 7 + "└" + "─" * width]

@@ -8,11 +8,10 @@ import typer
 from rich.progress import Progress
 
 from vlm4vla.cli.options import JsonOption
-from vlm4vla.cli.screen import print_json, screen
+from vlm4vla.cli.screen import drawn, print_json, screen
 from vlm4vla.core.environment import environment_names, load_environment
 from vlm4vla.environments import state
 from vlm4vla.reports.tables.table import ResultTable, columns, words
-from vlm4vla.reports.tables.terminal import drawn
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Environment, e.g. toy.")]
 

@@ -9,10 +9,9 @@ import typer
 
 from vlm4vla import policies, simulators
 from vlm4vla.cli.options import JsonOption, StoreOption
-from vlm4vla.cli.screen import print_json, screen
+from vlm4vla.cli.screen import drawn, print_json, screen
 from vlm4vla.models.registry import entries
 from vlm4vla.reports.tables.table import ResultTable, columns, words
-from vlm4vla.reports.tables.terminal import drawn
 from vlm4vla.store import RunRecord, RunStatus, reading, reading_if_any
 from vlm4vla.suites.files import load_file, suite_names
 

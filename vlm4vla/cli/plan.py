@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from vlm4vla.cli.options import JsonOption, Spread
-from vlm4vla.cli.screen import print_json, screen
+from vlm4vla.cli.screen import drawn, print_json, screen
 from vlm4vla.reports.compare.planning import Need, PowerQuestion, Reach, Wish
 from vlm4vla.reports.tables.table import ResultTable, columns, words
-from vlm4vla.reports.tables.terminal import drawn
 
 
 def plan(question: Annotated[PowerQuestion, Spread()], json_: JsonOption = False) -> None:

@@ -11,11 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from vlm4vla.cli.options import JsonOption, StoreOption
-from vlm4vla.cli.screen import print_json, screen
+from vlm4vla.cli.screen import drawn, print_json, screen
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.reports.marks import legend
 from vlm4vla.reports.summary import Summary, configuration, further_tables, scores_table, summarise
-from vlm4vla.reports.tables.terminal import drawn
 from vlm4vla.store import EpisodeRow, Fault, RunRecord, Store
 
 SHOWN_ERRORS = 12

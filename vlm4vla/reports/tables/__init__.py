@@ -1,1 +1,1 @@
-"""One table, and one writer for each format it is read in."""
+"""One table, its numbers, and a writer for each format that is text."""

@@ -17,7 +17,7 @@ from vlm4vla.reports.tables.table import Exhibit, flat
 
 
 def text(shown: Exhibit, wanted: TableFormat) -> str:
-    """The exhibit in a format that is text; a terminal's needs its width (`terminal.exhibit`)."""
+    """The exhibit in a format that is text; what a terminal shows depends on its width."""
     writers = {"markdown": markdown, "csv": csv_text, "latex": latex, "json": json_text}
     return writers[wanted](shown)
 
