@@ -146,11 +146,11 @@ def test_mistakes_are_told(emoji, store):
     assert comparison(store, "random", "expert", suite="grinningface_val").suite != "toy"
 
 
-def lengths(store, name, values):
-    keys = [EpisodeKey("calvin", "chain", i) for i in range(len(values))]
+def lengths(store, name, values, planned=None):
+    keys = [EpisodeKey("calvin", "chain", i) for i in range(planned or len(values))]
     run = emoji_run(name, id=f"calvin-{name}", suite="calvin", plan=tuple(keys), metrics=MEAN)
     store.begin(run)
-    for key, value in zip(keys, values, strict=True):
+    for key, value in zip(lot_order(keys), values, strict=False):
         outcome = Outcome.SUCCESS if value == 5 else Outcome.FAILURE
         store.record(run.id, EpisodeResult(key, outcome, measures={"length": float(value)}))
     return run.id
@@ -213,6 +213,27 @@ def test_runs_stopped_by_a_rule_keep_an_interval_that_allows_for_it(store):
     assert row.low < rows_of(fixed, store.episodes(record.id))[0].low  # wider: stopping is paid
     with pytest.raises(BadInput, match="pair by pair"):
         comparison(store, "one", "two", unpaired=True)
+
+
+def stopped_lengths(store, **facts):
+    base = np.random.default_rng(1).integers(0, 4, 40)
+    for name, values in (("one", base + 2), ("two", base)):
+        run = lengths(store, name, values, planned=60)
+        store.decide(run, {"rule": "betting", "metric": "average_length", **facts})
+
+
+def test_a_mean_that_a_rule_stopped_is_compared_over_the_span_that_was_bet_on(store):
+    stopped_lengths(store, span=5.0)
+    found = comparison(store, "one", "two")
+    head = found.headline
+    assert head.test == "betting e-process" and head.decided and found.winner == "first"
+    assert 0 < head.low < head.difference < head.high < 5
+
+
+def test_a_span_that_was_not_stored_is_asked_for(store):
+    stopped_lengths(store)
+    with pytest.raises(BadInput, match="further apart than 1"):
+        comparison(store, "one", "two")
 
 
 def test_from_python_a_frame(emoji):

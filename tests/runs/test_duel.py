@@ -75,7 +75,8 @@ def test_it_stops_when_decided_and_stores_what_it_began(store):
         record = store.run(run)
         assert record.status is RunStatus.DECIDED
         assert record.decision == {
-            "rule": "betting", "alpha": 0.05, "metric": "success", "pairs": 7, "against": other
+            "rule": "betting", "alpha": 0.05, "span": 1.0, "metric": "success", "pairs": 7,
+            "against": other,
         }  # fmt: skip
         # The first so many of the order and no others: nothing that ended early slipped in.
         places = lots(store, run)

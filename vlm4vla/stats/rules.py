@@ -48,7 +48,7 @@ class Betting:
 
     def facts(self) -> Mapping[str, float | str]:
         """What the store keeps of it."""
-        return {"rule": "betting", "alpha": self.alpha}
+        return {"rule": "betting", "alpha": self.alpha, "span": self.span}
 
 
 class Step:

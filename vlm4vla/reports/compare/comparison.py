@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import BadInput
@@ -92,8 +92,7 @@ def compare(
         unpaired: compare all episodes of either run, identical or not.
         allow_different: compare runs of different comparability, marked.
         alpha: two-sided level.
-        margin: greatest difference that is still called none, for an equivalence test: points for
-            rates, else the metric's unit.
+        margin: greatest difference that is still called none: points for rates, else units.
 
     Returns:
         The fields of `Contrast`, with `first_run`, `second_run`; `attrs` holds `verdict` and
@@ -136,31 +135,27 @@ def comparison(
             "A run that a sequential comparison stopped can only be compared pair by pair.",
             "Drop --unpaired.",
         )
-    if metrics[0].kind == "rate" and terms.margin is not None:
+    headline, *others = metrics
+    if headline.kind == "rate" and terms.margin is not None:
         terms = replace(terms, margin=terms.margin / 100)
     by_task: tuple[Contrast, ...] = ()
     if stopped or terms.sequential:
         # A mean's span is known of the headline only.
-        shown = [m for m in metrics if m.kind == "rate" or m is metrics[0]]
-        lines = tuple(anytime(m, rows, terms, _step(runs, m)) for m in shown)
+        lines = tuple(
+            anytime(m, rows, terms.alpha, _span(runs, m, terms), _step(runs, m))
+            for m in metrics
+            if m.kind == "rate" or m is headline
+        )
     else:
         # The margin has the unit of the headline and says nothing of other metrics.
         bare = replace(terms, margin=None)
-        lines = tuple(contrast(m, rows, ALL, bare) for m in metrics[1:])
-        lines = (contrast(metrics[0], rows, ALL, terms), *lines)
-        by_task = _by_task(metrics[0], rows, bare)
+        beside = (contrast(m, rows, ALL, bare) for m in others)
+        lines = (contrast(headline, rows, ALL, terms), *beside)
+        by_task = _by_task(headline, rows, bare)
     winner, text = verdict(lines[0], runs, labels, terms)
+    notes = caveats(runs, rows, lines)
     return Comparison(
-        verdict=text,
-        winner=winner,
-        suite=runs[0].suite,
-        first=sides[0],
-        second=sides[1],
-        contrasts=lines,
-        by_task=by_task,
-        notes=caveats(runs, rows, lines[0], lines[1:]),
-        alpha=terms.alpha,
-        margin=terms.margin,
+        text, winner, runs[0].suite, *sides, lines, by_task, notes, terms.alpha, terms.margin
     )
 
 
@@ -173,6 +168,15 @@ def _step(runs: Sequence[RunRecord], metric: Metric) -> int | None:
             pairs = found.get("pairs")
             return pairs if isinstance(pairs, int) else None
     return None
+
+
+def _span(runs: Sequence[RunRecord], metric: Metric, terms: Terms) -> float:
+    """Greatest possible value of the metric less the least, as it was told before the first bet."""
+    if metric.kind == "rate":
+        return 1.0
+    decisions = [run.decision for run in runs if run.decision is not None]
+    spans = [one.get("span") for one in decisions if one.get("metric") == metric.name]
+    return max((span for span in spans if isinstance(span, float)), default=terms.span)
 
 
 def _by_task(metric: Metric, sides: Sides, terms: Terms) -> tuple[Contrast, ...]:
@@ -192,17 +196,5 @@ def _by_task(metric: Metric, sides: Sides, terms: Terms) -> tuple[Contrast, ...]
 
 def _side(run: RunRecord, done: Rows, label: str) -> Side:
     scores = tuple(row for row in rows_of(run, list(done.values())) if row.task == ALL)
-    head = scores[0]
-    return Side(
-        run=run.id,
-        policy=run.policy,
-        label=label,
-        status=head.status,
-        marks=head.marks,
-        checkpoint=run.checkpoint,
-        training_split=run.training_split,
-        execution=run.execution,
-        comparability=head.comparability,
-        errors=head.errors,
-        scores=scores,
-    )
+    shared = {one.name for one in fields(Side)} & {one.name for one in fields(Row)}
+    return Side(label=label, scores=scores, **{name: getattr(scores[0], name) for name in shared})

@@ -93,11 +93,9 @@ def _rounded(number: int) -> str:
     return f"{-(-number // power) * power:,}"
 
 
-def caveats(
-    runs: Sequence[RunRecord], sides: Sides, headline: Contrast, others: Sequence[Contrast]
-) -> tuple[str, ...]:
-    """Everything that keeps the numbers from being what they seem."""
-    notes = []
+def caveats(runs: Sequence[RunRecord], sides: Sides, lines: Sequence[Contrast]) -> tuple[str, ...]:
+    """Everything that keeps the numbers, the headline's first, from being what they seem."""
+    notes, headline = [], lines[0]
     if unlike := differing(runs):
         notes.append(f"The runs are of different comparability, in {unlike}: not like for like.")
     for run, done in zip(runs, sides, strict=True):
@@ -128,7 +126,7 @@ def caveats(
     notes += [
         f"{one.metric} is compared on the {_counted(one.n, 'episode')} where both runs have "
         f"{one.given}."
-        for one in (headline, *others)
+        for one in lines
         if one.given and one.paired
     ]
     for name in ("execution", "training_split"):
