@@ -14,7 +14,7 @@ from vlm4vla.core.errors import BadInput, MissingDependency, OutOfRange, Unknown
 from vlm4vla.core.result import Metric
 from vlm4vla.reports.compare.comparison import Comparison, comparison
 from vlm4vla.reports.compare.pairing import Terms
-from vlm4vla.reports.scores import counted
+from vlm4vla.reports.scores import counted, headline
 from vlm4vla.rollout.events import Event
 from vlm4vla.runs.duel import Duel, Finite, Standing, check
 from vlm4vla.runs.plan import resolve
@@ -135,7 +135,7 @@ def run_both(
 def _metric(suite: Suite, name: str | None) -> Metric:
     known = {one.name: one for one in suite.metrics}
     if name is None:
-        return next((one for one in suite.metrics if one.headline), suite.metrics[0])
+        return headline(suite.metrics)
     if name not in known:
         raise UnknownName(f"metric of suite '{suite.name}'", name, known)
     return known[name]

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from vlm4vla.cli.options import JsonOption, Spread
 from vlm4vla.cli.screen import drawn, print_json, screen
-from vlm4vla.reports.compare.planning import Need, PowerQuestion, Reach, Wish
+from vlm4vla.reports.compare.planning import PowerQuestion, Reach
 from vlm4vla.reports.tables.table import ResultTable, columns, words
+from vlm4vla.stats.needs import Need, Wish
 
 
 def plan(question: Annotated[PowerQuestion, Spread()], json_: JsonOption = False) -> None:
@@ -49,8 +50,8 @@ def _show(wish: Wish, answers: list[Need], within: Reach | None) -> None:
 
 
 def _within(within: Reach, wish: Wish) -> str:
-    scale, unit = (1.0, "") if wish.kind == "mean" else (100.0, " points")
-    digits = 2 if wish.kind == "mean" else 1
+    scale, unit = wish.printed
+    digits = 1 if unit else 2
     noun = "episode" if within.episodes == 1 else "episodes"
     text = (
         f"{within.suite} has {within.episodes} {noun}: {within.metric} is known to "

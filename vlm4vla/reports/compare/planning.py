@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from math import inf
 from typing import TYPE_CHECKING
 
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
-from vlm4vla.core.result import Metric
+from vlm4vla.reports.scores import headline
 from vlm4vla.stats import power
 from vlm4vla.stats.intervals import Z95, wilson
+from vlm4vla.stats.needs import Need, Wish, needs
 from vlm4vla.suites.suite import Suite, load
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LADDERS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "rate": ((0.10, 0.05, 0.02), (0.20, 0.10, 0.05, 0.02)),
-    "mean": ((0.2, 0.1, 0.05), (0.50, 0.20, 0.10)),
-}
-"""Precisions and differences asked for if none is: of rates, fractions of 1."""
 SD = 1.6
 """Of CALVIN's chain length, as published tables have it (1.55 to 1.89)."""
 
@@ -58,7 +53,7 @@ class PowerQuestion:
         Raises BadInput in one of its forms.
         """
         suite = None if self.suite is None else load(self.suite, self.protocol)
-        kind = "mean" if self.mean else "rate" if suite is None else _headline(suite).kind
+        kind = "mean" if self.mean else "rate" if suite is None else headline(suite.metrics).kind
         scale = 1.0 if kind == "mean" else 0.01
         wish = Wish(
             kind=kind,
@@ -71,90 +66,39 @@ class PowerQuestion:
             alpha=self.alpha,
             power=self.power,
         )
-        wish.check()
-        return wish, needs(wish), None if suite is None else reach(suite, wish)
+        self._check(wish)
+        return wish, list(needs(wish)), None if suite is None else reach(suite, wish)
 
-
-@dataclass(frozen=True)
-class Wish:
-    """The same as it is computed: rates and differences of rates are fractions of 1."""
-
-    kind: str
-    rate: float
-    precision: float | None
-    difference: float | None
-    discordant: float | None
-    sd: float
-    correlation: float
-    alpha: float
-    power: float
-
-    @property
-    def printed(self) -> tuple[float, str]:
-        """What a difference is printed with: its factor and its unit."""
-        return (1.0, "") if self.kind == "mean" else (100.0, " points")
-
-    def check(self) -> None:
-        """Raise OutOfRange for a number that cannot be."""
+    def _check(self, wish: Wish) -> None:
         for flag, value, low, high, ends in (
-            ("--rate", 100 * self.rate, 0, 100, True),
-            ("--discordant", 100 * (self.discordant or 0.0), 0, 100, True),
+            ("--rate", self.rate, 0, 100, True),
+            ("--discordant", self.discordant or 0.0, 0, 100, True),
             ("--correlation", self.correlation, -1, 1, True),
             ("--alpha", self.alpha, 0, 1, False),
             ("--power", self.power, 0, 1, False),
         ):
             if not (low <= value <= high if ends else low < value < high):
                 raise OutOfRange(f"{flag} {value:g} must lie between {low} and {high}.")
-        scale, unit = self.printed
-        most, limits = (100.0, "above 0 and below 100 points") if unit else (inf, "above 0")
+        rate = wish.kind == "rate"
+        most, limits = (100.0, "above 0 and below 100 points") if rate else (inf, "above 0")
         for flag, number in (("--precision", self.precision), ("--difference", self.difference)):
-            if number is not None and not 0 < scale * number < most:
-                raise OutOfRange(f"{flag} {scale * number:g} must be {limits}.")
+            if number is not None and not 0 < number < most:
+                raise OutOfRange(f"{flag} {number:g} must be {limits}.")
         if not self.sd > 0:
             raise OutOfRange(f"--sd {self.sd:g} must be positive.")
-
-    def other(self, difference: float) -> float:
-        """The second rate: towards 50 %, where more episodes are needed."""
-        other = self.rate + (difference if self.rate <= 0.5 else -difference)
-        if not 0 <= other <= 1:
-            raise OutOfRange(
-                f"No rate lies {100 * difference:g} points from {100 * self.rate:g} %.",
-                "Ask for a smaller --difference.",
-            )
-        return other
-
-    def shares(self, difference: float) -> list[float]:
-        """In how many episodes the policies differ: as asked for, or as unrelated ones, or half.
-
-        Policies tend to fail on the same hard episodes, so unrelated is about the most.
-        """
-        if self.discordant is not None:
-            if self.discordant < difference:
-                raise BadInput(
-                    f"Rates {100 * difference:g} points apart differ in at least as many "
-                    f"episodes, not in {100 * self.discordant:g} %.",
-                    f"Set --discordant to {100 * difference:g} or more.",
+        for difference in wish.goals[1] if rate else ():
+            points = f"{100 * difference:g}"
+            if not 0 <= wish.other(difference) <= 1:
+                raise OutOfRange(
+                    f"No rate lies {points} points from {self.rate:g} %.",
+                    "Ask for a smaller --difference.",
                 )
-            return [self.discordant]
-        other = self.other(difference)
-        unrelated = max(difference, self.rate * (1 - other) + other * (1 - self.rate))
-        return list(dict.fromkeys([unrelated, max(difference, unrelated / 2)]))
-
-    @property
-    def pair_sd(self) -> float:
-        """Standard deviation of the difference on one episode."""
-        return float(self.sd * (2 * (1 - self.correlation)) ** 0.5)
-
-
-@dataclass(frozen=True)
-class Need:
-    """One answer."""
-
-    goal: str
-    design: str
-    episodes: int | None
-    """Of each policy; None where more than anyone would run."""
-    note: str = ""
+            if wish.discordant is not None and wish.discordant < difference:
+                raise BadInput(
+                    f"Rates {points} points apart differ in at least as many episodes, "
+                    f"not in {self.discordant:g} %.",
+                    f"Set --discordant to {points} or more.",
+                )
 
 
 @dataclass(frozen=True)
@@ -196,49 +140,6 @@ def plan(suite: str | None = None, **question: float | bool | str | None) -> pd.
     return pd.DataFrame([asdict(need) for need in answers])
 
 
-def needs(wish: Wish) -> list[Need]:
-    """Episodes for each goal of the wish, or for a ladder of goals if it names none."""
-    precisions, differences = LADDERS[wish.kind]
-    if wish.precision is not None or wish.difference is not None:
-        precisions = () if wish.precision is None else (wish.precision,)
-        differences = () if wish.difference is None else (wish.difference,)
-    scale, unit = wish.printed
-    found = []
-    for half in precisions:
-        level = 1 - wish.alpha
-        if wish.kind == "mean":
-            n = _number(power.episodes_for_mean, wish.sd, half, level)
-        else:
-            n = _number(power.episodes_for_precision, wish.rate, half, level)
-        found.append(Need(f"interval of ±{scale * half:g}{unit}", "one policy", n))
-    for difference in differences:
-        goal = f"difference of {scale * difference:g}{unit}"
-        found += [Need(goal, *design) for design in _designs(wish, difference)]
-    return found
-
-
-def _designs(wish: Wish, difference: float) -> Iterator[tuple[str, int | None, str]]:
-    """On which episodes, how many of them find the difference, and what that supposes."""
-    levels, of_mean = (wish.alpha, wish.power), power.episodes_paired_mean
-    if wish.kind == "mean":
-        yield "other episodes", _number(of_mean, difference, wish.sd * 2**0.5, *levels), ""
-        note = f"at a correlation of {wish.correlation:g}"
-        yield "same episodes", _number(of_mean, difference, wish.pair_sd, *levels), note
-        return
-    rates = wish.rate, wish.other(difference)
-    yield "other episodes", _number(power.episodes_unpaired, *rates, *levels), ""
-    for share in wish.shares(difference):
-        note = f"if they differ in {100 * share:.0f} % of the episodes"
-        yield "same episodes", _number(power.episodes_paired, difference, share, *levels), note
-
-
-def _number(count: Callable[..., int], *of: float) -> int | None:
-    try:
-        return count(*of)
-    except ValueError:  # more than `power.MOST`: the wish itself has been checked
-        return None
-
-
 def reach(suite: Suite, wish: Wish) -> Reach:
     """What the suite's own episodes can show of its headline."""
     n, levels = len(suite.episodes), (wish.alpha, wish.power)
@@ -255,8 +156,4 @@ def reach(suite: Suite, wish: Wish) -> Reach:
         unpaired = power.detectable_unpaired(n, wish.rate, *levels)
         paired = power.detectable_difference(n, share, *levels)
         note = f"if they differ in {100 * share:.0f} % of them"
-    return Reach(suite.name, _headline(suite).name, n, half, unpaired, paired, note)
-
-
-def _headline(suite: Suite) -> Metric:
-    return next((metric for metric in suite.metrics if metric.headline), suite.metrics[0])
+    return Reach(suite.name, headline(suite.metrics).name, n, half, unpaired, paired, note)
