@@ -13,8 +13,7 @@ from vlm4vla.cli.correlate import text_scatter
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
-from vlm4vla.reports.correlation.correlation import correlate, correlations
-from vlm4vla.reports.correlation.screening import screen
+from vlm4vla.reports.correlation.correlation import correlate, correlations, screen
 from vlm4vla.reports.figures.correlation import influence, place, scatter
 from vlm4vla.reports.tables.text import strict_json
 from vlm4vla.stats.intervals import Z95

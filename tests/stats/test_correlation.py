@@ -8,9 +8,9 @@ from scipy import stats
 
 from vlm4vla.stats.correlation import (
     bootstrap_interval,
+    family_influence,
     fisher_interval,
     least_squares,
-    leave_family_out,
     leave_one_out,
     pearson,
     permutation_test,
@@ -142,12 +142,13 @@ def test_leaving_out():
     families = ["q", "q", "p", "q", "k", "q", "p", "q", "q"]
     one = [stats.pearsonr(np.delete(x, i), np.delete(y, i)).statistic for i in range(9)]
     assert np.allclose(leave_one_out(x, y), one)
-    without = leave_family_out(x, y, families, "spearman")
-    assert list(without) == ["q", "p", "k"]
-    rest = [2, 4, 6]
-    assert without["q"] == (pytest.approx(stats.spearmanr(x[rest], y[rest]).statistic), 3)
-    assert without["k"][1] == 8
-    assert np.isnan(leave_family_out(x[:4], y[:4], ["q", "q", "q", "p"])["q"][0])
+    found = {one.family: one for one in family_influence(x, y, families)}
+    assert [(name, one.members) for name, one in found.items()] == [("q", 6), ("p", 2), ("k", 1)]
+    rest, inside = [2, 4, 6], [0, 1, 3, 5, 7, 8]
+    assert found["q"].without == pytest.approx(stats.pearsonr(x[rest], y[rest]).statistic)
+    assert found["q"].within == pytest.approx(stats.pearsonr(x[inside], y[inside]).statistic)
+    assert found["p"].within is None and found["p"].within_p is None
+    assert family_influence(x[:4], y[:4], ["q", "q", "q", "p"])[0].without is None
 
 
 def test_the_line_is_numpys():

@@ -15,8 +15,7 @@ from vlm4vla.cli.screen import screen as terminal
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation import mixed as mixed_models
 from vlm4vla.reports.correlation.correlation import Correlation, correlations
-from vlm4vla.reports.correlation.screening import screening_exhibit
-from vlm4vla.reports.correlation.sentences import points_table, sentences
+from vlm4vla.reports.correlation.sentences import points_table, screening_exhibit, sentences
 from vlm4vla.reports.tables.registry import opened
 from vlm4vla.reports.tables.selection import Selection, TableFormat
 

@@ -7,7 +7,7 @@ questions lie behind each of them. `confidence` is the two-sided level of an int
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -45,6 +45,19 @@ class PermutationTest:
     """Two-sided: the share of permutations whose absolute value is at least as great."""
     exact: bool
     """Every permutation was counted; otherwise random ones were."""
+
+
+@dataclass(frozen=True)
+class FamilyInfluence:
+    """What one family of backbones does to the coefficient."""
+
+    family: str
+    members: int
+    without: float | None
+    """Pearson's r of the other families; None for fewer than 3 backbones."""
+    within: float | None
+    """Pearson's r inside the family; None for fewer than 4 backbones."""
+    within_p: float | None
 
 
 @dataclass(frozen=True)
@@ -172,27 +185,24 @@ def leave_one_out(x: ArrayLike, y: ArrayLike, kind: Kind | str = Kind.PEARSON) -
     return COEFFICIENTS[Kind(kind)](a[others], b[others])
 
 
-def leave_family_out(
-    x: ArrayLike,
-    y: ArrayLike,
-    families: Sequence[Hashable],
-    kind: Kind | str = Kind.PEARSON,
-) -> dict[Hashable, tuple[float, int]]:
-    """The coefficient without each family of backbones in turn.
-
-    Family left out, in order of appearance -> the coefficient of the others (NaN for fewer than 3,
-    since any two points lie on a line) and how many they are.
-    """
+def family_influence(
+    x: ArrayLike, y: ArrayLike, families: Sequence[str]
+) -> tuple[FamilyInfluence, ...]:
+    """What each family of backbones does to Pearson's r, in order of appearance."""
     a, b = _pair(x, y)
     if len(families) != a.size:
         raise ValueError("A family is needed for each backbone.")
-    found: dict[Hashable, tuple[float, int]] = {}
+    found = []
     for family in dict.fromkeys(families):
-        rest = np.array([name != family for name in families])
-        n = int(rest.sum())
-        value = float(COEFFICIENTS[Kind(kind)](a[rest], b[rest])) if n >= 3 else np.nan
-        found[family] = (value, n)
-    return found
+        inside = np.array([name == family for name in families])
+        members = int(inside.sum())
+        # Any two points lie on a line.
+        without = float(pearson(a[~inside], b[~inside])) if a.size - members >= 3 else np.nan
+        left = None if np.isnan(without) else without
+        tested = permutation_test(a[inside], b[inside]) if 4 <= members <= EXACT else None
+        within = (tested.value, tested.p) if tested else (None, None)
+        found.append(FamilyInfluence(family, members, left, *within))
+    return tuple(found)
 
 
 def least_squares(x: ArrayLike, y: ArrayLike) -> Line:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -23,9 +22,10 @@ from vlm4vla.stats.unpaired import mean_test, newcombe_unpaired, rate_test
 
 
 @dataclass(frozen=True)
-class Difference(Estimate):
+class Difference:
     """First less second."""
 
+    estimate: Estimate
     interval: str
     """By which method."""
     test: str
@@ -34,10 +34,10 @@ class Difference(Estimate):
     """Least true difference that so many episodes find with 80 % power; None if none."""
     more: int | None
     """Further episodes after which a difference as seen would be found with 80 % power."""
-    p_mid: float | None = None
-    """McNemar's mid-p, where the test is McNemar's."""
     p_equivalent: float | None = None
     """TOST against the margin."""
+    p_mid: float | None = None
+    """McNemar's mid-p, where the test is McNemar's."""
 
 
 def paired_rates(
@@ -47,58 +47,42 @@ def paired_rates(
     tables = [PairedCounts.of(*group.T) for group in groups]
     whole = PairedCounts.of(*np.concatenate(groups).T)
     estimate, wins = stratified_newcombe(tables, 1 - alpha), (whole.first_only, whole.second_only)
-    test, p, p_mid = "McNemar's exact", float(mcnemar(*wins)), float(mcnemar(*wins, mid=True))
-    several = len({table.n for table in tables}) > 1
-    if several:  # they weigh the same, which McNemar's test does not know
-        test, (p, _) = "sign-flip permutation", sign_flip(_within(groups), generator())
-    share, d = whole.discordant / whole.n, abs(estimate.value)
-    return Difference(
-        **vars(estimate),
-        interval="Newcombe's, paired",
-        test=test,
-        p=p,
-        p_mid=None if several else p_mid,
-        detectable=power.detectable_difference(whole.n, share, alpha),
-        more=_more(whole.n, lambda: power.episodes_paired(d, max(share, d), alpha)),
-        p_equivalent=margin and tost_paired_rates(whole, margin, alpha).p,
-    )
+    p_mid: float | None = None
+    if len({table.n for table in tables}) == 1:
+        test, p = "McNemar's exact", float(mcnemar(*wins))
+        p_mid = float(mcnemar(*wins, mid=True))
+    else:  # tasks of several sizes weigh the same, which McNemar's test does not know
+        test, (p, _) = "sign-flip permutation", sign_flip(_differences(groups), generator())
+    n, share, d = whole.n, whole.discordant / whole.n, abs(estimate.value)
+    detectable = power.detectable_difference(n, share, alpha)
+    more = _more(n, lambda: power.episodes_paired(d, max(share, d), alpha))
+    same = margin and tost_paired_rates(whole, margin, alpha).p
+    return Difference(estimate, "Newcombe's, paired", test, p, detectable, more, same, p_mid)
 
 
 def paired_means(
     groups: Sequence[Floats], alpha: float, margin: float | None, generator: Callable[[], Generator]
 ) -> Difference:
     """Bootstrap of the pairs, and permutations of their signs."""
-    differences = _within(groups)
+    differences = _differences(groups)
     estimate = bootstrap_mean(differences, generator(), 1 - alpha)
     p, _ = sign_flip(differences, generator())
-    pairs = np.concatenate(differences)
-    some = pairs.size > 1
-    return _of_means(
-        estimate,
-        pairs.size,
-        float(pairs.std(ddof=1)) if some else 0.0,
-        alpha,
-        interval="BCa bootstrap of pairs",
-        test="paired permutation",
-        p=p,
-        p_equivalent=margin and tost_means(pairs, margin, alpha).p if some else None,
-    )
+    pairs, sd, same = np.concatenate(differences), 0.0, None
+    if pairs.size > 1:
+        sd, same = float(pairs.std(ddof=1)), margin and tost_means(pairs, margin, alpha).p
+    shown = _shown(estimate, pairs.size, sd, alpha)
+    return Difference(estimate, "BCa bootstrap of pairs", "paired permutation", p, *shown, same)
 
 
 def unpaired_rates(first: Floats, second: Floats, alpha: float, margin: float | None) -> Difference:
     """Newcombe's interval, and Boschloo's or Fisher's test."""
     counts = int(first.sum()), first.size, int(second.sum()), second.size
     n, rates = min(first.size, second.size), (float(first.mean()), float(second.mean()))
-    tested = rate_test(*counts)
-    return Difference(
-        **vars(newcombe_unpaired(*counts, confidence=1 - alpha)),
-        interval="Newcombe's, unpaired",
-        test=f"{tested.name}'s exact",
-        p=tested.p,
-        detectable=power.detectable_unpaired(n, rates[1], alpha),
-        more=_more(n, lambda: power.episodes_unpaired(*rates, alpha=alpha)),
-        p_equivalent=margin and tost_rates(*counts, margin, alpha).p,
-    )
+    estimate, tested = newcombe_unpaired(*counts, confidence=1 - alpha), rate_test(*counts)
+    detectable = power.detectable_unpaired(n, rates[1], alpha)
+    more = _more(n, lambda: power.episodes_unpaired(*rates, alpha=alpha))
+    same, test = margin and tost_rates(*counts, margin, alpha).p, f"{tested.name}'s exact"
+    return Difference(estimate, "Newcombe's, unpaired", test, tested.p, detectable, more, same)
 
 
 def unpaired_means(
@@ -109,29 +93,23 @@ def unpaired_means(
     value, n = one.value - other.value, min(first.size, second.size)
     below = float(np.hypot(one.value - one.low, other.high - other.value))
     above = float(np.hypot(one.high - one.value, other.value - other.low))
-    return _of_means(
+    estimate, p = (
         Estimate(value, value - below, value + above),
-        n,
-        float(np.sqrt(first.var(ddof=1) + second.var(ddof=1))) if n > 1 else 0.0,
-        alpha,
-        interval="BCa bootstrap of either run, joined by squares",
-        test="permutation",
-        p=mean_test(first, second, generator()),
+        mean_test(first, second, generator()),
     )
+    sd = float(np.sqrt(first.var(ddof=1) + second.var(ddof=1))) if n > 1 else 0.0
+    interval = "BCa bootstrap of either run, joined by squares"
+    return Difference(estimate, interval, "permutation", p, *_shown(estimate, n, sd, alpha))
 
 
-def _within(groups: Sequence[Floats]) -> list[Floats]:
+def _differences(groups: Sequence[Floats]) -> list[Floats]:
     return [pairs[:, 0] - pairs[:, 1] for pairs in groups]
 
 
-def _of_means(estimate: Estimate, n: int, sd: float, alpha: float, **tested: Any) -> Difference:
-    """What n differences show whose standard deviation is `sd`."""
-    return Difference(
-        **vars(estimate),
-        **tested,
-        detectable=power.detectable_mean(n, sd, alpha) if sd else None,
-        more=_more(n, lambda: power.episodes_paired_mean(estimate.value, sd, alpha)),
-    )
+def _shown(estimate: Estimate, n: int, sd: float, alpha: float) -> tuple[float | None, int | None]:
+    """What n differences of that spread can show, and how many more would show the estimate."""
+    more = _more(n, lambda: power.episodes_paired_mean(estimate.value, sd, alpha))
+    return power.detectable_mean(n, sd, alpha) if sd else None, more
 
 
 def _more(n: int, needed: Callable[[], int]) -> int | None:

@@ -15,7 +15,7 @@ from vlm4vla.reports.compare.pairing import Terms
 from vlm4vla.reports.scores import ALL, BOOTSTRAP_SEED, counted
 from vlm4vla.stats import difference
 from vlm4vla.stats.difference import Difference
-from vlm4vla.stats.intervals import Floats
+from vlm4vla.stats.intervals import Estimate, Floats
 from vlm4vla.stats.sequential import sequential, until_decided
 from vlm4vla.store import EpisodeRow
 
@@ -168,8 +168,9 @@ def _scored(blank: Contrast, groups: Sequence[Floats]) -> Contrast:
 
 
 def _tested(line: Contrast, found: Difference) -> Contrast:
-    facts = {name: value for name, value in vars(found).items() if name != "value"}
-    return replace(line, difference=found.value, **facts)
+    facts = dict(vars(found))
+    estimate: Estimate = facts.pop("estimate")
+    return replace(line, difference=estimate.value, low=estimate.low, high=estimate.high, **facts)
 
 
 def _generator() -> np.random.Generator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,10 @@ from vlm4vla.reports.correlation.capability import Axis, suite_axes, vqa_axis
 from vlm4vla.reports.correlation.vqa import score_rows
 from vlm4vla.reports.marks import signs
 from vlm4vla.reports.tables.registry import opened
-from vlm4vla.reports.tables.selection import Selection
+from vlm4vla.reports.tables.selection import Selection, names_of
 from vlm4vla.stats import correlation as stats
-from vlm4vla.stats.intervals import Floats
 from vlm4vla.stats.measurement_error import disattenuated, noise_spread
-from vlm4vla.stats.multiplicity import holm
+from vlm4vla.stats.multiplicity import benjamini_hochberg, holm
 from vlm4vla.stats.power import detectable_correlation
 from vlm4vla.store import Store, Where
 from vlm4vla.store.published import family_of, published
@@ -29,6 +29,8 @@ SEED = 0
 """The same data always print the same numbers."""
 
 FEWEST = 3
+FEWEST_SCREENED = 4
+"""Of three, only six orders exist, and no p is below 1/3."""
 
 
 class TooFewBackbones(BadInput):
@@ -55,19 +57,6 @@ class Point:
     def label(self) -> str:
         """The backbone with the signs of its policy's marks."""
         return self.backbone + signs(self.marks)
-
-
-@dataclass(frozen=True)
-class FamilyInfluence:
-    """What one family does to the coefficient."""
-
-    family: str
-    members: int
-    without: float | None
-    """Pearson's r of the other families; None for fewer than 3 backbones."""
-    within: float | None
-    """Pearson's r inside the family; None for fewer than 4 backbones."""
-    within_p: float | None
 
 
 @dataclass(frozen=True)
@@ -108,7 +97,7 @@ class Correlation:
     printed: float | None
     """The coefficient that the paper prints for this suite; published data only."""
     points: tuple[Point, ...]
-    families: tuple[FamilyInfluence, ...]
+    families: tuple[stats.FamilyInfluence, ...]
     lacking_x: tuple[str, ...]
     """Backbones with a score on the suite and none on the benchmark."""
     lacking_y: tuple[str, ...]
@@ -143,7 +132,7 @@ def correlate(
     import pandas as pd
 
     with opened(store, Selection(published=published)) as read:
-        found = correlations(_listed(vqa), _listed(suite), published, read, backbones)
+        found = correlations(names_of(vqa), names_of(suite), published, read, backbones)
     return pd.DataFrame([asdict(one) for one in found])
 
 
@@ -180,16 +169,22 @@ def correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
     a, b = np.array([[one.value for one in side] for side in sides])
     x_error, y_error = np.array([[one.standard_error or 0.0 for one in side] for side in sides])
     generator = np.random.default_rng(SEED)
-    r = stats.permutation_test(a, b, stats.Kind.PEARSON, generator)
-    rho = stats.permutation_test(a, b, stats.Kind.SPEARMAN, generator)
-    low, high = stats.fisher_interval(r.value, len(both))
-    rho_low, rho_high = stats.fisher_interval(rho.value, len(both), kind=stats.Kind.SPEARMAN)
+    r, rho = (stats.permutation_test(a, b, kind, generator) for kind in stats.Kind)
+    low, high = map(float, stats.fisher_interval(r.value, len(both)))
+    rho_limits = stats.fisher_interval(rho.value, len(both), kind=stats.Kind.SPEARMAN)
     resampled = stats.bootstrap_interval(a, b, generator)
-    line = stats.least_squares(a, b)
     measured = all(one.standard_error is not None for one in sides[1])
     noise = noise_spread(a, b, x_error, y_error, generator) if measured else None
     families = [family_of(name) for name in both]
-    points = zip(both, families, *sides, stats.leave_one_out(a, b), strict=True)
+    points = (
+        Point(
+            name, family, one.value, other.value, other.standard_error, other.n, float(without),
+            marks=tuple(dict.fromkeys((*one.marks, *other.marks))),
+        )
+        for name, family, one, other, without in zip(
+            both, families, *sides, stats.leave_one_out(a, b), strict=True
+        )
+    )  # fmt: skip
     notes = [*x.notes, *y.notes]
     printed = _printed(y.name) if from_papers and "Fig. 3" in x.name else None
     if printed is not None:
@@ -202,62 +197,64 @@ def correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
         vqa=x.name,
         n=len(both),
         pearson=r.value,
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         p=r.p,
         p_holm=r.p,
         spearman=rho.value,
-        spearman_low=float(rho_low),
-        spearman_high=float(rho_high),
+        spearman_low=float(rho_limits[0]),
+        spearman_high=float(rho_limits[1]),
         spearman_p=rho.p,
         bootstrap_low=resampled.low,
         bootstrap_high=resampled.high,
-        slope=line.slope,
-        intercept=line.intercept,
-        r_squared=line.r_squared,
+        **vars(stats.least_squares(a, b)),
         noise_sd=noise.sd if noise else None,
         sign_kept=noise.sign_kept if noise else None,
         corrected=disattenuated(a, b, x_error, y_error) if noise else None,
         detectable=detectable_correlation(len(both)) if len(both) > FEWEST else None,
         printed=printed,
-        points=tuple(
-            Point(
-                backbone=name,
-                family=family,
-                x=one.value,
-                y=other.value,
-                y_error=other.standard_error,
-                n=other.n,
-                without=float(r_without),
-                marks=tuple(dict.fromkeys((*one.marks, *other.marks))),
-            )
-            for name, family, one, other, r_without in points
-        ),
-        families=_families(a, b, families),
+        points=tuple(points),
+        families=stats.family_influence(a, b, families),
         lacking_x=lacking_x,
         lacking_y=lacking_y,
         notes=tuple(notes),
     )
 
 
-def _families(a: Floats, b: Floats, families: Sequence[str]) -> tuple[FamilyInfluence, ...]:
-    found = []
-    for family, (without, _) in stats.leave_family_out(a, b, families).items():
-        inside = np.array(families) == family
-        within, p, members = None, None, int(inside.sum())
-        if 4 <= members <= stats.EXACT:
-            test = stats.permutation_test(a[inside], b[inside])
-            within, p = test.value, test.p
-        left = None if np.isnan(without) else without
-        found.append(FamilyInfluence(str(family), members, left, within, p))
-    return tuple(found)
+def screen(
+    suites: Sequence[str] = (),
+    published: bool = False,
+    store: Store | None = None,
+    backbones: Mapping[str, str] | None = None,
+) -> list[tuple[Correlation, float]]:
+    """Every benchmark against every suite, p adjusted for all of them, the smallest p first.
+
+    Exploration: among dozens of correlations over a handful of backbones some look strong by
+    chance. The adjusted p (Benjamini & Hochberg 1995) bounds the expected share of false ones among
+    those below a level; for a claim, name one benchmark beforehand (`correlate`, Holm).
+
+    Positions read off a figure are left out: they are no benchmark. Arguments and errors are those
+    of `correlations`; BadInput is also raised where no pair has enough backbones.
+    """
+    rows = [row for row in score_rows(store) if row.backbone]
+    ys = suite_axes(suites, published, store, backbones or {})
+    found: list[Correlation] = []
+    for name in dict.fromkeys(row.benchmark for row in rows if row.unit != "position"):
+        if len({row.backbone for row in rows if row.benchmark == name}) >= FEWEST_SCREENED:
+            x = vqa_axis(name, rows, shipped_first=published)
+            with suppress(TooFewBackbones):
+                found += [correlation(x, y, published) for y in ys]
+    enough = [one for one in found if one.n >= FEWEST_SCREENED and one.pearson == one.pearson]
+    if not enough:
+        raise BadInput(
+            f"No benchmark and suite have {FEWEST_SCREENED} backbones in common.",
+            "`bench vqa list` shows who has which score.",
+        )
+    adjusted = map(float, benjamini_hochberg([one.p for one in enough]))
+    return sorted(zip(enough, adjusted, strict=True), key=lambda pair: pair[0].p)
 
 
 def _printed(suite: str) -> float | None:
     """The coefficient that VLM4VLA prints."""
     rows = (row for row in published() if row.table == "App. A.4" and row.metric == "pearson")
     return next((row.value for row in rows if row.suite == suite), None)
-
-
-def _listed(given: str | Sequence[str] | None) -> Sequence[str]:
-    return [given] if isinstance(given, str) else given or ()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from vlm4vla.reports.correlation.correlation import Correlation
+from collections.abc import Mapping, Sequence
+
+from vlm4vla.reports.correlation.correlation import FEWEST_SCREENED, Correlation, screen
 from vlm4vla.reports.marks import legend
 from vlm4vla.reports.tables.numbers import MEAN, TENTHS, interval_text
-from vlm4vla.reports.tables.table import ResultTable, columns, words
+from vlm4vla.reports.tables.table import Exhibit, ResultTable, columns, words
 from vlm4vla.stats.intervals import Z95
+from vlm4vla.store import Store
 
 
 def sentences(one: Correlation) -> list[str]:
@@ -66,3 +69,32 @@ def points_table(one: Correlation) -> ResultTable:
     return ResultTable(
         "", columns("", "backbone", "family", *numeric, numeric=numeric), tuple(body)
     )
+
+
+_OF_A_PAIR = ("suite", "vqa", "n", "pearson", "low", "high", "spearman", "p")
+
+
+def screening_exhibit(
+    store: Store | None, suites: Sequence[str], published: bool, named: Mapping[str, str]
+) -> Exhibit:
+    """As `screen`, as a table; a program is told of every pair what is in `_OF_A_PAIR`."""
+    found = screen(suites, published, store, named)
+    numeric = ("n", "r", "95 %", "rho", "p", "p (BH)")
+    heads = columns("benchmark", "suite", *numeric, numeric=numeric, fold=True)
+    body = tuple(
+        words(
+            one.vqa, one.suite, one.n, f"{one.pearson:.2f}", interval_text(one.low, one.high),
+            f"{one.spearman:.2f}", f"{one.p:.3f}", f"{p_bh:.3f}",
+        )
+        for one, p_bh in found
+    )  # fmt: skip
+    records = [
+        {name: getattr(one, name) for name in _OF_A_PAIR}
+        | {"p_bh": p_bh, "lacking_x": one.lacking_x}
+        for one, p_bh in found
+    ]
+    remark = (
+        f"{len(found)} pairs with {FEWEST_SCREENED} backbones or more, p adjusted for all of them "
+        "(Benjamini-Hochberg): a look around, not a claim."
+    )
+    return Exhibit((ResultTable("", heads, body),), records, remarks=(remark,))
