@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.bench import bench as bench_here
 from tests.kills.driver import rows
 from tests.training import two_eyes
 from vlm4vla.core.errors import BadInput, UnknownName
@@ -102,16 +103,20 @@ def test_a_class_needs_no_name(package, monkeypatch):
         DecoderConfig.read({"chunk": 3})
 
 
-def test_two_frames_of_two_cameras_from_demonstrations_to_a_run(tmp_path):
+def test_two_frames_of_two_cameras_from_demonstrations_to_a_run(tmp_path, ray_session):
     """Every picture has a say, in training as in the run; each camera has its own size."""
     two_eyes.write(tmp_path)
-    told = ALONE | {"PYTHONPATH": str(ROOT)}
+
+    def bench(*words, cwd):
+        done = bench_here(*words, cwd=cwd, **ALONE)
+        assert done.code == 0, done.out + done.err
+
     bench("demos", "--suite", "two_eyed.yaml", "--episodes", 2, "--frames", "all", "--camera",
-          "top", "--camera", "side", "--slots", 1, "--out", "d", cwd=tmp_path, **told)  # fmt: skip
+          "top", "--camera", "side", "--slots", 1, "--out", "d", cwd=tmp_path)  # fmt: skip
     bench("train", "--backbone", "toy", "--data", "d", "--out", "ckpt", "--recipe", "recipe.yaml",
-          *QUICK, cwd=tmp_path, **told)  # fmt: skip
+          *QUICK, cwd=tmp_path)  # fmt: skip
     bench("run", "--policy", "vla", "--checkpoint", "ckpt", "--suite", "two_eyed.yaml",
-          "--episodes", 1, "--slots", 1, cwd=tmp_path, **told)  # fmt: skip
+          "--episodes", 1, "--slots", 1, cwd=tmp_path)  # fmt: skip
     found = rows(tmp_path / "bench.db")
     assert [row.error for row in found] == [None, None]
     # Half of 4 actions a query: frames 0 and 1, then at each query that and three steps before.
