@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vlm4vla.cli.options import StoreOption
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
-from vlm4vla.reports.page import Sheet, collect, write_page
 from vlm4vla.reports.scores import short_run
 from vlm4vla.reports.sheet import write_sheet
 from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.runs.replay import Pictures, replay_stored
 from vlm4vla.store import RunRecord, Store, StoreSnapshot
 
+if TYPE_CHECKING:  # what draws takes seconds to import, and --help does not draw
+    from vlm4vla.reports.page import Sheet
+
 CELLS = 12
 """Pictures of an episode on the page."""
 
 
 def _sheet(text: str) -> Sheet:
+    from vlm4vla.reports.page import Sheet
+
     title, sign, file = text.rpartition("=")
     if not Path(file).is_file():
         raise BadInput(f"There is no picture {file}.", "Write --sheet 'Title=FILE.png'.")
@@ -46,6 +50,8 @@ def report(
     store: StoreOption = None,
 ) -> None:
     """Write tables, drawings, differences, errors and commands to one HTML file."""
+    from vlm4vla.reports.page import collect, write_page
+
     sheets = [_sheet(text) for text in sheet]
     with Store.open(store) as opened, tempfile.TemporaryDirectory() as folder:
         once = StoreSnapshot(opened)
@@ -62,6 +68,8 @@ def report(
 
 def _contact_sheets(store: Store, record: RunRecord, count: int, folder: Path) -> list[Sheet]:
     """Replay `count` episodes of a run, failures first: they are what one wants to see."""
+    from vlm4vla.reports.page import Sheet
+
     rows = [row for row in store.episodes(record.id) if row.outcome is not Outcome.ERROR]
     sheets = []
     for row in sorted(rows, key=lambda row: row.outcome is Outcome.SUCCESS)[:count]:
