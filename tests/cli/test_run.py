@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import Done, bench
-from tests.kills.driver import driving, survivors
+from tests.kills.driver import command_of, driving, survivors
 from vlm4vla.store import Store
 
 OWN = """
@@ -385,7 +385,7 @@ def screen_of(text):
 def test_ctrl_c_while_it_still_starts(folder):
     with driving([*TOY, "--set", "step_ms=30"], folder) as driver:
         deadline = time.monotonic() + 60
-        while not any("gcs_server" in " ".join(p.cmdline()) for p in driver.descendants()):
+        while not any("gcs_server" in command_of(p) for p in driver.descendants()):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         tree = driver.descendants()

@@ -45,7 +45,7 @@ class Driver:
         if victim == "driver":
             self.process.kill()
             return True
-        marked = [p for p in self.descendants() if _MARKS[victim] in _command(p)]
+        marked = [p for p in self.descendants() if _MARKS[victim] in command_of(p)]
         if not marked:
             return False
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -79,7 +79,7 @@ def survivors(processes: Sequence[psutil.Process], patience_s: float) -> list[st
     while True:
         alive = [p for p in processes if _alive(p)]
         if not alive or time.monotonic() > deadline:
-            return [f"{p.pid} {_command(p)[:80]}" for p in alive]
+            return [f"{p.pid} {command_of(p)[:80]}" for p in alive]
         time.sleep(0.05)
 
 
@@ -136,7 +136,7 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-def _command(process: psutil.Process) -> str:
+def command_of(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline()) or process.name()
     except psutil.Error:

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.kills.driver import VICTIMS, driving, rows, survivors, wait_for_rows, whole
+from tests.kills.driver import VICTIMS, command_of, driving, rows, survivors, wait_for_rows, whole
 
 pytestmark = pytest.mark.kills
 
@@ -87,7 +87,7 @@ def test_a_second_ctrl_c_kills_at_once(tmp_path):
 
     with driving(command, Path.cwd()) as driver:
         deadline = time.monotonic() + 60
-        while not any("rollout.host" in " ".join(p.cmdline()) for p in driver.descendants()):
+        while not any("rollout.host" in command_of(p) for p in driver.descendants()):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         time.sleep(1)  # the policy hangs by now

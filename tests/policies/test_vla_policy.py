@@ -81,11 +81,11 @@ def test_by_those_words(saved, tmp_path, ray_session):
     folder = saved("qwen3vl-4b", training_split="toy near", execution="half")
     done = bench(
         "run", "--policy", "qwen3vl-4b", "--suite", "toy", "--checkpoint", folder, "--episodes", 1,
-        "--store", "bench.db", cwd=tmp_path,
+        "--store", "bench.db", "--task", "near", cwd=tmp_path,
     )  # fmt: skip
     assert done.code == 0, done.out + done.err
     found = rows(tmp_path / "bench.db")
-    assert [(row.steps, row.error) for row in found] == [(60, None), (60, None)]
+    assert [(row.steps, row.error) for row in found] == [(60, None)]
     assert {row.renders for row in found} == {row.queries for row in found} == {30}  # half of 3: 2
     shown = bench("leaderboard", "--store", "bench.db", "--json", cwd=tmp_path)
     assert "qwen3vl-4b" in shown.out and shown.code == 0
