@@ -101,9 +101,10 @@ def test_a_second_ctrl_c_kills_at_once(tmp_path):
 
 
 def test_two_commands_cannot_write_one_run(tmp_path):
-    with driving([*COMMAND, "--store", "bench.db"], tmp_path) as first:
+    command = [*COMMAND, "--set", "step_ms=40", "--store", "bench.db"]
+    with driving(command, tmp_path) as first:
         wait_for_rows(tmp_path / "bench.db", 1, first)
-        with driving([*COMMAND, "--store", "bench.db"], tmp_path) as second:
+        with driving(command, tmp_path) as second:
             code, output = second.wait(30)
         assert code == 2 and str(first.process.pid) in output
         assert first.wait(120)[0] == 0

@@ -141,8 +141,9 @@ class Duel:
 
         places = {key: place for place, key in enumerate(self._order)}
         slots = max(1, self.plans[0].slots // 2)
-        with cluster(self.plans[0].request.ray_address) as ray:
-            engines, schedules = [], []
+        engines: list[Engine] = []
+        schedules: list[Ordered] = []
+        with stopping_on_signals(engines), cluster(self.plans[0].request.ray_address) as ray:
             for plan, rows in zip(self.plans, self._rows, strict=True):
                 missing = [e for e in plan.suite.episodes if e.key not in rows]
                 schedule = Ordered((places[e.key], e) for e in missing)
@@ -150,7 +151,7 @@ class Duel:
                 schedules.append(schedule)
                 engines.append(Engine(job, ray, schedule))
             self._reach(schedules, slots)
-            with stopping_on_signals(*engines):
+            with stopping_on_signals(engines):  # Ray has taken SIGTERM for itself
                 streams = {side: engine.run() for side, engine in enumerate(engines)}
                 while streams:
                     for side in tuple(streams):

@@ -87,11 +87,13 @@ def _roll_out(
     from vlm4vla.rollout.cluster import cluster
     from vlm4vla.rollout.engine import Engine
 
-    with cluster(plan.request.ray_address) as ray:
+    engines: list[Engine] = []
+    with stopping_on_signals(engines), cluster(plan.request.ray_address) as ray:
         spread = plan.request.slots is None and ray.nodes > 1
         slots = ray.cpus if spread else plan.slots
         engine = Engine(job_of(plan, run, episodes, store, slots), ray)
-        with stopping_on_signals(engine):
+        engines.append(engine)
+        with stopping_on_signals(engines):  # Ray has taken SIGTERM for itself
             for event in engine.run():
                 commit(event, store, run)
                 observer(event)
@@ -132,14 +134,18 @@ def _unused_id(store: Store, base: str) -> str:
 
 
 @contextmanager
-def stopping_on_signals(*engines: Engine) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) lets the engine end in order, a second kills.
+def stopping_on_signals(engines: Sequence[Engine]) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) lets the engines end in order, a second kills.
 
-    A flag, not an exception: nothing that is being committed is torn apart. Python allows handlers
-    in the main thread only; elsewhere (a notebook's worker) signals keep their meaning.
+    A flag, not an exception: nothing that is being committed is torn apart, and Ray, which may be
+    shutting down, does not end the process with a code that says nothing. Before there is an engine
+    the first raises KeyboardInterrupt. Python allows handlers in the main thread only; elsewhere (a
+    notebook's worker) signals keep their meaning.
     """
 
     def handle(number: int, frame: FrameType | None) -> None:
+        if not engines:
+            raise KeyboardInterrupt
         if all(engine.stop_requested for engine in engines):
             os._exit(INTERRUPTED)  # the kernel ends Ray, the slots and their hosts with us
         for engine in engines:
