@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -24,6 +25,22 @@ PROBES = "tests.rollout.probes"
 @pytest.fixture
 def store(tmp_path):
     with Store.open(tmp_path / "bench.db", create=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, ray_session):
+    """A store in which the plain request is complete."""
+    path = tmp_path_factory.mktemp("ran") / "bench.db"
+    with Store.open(path, create=True) as opened:
+        execute(resolve(PLAIN), opened, Watcher())
+    return path
+
+
+@pytest.fixture
+def finished(ran, tmp_path):
+    """The same, for a test of its own to write into."""
+    with Store.open(shutil.copy(ran, tmp_path / "finished.db"), create=True) as opened:
         yield opened
 
 
@@ -51,7 +68,8 @@ def test_every_episode_is_committed_before_it_is_told(store):
     assert store.run(summary.run).status is RunStatus.COMPLETE
 
 
-def test_a_finished_run_can_be_said_to_be_the_best_of_many(store):
+def test_a_finished_run_can_be_said_to_be_the_best_of_many(finished):
+    store = finished
     plan = resolve(PLAIN)
     done = execute(plan, store, Watcher())
     before = leaderboard(store)
@@ -64,7 +82,8 @@ def test_a_finished_run_can_be_said_to_be_the_best_of_many(store):
     assert (after.value == before.value).all()
 
 
-def test_the_same_request_runs_only_what_is_missing(store):
+def test_the_same_request_runs_only_what_is_missing(finished):
+    store = finished
     plan = resolve(PLAIN)
     whole = execute(plan, store, Watcher())
     rows = store.episodes(whole.run)
@@ -90,8 +109,8 @@ def test_a_complete_run_starts_nothing(store):
     assert len(store.runs()) == 1 and store.runs()[0].id == first.run
 
 
-def test_new_runs_are_numbered(store):
-    ids = [execute(resolve(replace(PLAIN, new=new)), store, Watcher()).run for new in (0, 1, 1)]
+def test_new_runs_are_numbered(finished):
+    ids = [execute(resolve(replace(PLAIN, new=new)), finished, Watcher()).run for new in (0, 1, 1)]
     assert ids[1:] == [f"{ids[0]}-2", f"{ids[0]}-3"]
 
 
