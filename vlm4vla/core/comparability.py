@@ -23,3 +23,9 @@ def conflicts(facts: Sequence[Mapping[str, JSON]]) -> dict[str, tuple[str, ...]]
         if len(values) > 1:
             found[name] = tuple(values)
     return found
+
+
+def differing(facts: Sequence[Mapping[str, JSON]]) -> str:
+    """The conflicts of these runs in words; empty if none."""
+    found = conflicts(facts)
+    return ", ".join(f"{name} ({' / '.join(values)})" for name, values in found.items())

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
-from vlm4vla.core.comparability import conflicts
+from vlm4vla.core.comparability import differing
 from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import EpisodeResult, Outcome
@@ -73,9 +73,7 @@ def check(plans: tuple[RunPlan, RunPlan]) -> None:
         )
     if set(first.record.plan) != set(second.record.plan):
         raise BadInput("The two policies would be run on other episodes.")
-    differing = conflicts([first.record.comparability, second.record.comparability])
-    if differing:
-        facts = ", ".join(f"{name} ({' / '.join(values)})" for name, values in differing.items())
+    if facts := differing([first.record.comparability, second.record.comparability]):
         raise BadInput(f"The two policies cannot be compared: they differ in {facts}.")
 
 

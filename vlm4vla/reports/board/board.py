@@ -8,7 +8,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Literal
 
-from vlm4vla.core.comparability import conflicts
+from vlm4vla.core.comparability import conflicts, differing
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports import marks
 from vlm4vla.reports.scores import (
@@ -119,10 +119,9 @@ def _notices(runs: Sequence[RunRecord]) -> list[Notice]:
     notices: list[Notice] = []
     for suite in dict.fromkeys(run.suite for run in runs):
         own = [run for run in runs if run.suite == suite]
-        if facts := conflicts([run.comparability for run in own]):
-            differing = ", ".join(f"{name} ({' / '.join(facts[name])})" for name in facts)
+        if facts := differing([run.comparability for run in own]):
             text = "these runs cannot be compared with each other as they stand; they differ in"
-            notices.append(("comparability", f"{suite}: {text} {differing}."))
+            notices.append(("comparability", f"{suite}: {text} {facts}."))
         plans = {frozenset(run.plan) for run in own}
         if len(plans) > 1:
             sizes = ", ".join(str(size) for size in sorted(map(len, plans)))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vlm4vla.core.comparability import conflicts
+from vlm4vla.core.comparability import differing
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.result import Metric
 from vlm4vla.store import RunRecord, Store
@@ -73,12 +72,6 @@ def find_run(store: Store, name: str, suite: str | None = None) -> RunRecord:
         raise UnknownName("run or policy with runs", name, ids | policies, hint) from None
 
 
-def differing(runs: Sequence[RunRecord]) -> str:
-    """Facts of comparability on which the runs disagree, in words; empty if none."""
-    found = conflicts([run.comparability for run in runs])
-    return ", ".join(f"{name} ({' / '.join(values)})" for name, values in found.items())
-
-
 def shared_metrics(runs: tuple[RunRecord, RunRecord], terms: Terms) -> list[Metric]:
     """The metrics of both runs, what the verdict is about first. Raises BadInput."""
     first, second = runs
@@ -89,7 +82,8 @@ def shared_metrics(runs: tuple[RunRecord, RunRecord], terms: Terms) -> list[Metr
             f"Run {first.id} is of suite {first.suite}, run {second.id} of {second.suite}.",
             "Compare runs of one suite; --suite chooses among a policy's.",
         )
-    if (unlike := differing(runs)) and not terms.allow_different:
+    unlike = differing([run.comparability for run in runs])
+    if unlike and not terms.allow_different:
         raise BadInput(
             f"Runs {first.id} and {second.id} cannot be compared as they stand; "
             f"they differ in {unlike}.",

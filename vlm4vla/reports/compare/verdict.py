@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from vlm4vla.core.comparability import differing
 from vlm4vla.core.result import Outcome
 from vlm4vla.reports import marks
 from vlm4vla.reports.compare.contrast import Contrast, Sides
-from vlm4vla.reports.compare.pairing import Terms, differing
+from vlm4vla.reports.compare.pairing import Terms
 from vlm4vla.reports.scores import status_of
 from vlm4vla.reports.tables.numbers import amount, p_text
 from vlm4vla.store import RunRecord
@@ -96,7 +97,7 @@ def _rounded(number: int) -> str:
 def caveats(runs: Sequence[RunRecord], sides: Sides, lines: Sequence[Contrast]) -> tuple[str, ...]:
     """Everything that keeps the numbers, the headline's first, from being what they seem."""
     notes, headline = [], lines[0]
-    if unlike := differing(runs):
+    if unlike := differing([run.comparability for run in runs]):
         notes.append(f"The runs are of different comparability, in {unlike}: not like for like.")
     for run, done in zip(runs, sides, strict=True):
         status = status_of(run, len(done), len(run.plan))
