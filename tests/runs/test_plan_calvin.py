@@ -63,7 +63,7 @@ def test_the_renderer_and_the_sentences_are_part_of_comparability(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text(json.dumps({task: [task] for task in TASKS}))
     other = resolve(replace(PLAIN, options={"annotations": str(mine)}))
-    assert other.comparability["annotations"] != blind["annotations"]
+    assert other.record.comparability["annotations"] != blind["annotations"]
     assert other.record.id != resolve(PLAIN).record.id
     assert other.suite.episodes[0].instruction in TASKS
 
