@@ -81,6 +81,10 @@ class WrongPython(BadInput):
     """An interpreter of a version that simulators do not run in."""
 
 
+class WrongVersion(BadInput):
+    """A package of a version that is known to change scores."""
+
+
 class StaleSource(BadInput):
     """A simulator's Python holds another vlm4vla than the one that is running."""
 

@@ -19,6 +19,7 @@ GENERATORS = {
     "toy": "vlm4vla.suites.toy:episodes",
     "calvin": "vlm4vla.suites.calvin:episodes",
     "grinningface": "vlm4vla.suites.grinningface:episodes",
+    "libero": "vlm4vla.suites.libero:episodes",
 }
 """Simulator -> `module:function(suite, arguments, options) -> list[Episode]`."""
 
@@ -53,11 +54,11 @@ class Suite:
     ) -> Suite:
         """The episodes of these tasks and inits, the first `count` of each task, all with `seed`.
 
+        A task is named, or numbered by its place in the suite, from 0.
+
         Raises UnknownName or OutOfRange, naming what exists.
         """
-        for task in tasks:
-            if task not in self.tasks:
-                raise UnknownName(f"task in suite '{self.name}'", task, self.tasks)
+        tasks = [self._task(task) for task in tasks]
         if seed < 0 or seed >= 2**31:
             raise OutOfRange(f"Seed {seed} is outside 0..2147483647.", "Choose e.g. --seed 0.")
         chosen = [e for e in self.episodes if not tasks or e.key.task in tasks]
@@ -72,6 +73,14 @@ class Suite:
             chosen = _first_of_each_task(self.name, chosen, count)
         episodes = tuple(replace(e, key=replace(e.key, seed=seed)) for e in chosen)
         return replace(self, episodes=episodes)
+
+    def _task(self, said: str) -> str:
+        known = self.tasks
+        if said not in known and said.isdecimal() and int(said) < len(known):
+            return known[int(said)]
+        if said not in known:
+            raise UnknownName(f"task in suite '{self.name}'", said, known)
+        return said
 
 
 def load(

@@ -1,0 +1,26 @@
+"""The names LIBERO offers to the outside. Imports no simulator: listing it costs nothing."""
+
+from vlm4vla.core.specs import ProprioPart, opening, orientation, position
+
+CAMERAS = {"agentview": "agentview", "eye_in_hand": "robot0_eye_in_hand"}
+"""Our name -> MuJoCo's."""
+
+PROPRIO = (
+    position("world"),
+    orientation("quat_xyzw", "world"),
+    ProprioPart("fingers", 2, "m"),
+    ProprioPart("joints", 7, "rad"),
+    opening(0.08, unit="m"),
+)
+"""robosuite's `robot0_eef_pos`, `_eef_quat`, `_gripper_qpos` and `_joint_pos`, and the distance of
+the fingers."""
+PRIVILEGED = ("tcp", "fingers", "aims")
+
+MAX_STEPS = 525
+"""Of the longest episodes: libero_10, settled as VLM4VLA's loop does."""
+SETTLING = 10
+INTERLEAVED = 5
+"""Settling steps that VLM4VLA's loop makes, between the policy's first actions."""
+
+GOALS = "goals"
+"""The measure: which share of the goal's conditions holds."""
