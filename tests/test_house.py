@@ -31,7 +31,7 @@ ALLOWED = {
     "store": {"core"},
     "stats": set(),
     "reports": {"core", "store", "stats", "suites"},
-    "testing": {"core", "suites", "simulators", "policies", "rollout"},
+    "testing": {"core", "suites", "simulators", "environments", "policies", "rollout"},
     "runs": FLOOR | {"rollout", "store", "stats", "reports", "training"},
     "studies": FLOOR | {"rollout", "store", "stats", "reports", "training", "runs"},
 }

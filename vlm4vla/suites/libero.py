@@ -33,9 +33,7 @@ INTERLEAVED = 5
 _TABLE = Path(__file__).with_name("libero_tasks.csv")
 _LADDER = re.compile(r"temp_[xy]0\.[1-5]")
 _SCENE = re.compile(r"^[A-Z_]+SCENE\d+_")
-_WITHOUT_STATES = {
-    "libero_object_temp_y0.5": "pick_up_the_cream_cheese_and_place_it_in_the_basket"
-}
+_WITHOUT_STATES = {"libero_object_temp_y0.5": "pick_up_the_cream_cheese_and_place_it_in_the_basket"}
 _WORDS = {"lan": "other_words", "task": "other_goal"}
 """Perturbation -> the column with its sentences; the others keep the official one."""
 _OWN_PLACES = ("lan", "object", "task")

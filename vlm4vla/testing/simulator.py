@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 
 import numpy as np
 
 from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import BadInput, ResetNeeded
-from vlm4vla.core.simulator import Frames, Simulator, SimulatorPlugin
+from vlm4vla.core.simulator import Frames, Options, Simulator, SimulatorPlugin
 from vlm4vla.core.specs import CameraRequest, ObservationRequest
+from vlm4vla.environments.interpreter import choose
+from vlm4vla.rollout.hosts.host import Inquiry
+from vlm4vla.rollout.hosts.host_process import inquire
+from vlm4vla.rollout.hosts.puppet import Puppet, Strings
 from vlm4vla.simulators.registry import plugin as named
-from vlm4vla.simulators.registry import preflight
+from vlm4vla.simulators.registry import preflight, target
 from vlm4vla.suites.suite import Suite, load
 from vlm4vla.testing.findings import UNHEARD_OF, Findings, equal
 
@@ -25,6 +29,8 @@ def check_simulator(
     references: Mapping[str, Frames] | None = None,
 ) -> None:
     """Try every rule of the contract on two of the suite's episodes.
+
+    A simulator with a Python of its own is tried there, by its registered name.
 
     Args:
         plugin: a simulator's plugin, its registered name, or `module:Class`.
@@ -43,14 +49,24 @@ def check_simulator(
         suite = load(suite)
     if len(suite.episodes) < 2:
         raise BadInput(f"Suite '{suite.name}' has one episode; their order needs two to be tried.")
-    preflight(plugin, suite.options, rendering=True)
-    trial = _Trial(plugin, suite, steps, references or {})
+    trial = _Trial(plugin, _checked(plugin, suite.options), suite, steps, references or {})
     for rule in (
         trial.describes_itself, trial.errors_are_typed, trial.specs_fit, trial.repeats_itself,
         trial.observing_changes_nothing, trial.order_does_not_matter, trial.pictures_are_upright,
     ):  # fmt: skip
         rule()
     trial.findings.close(f"Simulator '{plugin.name}'")
+
+
+def _checked(plugin: SimulatorPlugin, options: Options) -> Callable[[], Simulator]:
+    """What makes one, in the Python it runs in. Raises BadInput where something lacks there."""
+    interpreter, _ = choose(plugin.name, None)
+    if interpreter is None:
+        preflight(plugin, options, rendering=True)
+        return lambda: plugin.create(options)
+    reference = target(plugin.name)
+    inquire(Inquiry(reference, options, "facts with pictures", (), interpreter))
+    return lambda: Puppet(Strings(reference, options, interpreter))
 
 
 _FAR = 10.0
@@ -61,11 +77,17 @@ class _Trial:
     """One simulator under trial."""
 
     def __init__(
-        self, plugin: SimulatorPlugin, suite: Suite, steps: int, references: Mapping[str, Frames]
+        self,
+        plugin: SimulatorPlugin,
+        made: Callable[[], Simulator],
+        suite: Suite,
+        steps: int,
+        references: Mapping[str, Frames],
     ) -> None:
         self.findings = Findings()
         self._expect = self.findings.expect
-        self._plugin, self._options, self._references = plugin, suite.options, references
+        self._plugin, self._made = plugin, made
+        self._options, self._references = suite.options, references
         self._first, self._last = suite.episodes[0], suite.episodes[-1]
         self._spec = plugin.describe(suite.options)
         action = self._spec.action
@@ -151,7 +173,7 @@ class _Trial:
                 self._expect(nearest == "upright", said)
 
     def _world(self) -> closing[Simulator]:
-        return closing(self._plugin.create(self._options))
+        return closing(self._made())
 
     def _played(self, *episodes: Episode, looks: bool = False) -> list[list[object]]:
         """Of each episode, in one new world, what each action changed and what is seen at its end.

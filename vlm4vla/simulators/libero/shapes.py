@@ -36,7 +36,7 @@ def _local(model: mujoco.MjModel, geom: int) -> Floats:
     if kind == mujoco.mjtGeom.mjGEOM_CYLINDER:
         return np.array([[*(size[0] * xy), z] for xy in _ROUND for z in (-size[1], size[1])])
     reach = size if kind == mujoco.mjtGeom.mjGEOM_BOX else np.full(3, size[0])
-    return _CORNERS * reach
+    return np.asarray(_CORNERS * reach, np.float64)
 
 
 def across(surface: Floats) -> tuple[Floats, float, float]:

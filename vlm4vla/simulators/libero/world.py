@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -117,17 +117,17 @@ class TaskWorld:
         known = self._orders.setdefault(seed, [])
         if not known:
             np.random.seed(seed)
-            known.append(cast(dict[str, Any], np.random.get_state(legacy=False)))
+            known.append(np.random.get_state(legacy=False))
         np.random.set_state(known[-1])
         self.env.hard_reset = False
         while len(known) <= init:
             self._reset(len(known) + 1)
-            known.append(cast(dict[str, Any], np.random.get_state(legacy=False)))
+            known.append(np.random.get_state(legacy=False))
         self.env.hard_reset = True
         return known[init]
 
     def _reset(self, before: int) -> None:
-        """robosuite's reset, with the samplers that so many models built before left behind."""
+        """A robosuite reset, with the samplers that so many earlier ones left behind."""
         self.env.object_property_initializers[:] = self._samplers * before
         self._wrapped.reset()
 
