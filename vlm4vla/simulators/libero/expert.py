@@ -14,9 +14,9 @@ from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
 
 HOVER = 0.10
 """Height above the grasp at which the hand arrives, metres."""
-GAIN = 1.5
-"""How much of the way that is left is asked for at once."""
-ARRIVED = 0.012
+GAIN, FIRM = 1.5, 4.0
+"""How much of the way that is left is asked for at once, on the way and where it counts."""
+ARRIVED, THERE = 0.012, 0.004
 CLOSE_STEPS, OPEN_STEPS = 10, 6
 LOST = 0.07
 """Distance from the hand beyond which a thing is not held any more."""
@@ -35,6 +35,7 @@ class Plan:
     waited: int = 0
     angle: float = 0.0
     height: float = 0.0
+    grip: Floats = field(default_factory=lambda: np.zeros(3))
     lowest: float = field(default=np.inf)
 
 
@@ -71,7 +72,8 @@ def _action(plan: Plan, tcp: Floats, aims: Floats) -> Floats:
         _enter(plan, "hover", hand)
         plan.angle = _nearest(float(aims[plan.aim][5]), turned)
     goal, closed = _carry(plan, hand, turned, aims[plan.aim])
-    step = GAIN * (goal - hand) / 0.05
+    gain = FIRM if plan.phase in ("down", "close") else GAIN
+    step = gain * (goal - hand) / 0.05
     step = step / max(1.0, float(np.abs(step).max()))
     turn = rotation.from_matrix(_downwards(plan.angle) @ turned.T, "rotvec")
     return np.array([*step, *np.clip(turn / 0.5, -1, 1), 1.0 if closed else -1.0])
@@ -88,8 +90,9 @@ def _carry(plan: Plan, hand: Floats, turned: Floats, aim: Floats) -> tuple[Float
         plan.angle = _nearest(float(aim[5]), turned)
     if plan.phase == "hover" and level and off[2] < HOVER + 0.03 and _aligned(plan, turned):
         _enter(plan, "down", hand)
+        plan.grip = grip.copy()
     elif plan.phase == "down" and (
-        np.linalg.norm(off) < ARRIVED or plan.waited > 40 or _stalled(plan, hand)
+        np.linalg.norm(hand - plan.grip) < THERE or _stalled(plan, hand)
     ):
         _enter(plan, "close", hand)
     elif plan.phase == "close" and plan.waited > CLOSE_STEPS:
@@ -107,7 +110,8 @@ def _carry(plan: Plan, hand: Floats, turned: Floats, aim: Floats) -> tuple[Float
     there = hand[:2] + miss
     goal = {
         "hover": np.array([*grip[:2], grip[2] + HOVER]),
-        "down": grip,
+        "down": plan.grip,
+        "close": plan.grip,
         "lift": np.array([*hand[:2], hand[2] + max(rise, 0.0) + 0.03]),
         "carry": np.array([*there, hand[2] + rise + 0.01]),
         "lower": np.array([*there, hand[2] - 0.03]),

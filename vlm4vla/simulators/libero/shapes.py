@@ -60,7 +60,7 @@ def grasp(surface: Floats) -> Floats:
     low, high = surface[:, 2].min(), surface[:, 2].max()
     upper = surface[surface[:, 2] > high - 0.04]
     middle, angle, width = across(upper)
-    height = max(high - 0.035, low + 0.012)
+    height = max(high - 0.035, low + 0.008)
     if width <= _WIDEST:
         return np.array([*middle, height, angle])
     rim = surface[surface[:, 2] > high - 0.01]

@@ -1,0 +1,148 @@
+"""Facts of LIBERO that show only beside MuJoCo: run in LIBERO's own Python, printed as JSON.
+
+python libero_in_its_python.py PATH_OF_THE_SOURCE
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+sys.path.insert(0, sys.argv[1])
+
+import numpy as np
+
+from vlm4vla.core.episode import Episode, EpisodeKey
+from vlm4vla.core.errors import BenchError
+from vlm4vla.core.specs import CameraRequest, ObservationRequest
+from vlm4vla.simulators.libero import engine
+
+RENDERER = engine.load("osmesa")
+
+from libero.libero.envs import OffScreenRenderEnv
+
+from vlm4vla.simulators.libero.options import LiberoOptions
+from vlm4vla.simulators.libero.simulator import LiberoSimulator
+from vlm4vla.simulators.libero.words import PROPRIO
+from vlm4vla.simulators.libero.world import _file
+
+STOVE = "KITCHEN_SCENE3_turn_on_the_stove_and_put_the_moka_pot_on_it"
+"""A task whose fixture is drawn anew by every reset."""
+STEPS = 6
+ACTIONS = np.random.default_rng(0).uniform(-1, 1, (STEPS, 7))
+EVERYTHING = ObservationRequest(
+    (CameraRequest("agentview", 128, 128), CameraRequest("eye_in_hand", 128, 128)),
+    PROPRIO,
+    True,
+)
+
+
+def episode(init: int, states: str = "libero_10", task: str = STOVE) -> Episode:
+    setup = {"scene": "libero_10", "states": states}
+    return Episode(EpisodeKey("libero_10", task, init), "do it", 520, setup)
+
+
+def played(world: LiberoSimulator, init: int, looks: bool = False, **kind: str) -> list[bytes]:
+    """The full state of the physics after the reset and after each action."""
+    world.reset(episode(init, **kind))
+    states = [world._world.state]
+    for action in ACTIONS:
+        if looks:
+            world.observe(EVERYTHING)
+        world.advance(action)
+        states.append(world._world.state)
+    return [state.tobytes() for state in states]
+
+
+def stove(world: LiberoSimulator) -> list[float]:
+    return world._world.env.sim.model.body_pos[
+        world._world.env.obj_body_id["flat_stove_1"]
+    ].tolist()
+
+
+def refusal(call) -> str:
+    try:
+        call()
+    except BenchError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+told: dict[str, object] = {"renderer": RENDERER}
+world = LiberoSimulator(LiberoOptions(renderer="osmesa"))
+blind = played(world, 3)
+seen = played(world, 3, looks=True)
+told["rendering changes nothing"] = blind == seen
+fresh = played(world, 1, states="")
+again = played(world, 3)
+told["order changes nothing"] = again == blind
+told["fresh states are drawn from the seed"] = fresh == played(world, 1, states="") != blind
+told["a state that is not there"] = refusal(lambda: world.reset(episode(50)))
+
+community = LiberoSimulator(LiberoOptions(seeding="community"))
+places = []
+for init in (2, 0, 1):
+    community.reset(episode(init))
+    places.append(stove(community))
+upstream = OffScreenRenderEnv(
+    bddl_file_name=str(_file("bddl_files", "libero_10", f"{STOVE}.bddl")),
+    camera_heights=128,
+    camera_widths=128,
+)
+upstream.seed(0)
+states = np.load(_file("init_states", "libero_10", f"{STOVE}.pruned_init.npz"))["states"]
+theirs = []
+for init in range(3):
+    upstream.reset()
+    upstream.set_init_state(states[init])
+    theirs.append(upstream.sim.model.body_pos[upstream.env.obj_body_id["flat_stove_1"]].tolist())
+told["stoves move"] = len({tuple(place) for place in theirs}) == 3
+told["community's order is upstream's"] = [theirs[2], theirs[0], theirs[1]] == places
+
+community.reset(episode(2))
+for _ in range(10):
+    pictures = upstream.step([0, 0, 0, 0, 0, 0, -1])[0]
+for action in ACTIONS:
+    pictures = upstream.step(action)[0]
+    community.advance(action)
+ours = community.observe(EVERYTHING)
+told["states are upstream's"] = bool(
+    np.array_equal(upstream.get_sim_state(), community._world._wrapped.get_sim_state())
+)
+told["agentview is upstream's, upright"] = bool(
+    np.array_equal(ours.image("agentview"), pictures["agentview_image"][::-1])
+)
+told["the wrist is upstream's, upright"] = bool(
+    np.array_equal(ours.image("eye_in_hand"), pictures["robot0_eye_in_hand_image"][::-1])
+)
+told["proprioception is robosuite's"] = bool(
+    np.array_equal(
+        ours.proprio[:9],
+        np.concatenate(
+            [pictures[f"robot0_{part}"] for part in ("eef_pos", "eef_quat", "gripper_qpos")]
+        ),
+    )
+)
+upstream.close()
+community.close()
+
+cut = LiberoSimulator(LiberoOptions(view="crop"))
+cut.reset(episode(0))
+whole = ObservationRequest((CameraRequest("agentview"),))
+told["cropped"] = cut.observe(whole).image("agentview").shape
+cut.close()
+
+legacy = LiberoSimulator(LiberoOptions(settle="interleaved"))
+legacy.reset(episode(0))
+clock = [round(legacy._world.data.time / 0.05)]
+for _ in range(STEPS):
+    legacy.advance(np.zeros(7))
+    clock.append(round(legacy._world.data.time / 0.05))
+told["steps of VLM4VLA's loop"] = clock
+legacy.close()
+
+held = engine.NEWEST
+engine.NEWEST = "3.3.6"
+told["too new"] = refusal(lambda: engine.versions(""))
+told["accepted by name"] = engine.versions(held)["mujoco"]
+print("\n" + json.dumps(told))

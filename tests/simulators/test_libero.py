@@ -1,0 +1,91 @@
+"""LIBERO in its own Python: states, pictures and versions there, and whole runs from here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.bench import bench
+from vlm4vla.core.environment import load_environment
+from vlm4vla.core.source import copied_source, own_hash
+from vlm4vla.environments import venv
+from vlm4vla.suites.suite import load
+from vlm4vla.testing import check_simulator
+
+pytestmark = [pytest.mark.libero, pytest.mark.usefixtures("libero_venv")]
+
+GOLDEN = ("libero_10", 0, 0, 180)
+"""Suite, task, init, and at which step upstream's actions succeed."""
+
+
+@pytest.fixture(scope="module")
+def told(libero_venv):
+    """What shows only beside MuJoCo: one process for all of it."""
+    python = venv.python(load_environment("libero"))
+    script = Path(__file__).with_name("libero_in_its_python.py")
+    run = subprocess.run(
+        [python, script, copied_source(own_hash())],
+        capture_output=True, text=True, timeout=800, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-4000:]
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+def test_every_state_is_the_same_with_and_without_pictures_and_after_other_episodes(told):
+    assert told["rendering changes nothing"] and told["order changes nothing"]
+    assert told["fresh states are drawn from the seed"]
+    assert "has no init 50" in told["a state that is not there"]
+
+
+def test_the_communitys_order_places_fixtures_as_upstream_does(told):
+    assert told["stoves move"] and told["community's order is upstream's"]
+
+
+def test_states_pictures_and_proprioception_are_upstreams(told):
+    assert told["states are upstream's"] and told["proprioception is robosuite's"]
+    assert told["agentview is upstream's, upright"] and told["the wrist is upstream's, upright"]
+    assert told["cropped"] == [224, 224, 3]
+
+
+def test_the_legacy_loop_settles_between_the_first_actions(told):
+    """One settling step before the first action, one after each of the next four."""
+    first, *rest = told["steps of VLM4VLA's loop"]
+    assert [clock - first for clock in rest] == [2, 4, 6, 8, 9, 10]
+
+
+def test_a_newer_mujoco_is_refused_unless_it_is_named(told):
+    assert told["too new"].startswith("WrongVersion: MuJoCo 3.3.7 is newer than 3.3.6")
+    assert "--set mujoco=3.3.7" in told["too new"]
+    assert told["accepted by name"] == "3.3.7"
+
+
+@pytest.mark.golden
+def test_upstreams_actions_succeed_at_their_last_step():
+    suite, task, init, steps = GOLDEN
+    actions = Path(os.environ["VLM4VLA_GOLDEN"]) / "libero" / f"{suite}_{task}_{init}.npy"
+    done = bench(
+        "replay", "--suite", suite, "--task", task, "--init", init,
+        "--protocol", "community", "--actions", actions, "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.out + done.err
+    shown = json.loads(done.out)
+    assert shown["success"] and shown["steps"] == steps
+
+
+def test_the_expert_is_rolled_out_in_the_other_python(tmp_path, ray_session):
+    store = tmp_path / "bench.db"
+    words = ("run", "--policy", "expert", "--suite", "libero_10", "--task", 0, "--init", 0)
+    done = bench(*words, "--store", store, cwd=tmp_path)
+    assert done.code == 0, done.out + done.err
+    shown = json.loads(bench("leaderboard", "--store", store, "--json").out)
+    assert "libero_10" in json.dumps(shown)
+
+
+def test_the_contract_holds():
+    suite = load("libero_object").narrowed(tasks=["5"], count=2)
+    check_simulator("libero", replace(suite, options={"renderer": "osmesa"}), steps=3)
