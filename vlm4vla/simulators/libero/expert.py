@@ -135,15 +135,15 @@ def _downwards(angle: float) -> Floats:
     """The hand pointing down, its fingers closing on a line at this angle to the x axis."""
     closing = np.array([np.cos(angle), np.sin(angle), 0.0])
     down = np.array([0.0, 0.0, -1.0])
-    return np.stack([np.cross(closing, down), closing, down], -1)
+    return np.stack([closing, np.cross(down, closing), down], -1)
 
 
 def _nearest(angle: float, turned: Floats) -> float:
     """The same line from the side that needs less turning."""
-    now = float(np.arctan2(turned[1, 1], turned[0, 1]))
+    now = float(np.arctan2(turned[1, 0], turned[0, 0]))
     return now + (angle - now + np.pi / 2) % np.pi - np.pi / 2
 
 
 def _aligned(plan: Plan, turned: Floats) -> bool:
-    closing = _downwards(plan.angle)[:, 1]
-    return float(closing @ turned[:, 1]) > 0.995
+    closing = _downwards(plan.angle)[:, 0]
+    return float(closing @ turned[:, 0]) > 0.995
