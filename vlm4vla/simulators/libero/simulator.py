@@ -85,8 +85,8 @@ class LiberoSimulator:
         camera, size = CAMERAS[wanted.name], self._options.size
         if self._options.view == "full":
             sides = wanted.height or size, wanted.width or size
-            return self._eye.frame(world.data, camera, *sides)
-        whole = self._eye.frame(world.data, camera, size, size)
+            return self._eye.frame(world.shown, camera, *sides)
+        whole = self._eye.frame(world.shown, camera, size, size)
         return cropped(whole, wanted.height or CROPPED, wanted.width or CROPPED)
 
     def _close_eye(self) -> None:

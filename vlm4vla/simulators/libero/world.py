@@ -8,18 +8,21 @@ gathers from reset to reset is counted, since it changes how much is drawn.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mujoco
 import numpy as np
 from libero.libero import get_libero_path
 from libero.libero.envs.env_wrapper import ControlEnv
+from robosuite.utils.observables import Observable, sensor
 
 from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import InvalidFile, OutOfRange
 from vlm4vla.core.simulator import Floats
+from vlm4vla.simulators.libero.eye import POSED, Poses
 
 _NOOP = np.array([0.0, 0, 0, 0, 0, 0, -1])
 _FULL = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -44,6 +47,9 @@ class Scene:
 class TaskWorld:
     """A task in robosuite. Building it costs seconds and two gigabytes."""
 
+    shown: Poses
+    """What pictures show."""
+
     def __init__(self, scene: Scene) -> None:
         """Load model and initial states, without any renderer. Raises InvalidFile."""
         self.scene = scene
@@ -56,6 +62,8 @@ class TaskWorld:
         self.env: Any = self._wrapped.env
         self._samplers = list(self.env.object_property_initializers)
         self._orders: dict[int, list[dict[str, Any]]] = {}
+        rate = self.env.control_freq
+        self.env.add_observable(Observable("poses", self._sampler(), sampling_rate=rate))
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -99,7 +107,7 @@ class TaskWorld:
 
     def settle(self) -> None:
         """One step in which the robot stands still."""
-        self._wrapped.step(_NOOP)
+        self.step(_NOOP)
 
     def step(self, action: Floats) -> bool:
         """One control step of 50 ms; whether the goal holds after it."""
@@ -108,6 +116,20 @@ class TaskWorld:
     def close(self) -> None:
         """Give the model back."""
         self._wrapped.close()
+
+    def _sampler(self) -> Callable[[object], float]:
+        """A sensor for what pictures show: things as robosuite sees them.
+
+        It samples some of the 25 steps of physics before a control step ends, never at its end;
+        pictures that policies are trained and evaluated on are of that moment.
+        """
+
+        @sensor(modality="pictures")  # type: ignore[untyped-decorator]
+        def poses(cache: object) -> float:
+            self.shown = {name: getattr(self.data, name).copy() for name in POSED}
+            return 0.0
+
+        return cast(Callable[[object], float], poses)
 
     def _order(self, seed: int, init: int) -> dict[str, Any]:
         """The generator before the reset of this init, in upstream's order of resets.
