@@ -6,7 +6,7 @@ A row of `aims` is one condition of the goal, in the order in which they are bro
     carry: 2-4 where to close the fingers, 5 the angle of the line on which they close, 6-7 how far
         the thing is from its place (x, y), 8 how far above the surface there, 9 how much higher
         it must be to be carried
-    push: 2-4 where to push, 5-7 the way to push (unit vector)
+    push: 2-4 where to push, 5-7 the way to push (unit vector), 8 how far the hand leans that way
 
 Metres and radians in the world, as they are at this moment.
 """
@@ -15,16 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import mujoco
 import numpy as np
 
 from vlm4vla.core.simulator import Floats
-from vlm4vla.simulators.libero.shapes import grasp, points
+from vlm4vla.simulators.libero.shapes import grasp, handle, points
 from vlm4vla.simulators.libero.world import TaskWorld
 
 CARRY, PUSH = 1.0, 2.0
 WIDTH = 10
 _ORDER = {"open": 0, "turnon": 1, "in": 2, "on": 2}
 _CLEARANCE = 0.03
+_APART = 0.04
+"""How far from the middle of their place two things are put down, metres."""
+_HANDLED = ("moka_pot", "chefmate")
+_LEAN = 0.7
+"""Radians by which the hand leans to push a drawer: its palm would meet the ones above."""
 
 
 def aims(world: TaskWorld) -> Floats:
@@ -32,22 +38,58 @@ def aims(world: TaskWorld) -> Floats:
     conditions = sorted(
         world.env.parsed_problem["goal_state"], key=lambda each: _ORDER.get(each[0], 3)
     )
-    rows = [_carry(world, each) for each in conditions if each[0] in ("in", "on")]
+    rows = []
+    for each in conditions:
+        if each[0] in ("in", "on"):
+            rows.append(_carry(world, each, [c[1] for c in conditions if c[2:] == each[2:]]))
+        elif each[0] in ("turnon", "close"):
+            rows.append(_push(world, each))
     return np.array(rows).reshape(-1, WIDTH)
 
 
-def _carry(world: TaskWorld, condition: Sequence[str]) -> list[float]:
+def _carry(world: TaskWorld, condition: Sequence[str], company: list[str]) -> list[float]:
+    """`company` are the things that go to the same place, this one among them."""
     _, thing, place = condition
     env = world.env
     surface = points(world.model, world.data, env.obj_body_id[thing])
     here = world.data.xpos[env.obj_body_id[thing]]
     bottom = float(surface[:, 2].min())
     there, floor, top = _place(world, place)
+    if len(company) > 1 and condition[0] == "on":
+        there[1] += _APART * (2 * company.index(thing) - 1)
     miss = there - here[:2]
+    held = handle(surface) if thing.startswith(_HANDLED) else grasp(surface)
     return [
-        CARRY, float(env._eval_predicate(condition)), *grasp(surface), *miss,
+        CARRY, float(env._eval_predicate(condition)), *held, *miss,
         bottom - floor, top + _CLEARANCE - bottom,
     ]  # fmt: skip
+
+
+def _push(world: TaskWorld, condition: Sequence[str]) -> list[float]:
+    """A drawer, a door or a knob, at its upper edge, farthest from its hinge."""
+    env, model, data = world.env, world.model, world.data
+    name = condition[1]
+    owner = env.object_sites_dict.get(name) or env.get_object(name)
+    joint = model.joint(owner.joints[0]).id
+    surface = points(model, data, model.jnt_bodyid[joint])
+    upper = surface[surface[:, 2] > surface[:, 2].max() - 0.03]
+    axis, sign = data.xaxis[joint], -np.sign(data.qpos[model.jnt_qposadr[joint]])
+    if condition[0] == "turnon":
+        sign = 1.0
+    slides = model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE
+    if slides:
+        way = axis * sign
+        along = upper @ way
+        place = upper[along < along.min() + 0.01].mean(0)
+    else:
+        arms = upper - data.xanchor[joint]
+        far = np.argmax(np.linalg.norm(np.cross(axis, arms), axis=1) + 0.1 * arms[:, 0])
+        place = data.xanchor[joint] + 0.85 * arms[far]
+        way = np.cross(axis, arms[far]) * sign
+        way /= np.linalg.norm(way)
+    height = surface[:, 2].max() - 0.02
+    done = float(env._eval_predicate(condition))
+    return [PUSH, done, *place[:2], height, *way, _LEAN * slides, 0.0]
 
 
 def _place(world: TaskWorld, name: str) -> tuple[Floats, float, float]:

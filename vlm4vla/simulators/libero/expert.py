@@ -14,16 +14,23 @@ from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
 
 HOVER = 0.10
 """Height above the grasp at which the hand arrives, metres."""
-GAIN, FIRM = 1.5, 4.0
-"""How much of the way that is left is asked for at once, on the way and where it counts."""
+GAIN = 4.0
+"""How much of the way that is left is asked for at once: with less, friction holds the arm up."""
 ARRIVED, THERE = 0.012, 0.004
 CLOSE_STEPS, OPEN_STEPS = 10, 6
 LOST = 0.07
 """Distance from the hand beyond which a thing is not held any more."""
+PUSH = 2.0
+RUN_UP = 0.05
+"""From how far a thing is pushed, metres."""
+PUSH_STEPS = 80
 LOW = 0.012
 """Height above its place at which a thing is let go."""
 STALLED = 8
 """Steps without getting lower, after which the thing must stand on something."""
+
+_UPRIGHT = np.zeros(3)
+_ABOVE = np.array([0.0, 0.0, HOVER])
 
 
 @dataclass
@@ -69,14 +76,43 @@ def _action(plan: Plan, tcp: Floats, aims: Floats) -> Floats:
         if not len(left):
             return np.array([0, 0, 0, 0, 0, 0, -1.0])
         plan.aim = int(left[0])
-        _enter(plan, "hover", hand)
+        _enter(plan, "above" if aims[plan.aim][0] == PUSH else "hover", hand)
         plan.angle = _nearest(float(aims[plan.aim][5]), turned)
-    goal, closed = _carry(plan, hand, turned, aims[plan.aim])
-    gain = FIRM if plan.phase in ("down", "close") else GAIN
-    step = gain * (goal - hand) / 0.05
+    aim = aims[plan.aim]
+    lean = _UPRIGHT
+    if aim[0] == PUSH:
+        goal, closed = _push(plan, hand, aim)
+        plan.angle = _nearest(float(np.arctan2(aim[6], aim[5])) + np.pi / 2, turned)
+        lean = np.tan(aim[8]) * aim[5:8]
+    else:
+        goal, closed = _carry(plan, hand, turned, aim)
+    step = GAIN * (goal - hand) / 0.05
     step = step / max(1.0, float(np.abs(step).max()))
-    turn = rotation.from_matrix(_downwards(plan.angle) @ turned.T, "rotvec")
+    turn = rotation.from_matrix(_downwards(plan.angle, lean) @ turned.T, "rotvec")
     return np.array([*step, *np.clip(turn / 0.5, -1, 1), 1.0 if closed else -1.0])
+
+
+def _push(plan: Plan, hand: Floats, aim: Floats) -> tuple[Floats, bool]:
+    """The same with closed fingers: to the side of it, down beside it, and on."""
+    place, way = aim[2:5], aim[5:8]
+    beside = place - RUN_UP * way
+    plan.waited += 1
+    if plan.phase == "above" and np.linalg.norm(hand - beside - _ABOVE) < 2 * ARRIVED:
+        _enter(plan, "beside", hand)
+    elif plan.phase == "beside" and (
+        np.linalg.norm(hand - beside) < ARRIVED or _stalled(plan, hand)
+    ):
+        _enter(plan, "push", hand)
+    elif plan.phase == "push" and (plan.waited > PUSH_STEPS or (aim[1] and plan.waited > 3)):
+        _enter(plan, "up", hand)
+    elif plan.phase == "up" and hand[2] > plan.height + HOVER:
+        plan.phase = "choose"
+    goal = {
+        "above": beside + _ABOVE,
+        "beside": beside,
+        "push": place + 0.04 * way,
+    }.get(plan.phase, np.array([*hand[:2], plan.height + HOVER + 0.05]))
+    return goal, True
 
 
 def _carry(plan: Plan, hand: Floats, turned: Floats, aim: Floats) -> tuple[Floats, bool]:
@@ -109,7 +145,7 @@ def _carry(plan: Plan, hand: Floats, turned: Floats, aim: Floats) -> tuple[Float
         plan.phase = "choose"
     there = hand[:2] + miss
     goal = {
-        "hover": np.array([*grip[:2], grip[2] + HOVER]),
+        "hover": grip + _ABOVE,
         "down": plan.grip,
         "close": plan.grip,
         "lift": np.array([*hand[:2], hand[2] + max(rise, 0.0) + 0.03]),
@@ -131,10 +167,11 @@ def _stalled(plan: Plan, hand: Floats) -> bool:
     return plan.waited > STALLED
 
 
-def _downwards(angle: float) -> Floats:
+def _downwards(angle: float, lean: Floats = _UPRIGHT) -> Floats:
     """The hand pointing down, its fingers closing on a line at this angle to the x axis."""
     closing = np.array([np.cos(angle), np.sin(angle), 0.0])
-    down = np.array([0.0, 0.0, -1.0])
+    down = lean - [0.0, 0.0, 1.0]
+    down = down / np.linalg.norm(down)
     return np.stack([closing, np.cross(down, closing), down], -1)
 
 

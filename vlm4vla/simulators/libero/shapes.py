@@ -17,11 +17,14 @@ _WIDEST = 0.07
 
 def points(model: mujoco.MjModel, data: mujoco.MjData, body: int) -> Floats:
     """Points (N, 3) of what a body and all that hangs on it collide with, in the world."""
-    root = model.body_rootid[body]
+    parts = {body}
+    for other in range(body + 1, model.nbody):  # parents come before their children
+        if model.body_parentid[other] in parts:
+            parts.add(other)
     found = [
         data.geom_xpos[geom] + _local(model, geom) @ data.geom_xmat[geom].reshape(3, 3).T
         for geom in range(model.ngeom)
-        if model.body_rootid[model.geom_bodyid[geom]] == root and model.geom_contype[geom]
+        if model.geom_bodyid[geom] in parts and model.geom_contype[geom]
     ]
     return np.concatenate(found)
 
@@ -67,3 +70,14 @@ def grasp(surface: Floats) -> Floats:
     middle = (rim[:, :2].min(0) + rim[:, :2].max(0)) / 2
     radius = np.median(np.linalg.norm(rim[:, :2] - middle, axis=1))
     return np.array([middle[0], middle[1] + radius, high - 0.02, np.pi / 2])
+
+
+def handle(surface: Floats) -> Floats:
+    """The same for a thing that is held by what stands out farthest from its middle."""
+    middle = np.median(surface[:, :2], axis=0)
+    arms = surface[:, :2] - middle
+    farthest = arms[np.argmax(np.linalg.norm(arms, axis=1))]
+    outer = surface[arms @ farthest > 0.7 * (farthest @ farthest)]
+    place = (outer.min(0) + outer.max(0)) / 2
+    angle = float(np.arctan2(farthest[1], farthest[0])) + np.pi / 2
+    return np.array([*place[:2], outer[:, 2].max() - 0.025, angle])
