@@ -29,6 +29,8 @@ _CLEARANCE = 0.03
 _APART = 0.04
 """How far from the middle of their place two things are put down, metres."""
 _HANDLED = ("moka_pot", "chefmate")
+_OUT = 0.6
+"""How much of the way from a drawer's middle to its front."""
 _LEAN = 0.7
 """Radians by which the hand leans to push a drawer: its palm would meet the ones above."""
 
@@ -103,9 +105,19 @@ def _place(world: TaskWorld, name: str) -> tuple[Floats, float, float]:
         around = middle[2] + half[2]
         if parent in env.obj_body_id:
             around = points(world.model, data, env.obj_body_id[parent])[:, 2].max()
-        return middle[:2].copy(), float(middle[2] - half[2]), float(around)
+        there = middle[:2] + _outwards(world, env.object_sites_dict[name].joints) * half[:2]
+        return there, float(middle[2] - half[2]), float(around)
     surface = points(world.model, data, env.obj_body_id[name])
     middle = data.xpos[env.obj_body_id[name]][:2].copy()
     inner = surface[np.linalg.norm(surface[:, :2] - middle, axis=1) < 0.05]
     floor = (inner if len(inner) else surface)[:, 2].max()
     return middle, float(floor), float(surface[:, 2].max())
+
+
+def _outwards(world: TaskWorld, joints: Sequence[str]) -> Floats:
+    """Towards the front of an open drawer, (2,): the hand does not fit below what is above it."""
+    for joint in (world.model.joint(name).id for name in joints):
+        if world.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE:
+            position = world.data.qpos[world.model.jnt_qposadr[joint]]
+            return np.asarray(_OUT * np.sign(position) * world.data.xaxis[joint][:2])
+    return np.zeros(2)
