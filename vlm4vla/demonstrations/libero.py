@@ -63,6 +63,22 @@ def load(path: Path, named: ActionSpec | None) -> Demonstrations:
     )
 
 
+def recorded(path: Path, number: int) -> tuple[Floats, Floats]:
+    """Actions (T, 7) of one demonstration, and the state (S,) at which it begins.
+
+    Raises InvalidFile where it is not in the file.
+    """
+    with _open(path) as file:
+        try:
+            demo = file[f"data/demo_{number}"]
+            actions, states = np.asarray(demo["actions"]), np.asarray(demo["states"])
+        except KeyError as error:
+            raise InvalidFile(
+                f"{path} holds no demo_{number} with actions and states.", "Choose another --init."
+            ) from error
+    return actions.astype(np.float64), states[0].astype(np.float64)
+
+
 def files(path: Path) -> Sequence[Path]:
     """The hdf5 file itself, or those of a folder; none if it is neither."""
     if path.is_file() and path.suffix in (".hdf5", ".h5"):

@@ -14,6 +14,7 @@ from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange
 from vlm4vla.core.result import EpisodeResult
 from vlm4vla.core.simulator import Floats
 from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec
+from vlm4vla.demonstrations import libero
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
 from vlm4vla.rollout.hosts.host import Assignment
@@ -127,14 +128,24 @@ def request_of(
 
 
 def replay_file(request: RunRequest, actions: Path, pictures: Pictures = _NONE) -> Replay:
-    """Replay a raw list of actions, (T, A) in the simulator's own convention."""
+    """Replay a raw list of actions, (T, A) in the simulator's own convention.
+
+    Of a file of LIBERO's demonstrations, `init` is the demonstration's number.
+    """
     plan = _resolved(request, pictures)
     if len(plan.suite.episodes) != 1:
         raise BadInput(
             f"{len(plan.suite.episodes)} episodes are meant, one is needed.",
             "Say which with --task and --init.",
         )
-    loaded = _load(actions, plan.simulator_spec.action.size)
+    if plan.suite.simulator == "libero" and libero.files(actions):
+        episode = plan.suite.episodes[0]
+        found, state = libero.recorded(actions, episode.key.init)
+        episode = replace(episode, setup={**episode.setup, "state": state.tolist()})
+        plan = replace(plan, suite=replace(plan.suite, episodes=(episode,)))
+    else:
+        found = _load(actions)
+    loaded = _checked(found, actions, plan.simulator_spec.action.size)
     return Replay(_replay(plan, Trace(loaded, tuple(range(len(loaded)))), pictures))
 
 
@@ -146,14 +157,17 @@ def _resolved(request: RunRequest, pictures: Pictures) -> RunPlan:
     return plan
 
 
-def _load(path: Path, size: int) -> Floats:
+def _load(path: Path) -> Floats:
     try:
         loaded = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InvalidFile(f"{path} is not a .npy file of actions: {error}.", _SAVE) from error
     if not isinstance(loaded, np.ndarray) or loaded.dtype.kind not in "biuf":
         raise InvalidFile(f"{path} does not hold one array of real numbers.", _SAVE)
-    actions: Floats = loaded.astype(np.float64)
+    return loaded.astype(np.float64)
+
+
+def _checked(actions: Floats, path: Path, size: int) -> Floats:
     if actions.ndim != 2 or actions.shape[1] != size or not len(actions):
         raise InvalidFile(f"{path} holds {actions.shape}; the simulator takes (T, {size}).", _SAVE)
     if not np.isfinite(actions).all():

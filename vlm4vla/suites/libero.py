@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from vlm4vla.core.episode import JSON, Episode, EpisodeKey
-from vlm4vla.core.errors import InvalidFile, UnknownName
+from vlm4vla.core.errors import InvalidFile, OutOfRange, UnknownName
 from vlm4vla.core.options import Bounds, read
 
 MAX_STEPS = {
@@ -33,6 +33,8 @@ INTERLEAVED = 5
 _TABLE = Path(__file__).with_name("libero_tasks.csv")
 _LADDER = re.compile(r"temp_[xy]0\.[1-5]")
 _SCENE = re.compile(r"^[A-Z_]+SCENE\d+_")
+_STATES = 50
+"""Initial states in each file, official or LIBERO-PRO's, but one."""
 _WITHOUT_STATES = {"libero_object_temp_y0.5": "pick_up_the_cream_cheese_and_place_it_in_the_basket"}
 _WORDS = {"lan": "other_words", "task": "other_goal"}
 """Perturbation -> the column with its sentences; the others keep the official one."""
@@ -49,7 +51,7 @@ class LiberoEpisodes:
     """Of LIBERO-PRO: lan, object, swap, task, or temp_x0.1 to temp_y0.5 (libero_object alone)."""
     states: Literal["official", "fresh"] = "official"
     """`fresh`: the task's own sampler draws them, from the episode's seed."""
-    count: Annotated[int, Bounds(1, 100_000)] = 50
+    count: Annotated[int, Bounds(1, 100_000)] = _STATES
     leave_out: str = ""
     """A task that is not played."""
 
@@ -64,6 +66,8 @@ def episodes(
     Raises UnknownName, or InvalidFile for a task that has no initial states.
     """
     chosen = read(LiberoEpisodes, arguments, f"the episodes of suite '{suite}'")
+    if chosen.states == "official" and chosen.count > _STATES:
+        raise OutOfRange(f"Suite '{suite}' has {_STATES} initial states a task.")
     limit = MAX_STEPS[chosen.suite] + INTERLEAVED * (options.get("settle") == "interleaved")
     folder = _folder(chosen)
     setup = {"scene": folder, "states": "" if chosen.states == "fresh" else folder}

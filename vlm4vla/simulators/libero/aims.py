@@ -20,9 +20,9 @@ import numpy as np
 
 from vlm4vla.core.simulator import Floats
 from vlm4vla.simulators.libero.shapes import grasp, handle, points
+from vlm4vla.simulators.libero.words import CARRY, PUSH
 from vlm4vla.simulators.libero.world import TaskWorld
 
-CARRY, PUSH = 1.0, 2.0
 WIDTH = 10
 _ORDER = {"open": 0, "turnon": 1, "in": 2, "on": 2}
 _CLEARANCE = 0.03
@@ -105,7 +105,7 @@ def _place(world: TaskWorld, name: str) -> tuple[Floats, float, float]:
         around = middle[2] + half[2]
         if parent in env.obj_body_id:
             around = points(world.model, data, env.obj_body_id[parent])[:, 2].max()
-        there = middle[:2] + _outwards(world, env.object_sites_dict[name].joints) * half[:2]
+        there = middle[:2] + _outwards(world, env.object_sites_dict[name].joints or ()) * half[:2]
         return there, float(middle[2] - half[2]), float(around)
     surface = points(world.model, data, env.obj_body_id[name])
     middle = data.xpos[env.obj_body_id[name]][:2].copy()

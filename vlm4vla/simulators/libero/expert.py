@@ -11,16 +11,16 @@ from vlm4vla.core import rotation
 from vlm4vla.core.policy import ActionChunk, Policy, Session
 from vlm4vla.core.simulator import Floats, Observation
 from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
+from vlm4vla.simulators.libero.words import PUSH
 
-HOVER = 0.10
-"""Height above the grasp at which the hand arrives, metres."""
+HOVER = 0.15
+"""Height above the grasp at which the hand arrives, metres: over things that stand beside it."""
 GAIN = 4.0
 """How much of the way that is left is asked for at once: with less, friction holds the arm up."""
 ARRIVED, THERE = 0.012, 0.004
 CLOSE_STEPS, OPEN_STEPS = 10, 6
 LOST = 0.07
 """Distance from the hand beyond which a thing is not held any more."""
-PUSH = 2.0
 RUN_UP = 0.05
 """From how far a thing is pushed, metres."""
 PUSH_STEPS = 80

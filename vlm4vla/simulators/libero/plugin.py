@@ -9,10 +9,7 @@ from vlm4vla.core.options import read
 from vlm4vla.core.simulator import Options, Simulator, SimulatorPlugin
 from vlm4vla.core.specs import CameraSpec, ObservationSpec, SimulatorSpec
 from vlm4vla.simulators.libero.options import LiberoOptions
-from vlm4vla.simulators.libero.words import CAMERAS, GOALS, MAX_STEPS, PRIVILEGED, PROPRIO
-
-CROPPED = 224
-"""Height and width of a picture that was cropped."""
+from vlm4vla.simulators.libero.words import CAMERAS, CROPPED, GOALS, MAX_STEPS, PRIVILEGED, PROPRIO
 
 
 class Libero(SimulatorPlugin):

@@ -13,9 +13,8 @@ from vlm4vla.core.specs import CameraRequest, ObservationRequest
 from vlm4vla.simulators.libero.aims import aims
 from vlm4vla.simulators.libero.eye import Eye, cropped
 from vlm4vla.simulators.libero.options import LiberoOptions
-from vlm4vla.simulators.libero.plugin import CROPPED
-from vlm4vla.simulators.libero.words import CAMERAS, GOALS, INTERLEAVED, SETTLING
-from vlm4vla.simulators.libero.world import Scene, TaskWorld
+from vlm4vla.simulators.libero.words import CAMERAS, CROPPED, GOALS, INTERLEAVED, SETTLING
+from vlm4vla.simulators.libero.world import STATE, Scene, TaskWorld
 
 
 class LiberoSimulator:
@@ -40,7 +39,8 @@ class LiberoSimulator:
         self._world.reset(episode, self._options.seeding == "community")
         interleaved = self._options.settle == "interleaved"
         self._owed = INTERLEAVED - 1 if interleaved else 0
-        for _ in range(1 if interleaved else SETTLING):
+        settling = 0 if STATE in episode.setup else 1 if interleaved else SETTLING
+        for _ in range(settling):
             self._world.settle()
 
     def advance(self, action: Floats) -> Progress:

@@ -5,6 +5,9 @@ from vlm4vla.core.specs import ProprioPart, opening, orientation, position
 CAMERAS = {"agentview": "agentview", "eye_in_hand": "robot0_eye_in_hand"}
 """Our name -> MuJoCo's."""
 
+CROPPED = 224
+"""Height and width of a picture that was cropped, pixels."""
+
 PROPRIO = (
     position("world"),
     orientation("quat_xyzw", "world"),
@@ -24,3 +27,6 @@ INTERLEAVED = 5
 
 GOALS = "goals"
 """The measure: which share of the goal's conditions holds."""
+
+CARRY, PUSH = 1.0, 2.0
+"""What the first number of an aim says is to be done."""

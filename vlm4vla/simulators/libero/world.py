@@ -24,6 +24,8 @@ from vlm4vla.core.errors import InvalidFile, OutOfRange
 from vlm4vla.core.simulator import Floats
 from vlm4vla.simulators.libero.eye import POSED, Poses
 
+STATE = "state"
+"""In an episode's setup: a state to begin at as it is, in place of the suite's."""
 _NOOP = np.array([0.0, 0, 0, 0, 0, 0, -1])
 _FULL = mujoco.mjtState.mjSTATE_INTEGRATION
 
@@ -97,7 +99,9 @@ class TaskWorld:
         else:  # alike for a suite and for those that perturb it
             np.random.seed((key.seed, zlib.crc32(f"{key.task}/{key.init}".encode())))
         self._reset(before)
-        if self._states is not None:
+        if (recorded := episode.setup.get(STATE)) is not None:
+            self._wrapped.set_init_state(np.asarray(recorded, np.float64))
+        elif self._states is not None:
             if key.init >= len(self._states):
                 raise OutOfRange(
                     f"{self.scene.task} has no init {key.init} in {self.scene.states}; "
