@@ -14,7 +14,7 @@ from vlm4vla.simulators.libero.aims import aims
 from vlm4vla.simulators.libero.eye import Eye, cropped
 from vlm4vla.simulators.libero.options import LiberoOptions
 from vlm4vla.simulators.libero.words import CAMERAS, CROPPED, GOALS, INTERLEAVED, SETTLING
-from vlm4vla.simulators.libero.world import STATE, Scene, TaskWorld
+from vlm4vla.simulators.libero.world import STATE, TaskFiles, TaskWorld
 
 
 class LiberoSimulator:
@@ -31,7 +31,7 @@ class LiberoSimulator:
     def reset(self, episode: Episode) -> None:
         """The episode's initial state, settled; another task is loaded where it is another's."""
         self._close_eye()  # it has seen another model
-        scene = Scene.of(episode)
+        scene = TaskFiles.of(episode)
         if self._world is None or self._world.scene != scene:
             self._unload()
             self._world = TaskWorld(scene)

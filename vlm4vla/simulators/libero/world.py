@@ -31,7 +31,7 @@ _FULL = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
 @dataclass(frozen=True)
-class Scene:
+class TaskFiles:
     """Which files an episode is played from."""
 
     folder: str
@@ -41,7 +41,7 @@ class Scene:
     task: str
 
     @classmethod
-    def of(cls, episode: Episode) -> Scene:
+    def of(cls, episode: Episode) -> TaskFiles:
         """As the suite's manifest says."""
         return cls(str(episode.setup["scene"]), str(episode.setup["states"]), episode.key.task)
 
@@ -52,7 +52,7 @@ class TaskWorld:
     shown: Poses
     """What pictures show."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: TaskFiles) -> None:
         """Load model and initial states, without any renderer. Raises InvalidFile."""
         self.scene = scene
         goal = _file("bddl_files", scene.folder, f"{scene.task}.bddl")
@@ -165,7 +165,7 @@ def _file(kind: str, folder: str, name: str) -> Path:
     return path
 
 
-def _states(scene: Scene) -> Floats:
+def _states(scene: TaskFiles) -> Floats:
     path = _file("init_states", scene.states, f"{scene.task}.pruned_init.npz")
     with np.load(path) as stored:
         states = np.asarray(stored["states"], np.float64)
