@@ -20,7 +20,7 @@ GAIN = 4.0
 ARRIVED, THERE = 0.012, 0.004
 CLOSE_STEPS, OPEN_STEPS = 10, 6
 LOST = 0.07
-"""Distance from the hand beyond which a thing is not held any more."""
+"""How far a thing may slip in the hand, metres; beyond, it is not held any more."""
 RUN_UP = 0.05
 """From how far a thing is pushed, metres."""
 PUSH_STEPS = 80
@@ -43,6 +43,7 @@ class Plan:
     angle: float = 0.0
     height: float = 0.0
     grip: Floats = field(default_factory=lambda: np.zeros(3))
+    held: Floats = field(default_factory=lambda: np.zeros(3))
     lowest: float = field(default=np.inf)
 
 
@@ -120,8 +121,9 @@ def _carry(plan: Plan, hand: Floats, turned: Floats, aim: Floats) -> tuple[Float
     grip, miss, drop, rise = aim[2:5], aim[6:8], float(aim[8]), float(aim[9])
     plan.waited += 1
     off = hand - grip
+    held = np.array([*(hand[:2] + miss), hand[2] - drop])  # moves only where the thing slips
     level = float(np.linalg.norm(off[:2])) < ARRIVED
-    if plan.phase in ("lift", "carry", "lower") and np.linalg.norm(off) > LOST:
+    if plan.phase in ("lift", "carry", "lower") and np.linalg.norm(held - plan.held) > LOST:
         _enter(plan, "hover", hand)
         plan.angle = _nearest(float(aim[5]), turned)
     if plan.phase == "hover" and level and off[2] < HOVER + 0.03 and _aligned(plan, turned):
@@ -133,6 +135,7 @@ def _carry(plan: Plan, hand: Floats, turned: Floats, aim: Floats) -> tuple[Float
         _enter(plan, "close", hand)
     elif plan.phase == "close" and plan.waited > CLOSE_STEPS:
         _enter(plan, "lift", hand)
+        plan.held = held
     elif plan.phase == "lift" and rise <= 0:
         _enter(plan, "carry", hand)
     elif plan.phase == "carry" and np.linalg.norm(miss) < ARRIVED:
