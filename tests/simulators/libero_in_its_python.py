@@ -26,8 +26,8 @@ from vlm4vla.simulators.libero.simulator import LiberoSimulator
 from vlm4vla.simulators.libero.words import PROPRIO
 from vlm4vla.simulators.libero.world import _file
 
-STOVE = "KITCHEN_SCENE3_turn_on_the_stove_and_put_the_moka_pot_on_it"
-"""A task whose fixture is drawn anew by every reset."""
+DRAWER = "KITCHEN_SCENE4_put_the_black_bowl_in_the_bottom_drawer_of_the_cabinet_and_close_it"
+"""A task whose fixtures, and how far a drawer is open, are drawn anew by every reset."""
 STEPS = 6
 ACTIONS = np.random.default_rng(0).uniform(-1, 1, (STEPS, 7))
 EVERYTHING = ObservationRequest(
@@ -37,7 +37,7 @@ EVERYTHING = ObservationRequest(
 )
 
 
-def episode(init: int, states: str = "libero_10", task: str = STOVE) -> Episode:
+def episode(init: int, states: str = "libero_10", task: str = DRAWER) -> Episode:
     setup = {"scene": "libero_10", "states": states}
     return Episode(EpisodeKey("libero_10", task, init), "do it", 520, setup)
 
@@ -54,9 +54,9 @@ def played(world: LiberoSimulator, init: int, looks: bool = False, **kind: str) 
     return [state.tobytes() for state in states]
 
 
-def stove(world: LiberoSimulator) -> list[float]:
+def cabinet(world: LiberoSimulator) -> list[float]:
     return world._world.env.sim.model.body_pos[
-        world._world.env.obj_body_id["flat_stove_1"]
+        world._world.env.obj_body_id["white_cabinet_1"]
     ].tolist()
 
 
@@ -83,20 +83,20 @@ community = LiberoSimulator(LiberoOptions(seeding="community"))
 places = []
 for init in (2, 0, 1):
     community.reset(episode(init))
-    places.append(stove(community))
+    places.append(cabinet(community))
 upstream = OffScreenRenderEnv(
-    bddl_file_name=str(_file("bddl_files", "libero_10", f"{STOVE}.bddl")),
+    bddl_file_name=str(_file("bddl_files", "libero_10", f"{DRAWER}.bddl")),
     camera_heights=128,
     camera_widths=128,
 )
 upstream.seed(0)
-states = np.load(_file("init_states", "libero_10", f"{STOVE}.pruned_init.npz"))["states"]
+states = np.load(_file("init_states", "libero_10", f"{DRAWER}.pruned_init.npz"))["states"]
 theirs = []
 for init in range(3):
     upstream.reset()
     upstream.set_init_state(states[init])
-    theirs.append(upstream.sim.model.body_pos[upstream.env.obj_body_id["flat_stove_1"]].tolist())
-told["stoves move"] = len({tuple(place) for place in theirs}) == 3
+    theirs.append(upstream.sim.model.body_pos[upstream.env.obj_body_id["white_cabinet_1"]].tolist())
+told["cabinets move"] = len({tuple(place) for place in theirs}) == 3
 told["community's order is upstream's"] = [theirs[2], theirs[0], theirs[1]] == places
 
 community.reset(episode(2))

@@ -30,18 +30,19 @@ class LiberoSimulator:
 
     def reset(self, episode: Episode) -> None:
         """The episode's initial state, settled; another task is loaded where it is another's."""
+        self._episode = None
         self._close_eye()  # it has seen another model
         scene = TaskFiles.of(episode)
         if self._world is None or self._world.scene != scene:
             self._unload()
             self._world = TaskWorld(scene)
-        self._episode, self._step, self._done = episode, 0, False
         self._world.reset(episode, self._options.seeding == "community")
         interleaved = self._options.settle == "interleaved"
         self._owed = INTERLEAVED - 1 if interleaved else 0
         settling = 0 if STATE in episode.setup else 1 if interleaved else SETTLING
         for _ in range(settling):
             self._world.settle()
+        self._episode, self._step, self._done = episode, 0, False
 
     def advance(self, action: Floats) -> Progress:
         """One control step of 50 ms. The episode ends with its first success."""
