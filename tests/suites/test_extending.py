@@ -138,7 +138,8 @@ def test_nothing_that_a_family_says_is_repeated():
     assert len(subtasks) == 34
     for name in ("calvin_debug", "calvin_abcd_wrist"):
         assert load_file(name).tables["subtask"] == subtasks
-    assert {load_file(n).simulator for n in suite_names()} == {"toy", "calvin", "grinningface"}
+    known = {"toy", "calvin", "grinningface", "libero"}
+    assert {load_file(n).simulator for n in suite_names()} == known
 
 
 def test_the_files_of_the_guide_are_read_as_it_says(tmp_path):

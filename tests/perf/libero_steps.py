@@ -1,6 +1,6 @@
 """What a step of LIBERO costs: without pictures, with one a query, and with one or two a step.
 
-    PYTHON_OF_LIBERO tests/perf/libero.py .
+    PYTHON_OF_LIBERO tests/perf/libero_steps.py .
 
 Run in LIBERO's own Python (`bench env check libero` says where it is). LIBERO-10's first task, 256
 pixels, drawn on the CPU; the same actions in each row, whose outcomes must be equal.
