@@ -34,7 +34,7 @@ _ABOVE = np.array([0.0, 0.0, HOVER])
 
 
 @dataclass
-class Plan:
+class Errand:
     """What the expert remembers of an episode."""
 
     aim: int = -1
@@ -62,112 +62,112 @@ class LiberoExpert(Policy):
         """One action for each observation."""
         chunks = []
         for observation, session in zip(observations, sessions, strict=True):
-            if not isinstance(session.memory, Plan):
-                session.memory = Plan()
+            if not isinstance(session.memory, Errand):
+                session.memory = Errand()
             seen = observation.privileged
             chunks.append(ActionChunk(_action(session.memory, seen["tcp"], seen["aims"])[None]))
         return chunks
 
 
-def _action(plan: Plan, tcp: Floats, aims: Floats) -> Floats:
+def _action(errand: Errand, tcp: Floats, aims: Floats) -> Floats:
     """Seven numbers of OSC_POSE."""
     hand, turned = tcp[:3], tcp[3:].reshape(3, 3)
-    if plan.phase == "choose":
+    if errand.phase == "choose":
         left = np.flatnonzero(aims[:, 1] == 0)
         if not len(left):
             return np.array([0, 0, 0, 0, 0, 0, -1.0])
-        plan.aim = int(left[0])
-        _enter(plan, "above" if aims[plan.aim][0] == PUSH else "hover", hand)
-        plan.angle = _nearest(float(aims[plan.aim][5]), turned)
-    aim = aims[plan.aim]
+        errand.aim = int(left[0])
+        _enter(errand, "above" if aims[errand.aim][0] == PUSH else "hover", hand)
+        errand.angle = _nearest(float(aims[errand.aim][5]), turned)
+    aim = aims[errand.aim]
     lean = _UPRIGHT
     if aim[0] == PUSH:
-        goal, closed = _push(plan, hand, aim)
-        plan.angle = _nearest(float(np.arctan2(aim[6], aim[5])) + np.pi / 2, turned)
+        goal, closed = _push(errand, hand, aim)
+        errand.angle = _nearest(float(np.arctan2(aim[6], aim[5])) + np.pi / 2, turned)
         lean = np.tan(aim[8]) * aim[5:8]
     else:
-        goal, closed = _carry(plan, hand, turned, aim)
+        goal, closed = _carry(errand, hand, turned, aim)
     step = GAIN * (goal - hand) / 0.05
     step = step / max(1.0, float(np.abs(step).max()))
-    turn = rotation.from_matrix(_downwards(plan.angle, lean) @ turned.T, "rotvec")
+    turn = rotation.from_matrix(_downwards(errand.angle, lean) @ turned.T, "rotvec")
     return np.array([*step, *np.clip(turn / 0.5, -1, 1), 1.0 if closed else -1.0])
 
 
-def _push(plan: Plan, hand: Floats, aim: Floats) -> tuple[Floats, bool]:
+def _push(errand: Errand, hand: Floats, aim: Floats) -> tuple[Floats, bool]:
     """The same with closed fingers: to the side of it, down beside it, and on."""
     place, way = aim[2:5], aim[5:8]
     beside = place - RUN_UP * way
-    plan.waited += 1
-    if plan.phase == "above" and np.linalg.norm(hand - beside - _ABOVE) < 2 * ARRIVED:
-        _enter(plan, "beside", hand)
-    elif plan.phase == "beside" and (
-        np.linalg.norm(hand - beside) < ARRIVED or _stalled(plan, hand)
+    errand.waited += 1
+    if errand.phase == "above" and np.linalg.norm(hand - beside - _ABOVE) < 2 * ARRIVED:
+        _enter(errand, "beside", hand)
+    elif errand.phase == "beside" and (
+        np.linalg.norm(hand - beside) < ARRIVED or _stalled(errand, hand)
     ):
-        _enter(plan, "push", hand)
-    elif plan.phase == "push" and (plan.waited > PUSH_STEPS or (aim[1] and plan.waited > 3)):
-        _enter(plan, "up", hand)
-    elif plan.phase == "up" and hand[2] > plan.height + HOVER:
-        plan.phase = "choose"
+        _enter(errand, "push", hand)
+    elif errand.phase == "push" and (errand.waited > PUSH_STEPS or (aim[1] and errand.waited > 3)):
+        _enter(errand, "up", hand)
+    elif errand.phase == "up" and hand[2] > errand.height + HOVER:
+        errand.phase = "choose"
     goal = {
         "above": beside + _ABOVE,
         "beside": beside,
         "push": place + 0.04 * way,
-    }.get(plan.phase, np.array([*hand[:2], plan.height + HOVER + 0.05]))
+    }.get(errand.phase, np.array([*hand[:2], errand.height + HOVER + 0.05]))
     return goal, True
 
 
-def _carry(plan: Plan, hand: Floats, turned: Floats, aim: Floats) -> tuple[Floats, bool]:
-    """Where the hand should be, and whether the fingers close; advances the plan."""
+def _carry(errand: Errand, hand: Floats, turned: Floats, aim: Floats) -> tuple[Floats, bool]:
+    """Where the hand should be, and whether the fingers close; advances the errand."""
     grip, miss, drop, rise = aim[2:5], aim[6:8], float(aim[8]), float(aim[9])
-    plan.waited += 1
+    errand.waited += 1
     off = hand - grip
     held = np.array([*(hand[:2] + miss), hand[2] - drop])  # moves only where the thing slips
     level = float(np.linalg.norm(off[:2])) < ARRIVED
-    if plan.phase in ("lift", "carry", "lower") and np.linalg.norm(held - plan.held) > LOST:
-        _enter(plan, "hover", hand)
-        plan.angle = _nearest(float(aim[5]), turned)
-    if plan.phase == "hover" and level and off[2] < HOVER + 0.03 and _aligned(plan, turned):
-        _enter(plan, "down", hand)
-        plan.grip = grip.copy()
-    elif plan.phase == "down" and (
-        np.linalg.norm(hand - plan.grip) < THERE or _stalled(plan, hand)
+    if errand.phase in ("lift", "carry", "lower") and np.linalg.norm(held - errand.held) > LOST:
+        _enter(errand, "hover", hand)
+        errand.angle = _nearest(float(aim[5]), turned)
+    if errand.phase == "hover" and level and off[2] < HOVER + 0.03 and _aligned(errand, turned):
+        _enter(errand, "down", hand)
+        errand.grip = grip.copy()
+    elif errand.phase == "down" and (
+        np.linalg.norm(hand - errand.grip) < THERE or _stalled(errand, hand)
     ):
-        _enter(plan, "close", hand)
-    elif plan.phase == "close" and plan.waited > CLOSE_STEPS:
-        _enter(plan, "lift", hand)
-        plan.held = held
-    elif plan.phase == "lift" and rise <= 0:
-        _enter(plan, "carry", hand)
-    elif plan.phase == "carry" and np.linalg.norm(miss) < ARRIVED:
-        _enter(plan, "lower", hand)
-    elif plan.phase == "lower" and (drop < LOW or _stalled(plan, hand)):
-        _enter(plan, "open", hand)
-    elif plan.phase == "open" and plan.waited > OPEN_STEPS:
-        _enter(plan, "up", hand)
-    elif plan.phase == "up" and hand[2] > plan.height + HOVER:
-        plan.phase = "choose"
+        _enter(errand, "close", hand)
+    elif errand.phase == "close" and errand.waited > CLOSE_STEPS:
+        _enter(errand, "lift", hand)
+        errand.held = held
+    elif errand.phase == "lift" and rise <= 0:
+        _enter(errand, "carry", hand)
+    elif errand.phase == "carry" and np.linalg.norm(miss) < ARRIVED:
+        _enter(errand, "lower", hand)
+    elif errand.phase == "lower" and (drop < LOW or _stalled(errand, hand)):
+        _enter(errand, "open", hand)
+    elif errand.phase == "open" and errand.waited > OPEN_STEPS:
+        _enter(errand, "up", hand)
+    elif errand.phase == "up" and hand[2] > errand.height + HOVER:
+        errand.phase = "choose"
     there = hand[:2] + miss
     goal = {
         "hover": grip + _ABOVE,
-        "down": plan.grip,
-        "close": plan.grip,
+        "down": errand.grip,
+        "close": errand.grip,
         "lift": np.array([*hand[:2], hand[2] + max(rise, 0.0) + 0.03]),
         "carry": np.array([*there, hand[2] + rise + 0.01]),
         "lower": np.array([*there, hand[2] - 0.03]),
-        "up": np.array([*hand[:2], plan.height + HOVER + 0.05]),
-    }.get(plan.phase, hand)
-    return goal, plan.phase in ("close", "lift", "carry", "lower")
+        "up": np.array([*hand[:2], errand.height + HOVER + 0.05]),
+    }.get(errand.phase, hand)
+    return goal, errand.phase in ("close", "lift", "carry", "lower")
 
 
-def _enter(plan: Plan, phase: str, hand: Floats) -> None:
-    plan.phase, plan.waited, plan.height, plan.lowest = phase, 0, float(hand[2]), np.inf
+def _enter(errand: Errand, phase: str, hand: Floats) -> None:
+    errand.phase, errand.waited, errand.height, errand.lowest = phase, 0, float(hand[2]), np.inf
 
 
-def _stalled(plan: Plan, hand: Floats) -> bool:
+def _stalled(errand: Errand, hand: Floats) -> bool:
     """Whether the hand has not come lower for some steps."""
-    if hand[2] < plan.lowest - 5e-4:
-        plan.lowest, plan.waited = float(hand[2]), 0
-    return plan.waited > STALLED
+    if hand[2] < errand.lowest - 5e-4:
+        errand.lowest, errand.waited = float(hand[2]), 0
+    return errand.waited > STALLED
 
 
 def _downwards(angle: float, lean: Floats = _UPRIGHT) -> Floats:
@@ -184,6 +184,6 @@ def _nearest(angle: float, turned: Floats) -> float:
     return now + (angle - now + np.pi / 2) % np.pi - np.pi / 2
 
 
-def _aligned(plan: Plan, turned: Floats) -> bool:
-    closing = _downwards(plan.angle)[:, 0]
+def _aligned(errand: Errand, turned: Floats) -> bool:
+    closing = _downwards(errand.angle)[:, 0]
     return float(closing @ turned[:, 0]) > 0.995
