@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 sys.path.insert(0, sys.argv[1])
 
@@ -84,6 +85,9 @@ places = []
 for init in (2, 0, 1):
     community.reset(episode(init))
     places.append(cabinet(community))
+listed = episode(2)
+community.reset(replace(listed, setup={**listed.setup, "resets": 0}))
+told["a list begins after the first reset"] = cabinet(community) == places[1]
 upstream = OffScreenRenderEnv(
     bddl_file_name=str(_file("bddl_files", "libero_10", f"{DRAWER}.bddl")),
     camera_heights=128,

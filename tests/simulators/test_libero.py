@@ -45,6 +45,7 @@ def test_every_state_is_the_same_with_and_without_pictures_and_after_other_episo
 
 def test_the_communitys_order_places_fixtures_as_upstream_does(told):
     assert told["cabinets move"] and told["community's order is upstream's"]
+    assert told["a list begins after the first reset"]
 
 
 def test_states_pictures_and_proprioception_are_upstreams(told):

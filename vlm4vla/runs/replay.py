@@ -130,7 +130,8 @@ def request_of(
 def replay_file(request: RunRequest, actions: Path, pictures: Pictures = _NONE) -> Replay:
     """Replay a raw list of actions, (T, A) in the simulator's own convention.
 
-    Of a file of LIBERO's demonstrations, `init` is the demonstration's number.
+    Of a file of LIBERO's demonstrations, `init` is the demonstration's number. Whatever their init,
+    LIBERO's lists are recorded after one reset, the first of the community's order.
     """
     plan = _resolved(request, pictures)
     if len(plan.suite.episodes) != 1:
@@ -138,13 +139,16 @@ def replay_file(request: RunRequest, actions: Path, pictures: Pictures = _NONE) 
             f"{len(plan.suite.episodes)} episodes are meant, one is needed.",
             "Say which with --task and --init.",
         )
-    if plan.suite.simulator == "libero" and libero.files(actions):
-        episode = plan.suite.episodes[0]
+    (episode,) = plan.suite.episodes
+    if plan.suite.simulator != "libero":
+        found = _load(actions)
+    elif libero.files(actions):
         found, state = libero.recorded(actions, episode.key.init)
         episode = replace(episode, setup={**episode.setup, "state": state.tolist()})
-        plan = replace(plan, suite=replace(plan.suite, episodes=(episode,)))
     else:
         found = _load(actions)
+        episode = replace(episode, setup={**episode.setup, "resets": 0})
+    plan = replace(plan, suite=replace(plan.suite, episodes=(episode,)))
     loaded = _checked(found, actions, plan.simulator_spec.action.size)
     return Replay(_replay(plan, Trace(loaded, tuple(range(len(loaded)))), pictures))
 

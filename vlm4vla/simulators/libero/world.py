@@ -26,6 +26,8 @@ from vlm4vla.simulators.libero.eye import POSED, Poses
 
 STATE = "state"
 """In an episode's setup: a state to begin at as it is, in place of the suite's."""
+RESETS = "resets"
+"""In an episode's setup: how many resets of the community's order came before, if not its init."""
 _NOOP = np.array([0.0, 0, 0, 0, 0, 0, -1])
 _FULL = mujoco.mjtState.mjSTATE_INTEGRATION
 
@@ -94,8 +96,9 @@ class TaskWorld:
         """Bring the world to the episode's initial state; nothing has settled yet."""
         key, before = episode.key, 0
         if community:
-            before = 1 + key.init
-            np.random.set_state(self._order(key.seed, key.init))
+            earlier = int(cast(int, episode.setup.get(RESETS, key.init)))
+            before = 1 + earlier
+            np.random.set_state(self._order(key.seed, earlier))
         else:  # alike for a suite and for those that perturb it
             np.random.seed((key.seed, zlib.crc32(f"{key.task}/{key.init}".encode())))
         self._reset(before)
