@@ -93,6 +93,8 @@ def test_doctor_finds_toy_and_ray_in_order_and_a_store_that_cannot_be_written(tm
 
 @pytest.mark.assets
 @pytest.mark.grinningface
+@pytest.mark.libero
+@pytest.mark.usefixtures("libero_venv")
 def test_doctor_is_content_and_names_the_rendering_device(tmp_path):
     done = bench("doctor", cwd=tmp_path)
     assert done.code == 0, done.out

@@ -55,7 +55,16 @@ def test_other_layouts_give_the_same_samples(name, tmp_path):
 def test_a_stored_number_is_read_as_before(name, store):
     """New fields may stand beside the old ones; these keep name and value."""
     found = cases.told(cases.store_verbs(VERBS["runs"])[name], store)
-    check(VERBS["store"][name], found, exact=same_machine(VERBS["machine"]), more=True)
+    expected = VERBS["store"][name]
+    if name.startswith("campaign"):  # suites that came since can be run
+        came = entry.suite_names()
+        expected = [
+            {**cell, "status": "not run"}
+            if cell["status"] == "no suite" and cell["suite"] in came
+            else cell
+            for cell in expected
+        ]
+    check(expected, found, exact=same_machine(VERBS["machine"]), more=True)
 
 
 @pytest.mark.parametrize("name", list(VERBS["plans"]))

@@ -21,6 +21,7 @@ from vlm4vla.environments.processes import ask
 from vlm4vla.rollout.hosts.child import Interpreter
 from vlm4vla.rollout.hosts.host import DEVICE, Inquiry
 from vlm4vla.rollout.hosts.host_process import inquire
+from vlm4vla.simulators.registry import target
 
 Level = Literal["ok", "note", "wrong"]
 
@@ -185,7 +186,7 @@ def _asked(
     """Asked where it may take the process down."""
     what = f"{name}: {'simulator' if subject == 'facts' else subject}"
     try:
-        inquiry = Inquiry(name, {}, subject, interpreter=interpreter)
+        inquiry = Inquiry(target(name), {}, subject, interpreter=interpreter)
         facts = inquire(inquiry, SIMULATOR_LIMIT_S)
     except BadInput as error:
         return Finding(what, "wrong", error.message, error.fix or f"bench env install {name}")
