@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from vlm4vla.core import rotation
-from vlm4vla.core.policy import ActionChunk, Policy, Session
+from vlm4vla.core.policy import ActionChunk, Session
 from vlm4vla.core.simulator import Floats, Observation
-from vlm4vla.core.specs import ObservationRequest, PolicySpec, SimulatorSpec
 from vlm4vla.simulators.libero.words import PUSH
+from vlm4vla.simulators.scripted import ScriptedPolicy
 
 HOVER = 0.15
 """Height above the grasp at which the hand arrives, metres: over things that stand beside it."""
@@ -47,26 +46,15 @@ class Errand:
     lowest: float = field(default=np.inf)
 
 
-class LiberoExpert(Policy):
+class LiberoExpert(ScriptedPolicy):
     """Brings about one condition of the goal after the other."""
 
-    @classmethod
-    def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
-        """Reads simulator state, sees no image."""
-        request = ObservationRequest(privileged=True)
-        return PolicySpec(simulator.action, request, execution="first", privileged=True)
-
-    def act(
-        self, observations: Sequence[Observation], sessions: Sequence[Session]
-    ) -> list[ActionChunk]:
-        """One action for each observation."""
-        chunks = []
-        for observation, session in zip(observations, sessions, strict=True):
-            if not isinstance(session.memory, Errand):
-                session.memory = Errand()
-            seen = observation.privileged
-            chunks.append(ActionChunk(_action(session.memory, seen["tcp"], seen["aims"])[None]))
-        return chunks
+    def next_part(self, observation: Observation, session: Session) -> ActionChunk:
+        """One action: it looks before every step."""
+        if not isinstance(session.memory, Errand):
+            session.memory = Errand()
+        seen = observation.privileged
+        return ActionChunk(_action(session.memory, seen["tcp"], seen["aims"])[None])
 
 
 def _action(errand: Errand, tcp: Floats, aims: Floats) -> Floats:
