@@ -14,7 +14,7 @@ from vlm4vla.core.specs import CameraRequest, ObservationRequest
 from vlm4vla.environments.interpreter import choose
 from vlm4vla.rollout.hosts.host import Inquiry
 from vlm4vla.rollout.hosts.host_process import inquire
-from vlm4vla.rollout.hosts.puppet import Puppet, Strings
+from vlm4vla.rollout.hosts.hosted import HostedConfig, HostedSimulator
 from vlm4vla.simulators.registry import plugin as named
 from vlm4vla.simulators.registry import preflight, target
 from vlm4vla.suites.suite import Suite, load
@@ -66,7 +66,7 @@ def _checked(plugin: SimulatorPlugin, options: Options) -> Callable[[], Simulato
         return lambda: plugin.create(options)
     reference = target(plugin.name)
     inquire(Inquiry(reference, options, "facts with pictures", (), interpreter))
-    return lambda: Puppet(Strings(reference, options, interpreter))
+    return lambda: HostedSimulator(HostedConfig(reference, options, interpreter))
 
 
 _FAR = 10.0

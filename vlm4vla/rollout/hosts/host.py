@@ -29,7 +29,7 @@ from vlm4vla.core.simulator import Options, Simulator
 from vlm4vla.core.source import own_hash
 from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
 from vlm4vla.rollout.hosts.child import Interpreter, send
-from vlm4vla.rollout.hosts.puppet import Strings, obey
+from vlm4vla.rollout.hosts.hosted import HostedConfig, serve_calls
 from vlm4vla.rollout.policy_client import Address, PolicyClient, PolicyConnection
 from vlm4vla.rollout.recording import Player, Recording
 from vlm4vla.simulators import plugin
@@ -127,15 +127,15 @@ class _Host:
         self._connected: Address | None = None
 
     def serve(self) -> None:
-        config: HostConfig | Inquiry | Strings = self._control.recv()
+        config: HostConfig | Inquiry | HostedConfig = self._control.recv()
         sys.path[:0] = config.path_entries
         if isinstance(config, Inquiry):
             send(self._control, _answer(config))
             return
         _check_source(config.interpreter)
         simulator = plugin(config.simulator).create(config.options)
-        if isinstance(config, Strings):
-            obey(self._control, simulator, _known)
+        if isinstance(config, HostedConfig):
+            serve_calls(self._control, simulator, _known)
             return
         self._beat("start")
         while True:

@@ -18,7 +18,7 @@ from vlm4vla.rollout.hosts.child import Child, Interpreter, send
 
 
 @dataclass(frozen=True)
-class Strings:
+class HostedConfig:
     """What such a host is started with."""
 
     simulator: str
@@ -28,13 +28,13 @@ class Strings:
     path_entries: Sequence[str] = ()
 
 
-class Puppet:
+class HostedSimulator:
     """A `Simulator` whose work is done in a process of its own."""
 
-    def __init__(self, strings: Strings) -> None:
+    def __init__(self, config: HostedConfig) -> None:
         """Start it. Raises what the simulator raises when it is made."""
-        self._child = Child(strings.interpreter)
-        send(self._child.control, strings)
+        self._child = Child(config.interpreter)
+        send(self._child.control, config)
         self._answer()
 
     def reset(self, episode: Episode) -> None:
@@ -74,7 +74,7 @@ class Puppet:
         return answer
 
 
-def obey(
+def serve_calls(
     connection: Connection, simulator: Simulator, known: Callable[[BenchError], BenchError]
 ) -> None:
     """In the host: do what is called for, until the line is closed."""
