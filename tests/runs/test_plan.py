@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.errors import BadInput, OutOfRange, SpecMismatch
 from vlm4vla.runs.plan import choose_slots, resolve
 from vlm4vla.runs.request import RunRequest
@@ -145,3 +146,20 @@ def test_slots_fit_cores_memory_and_work():
     cores = len(os.sched_getaffinity(0))
     assert choose_slots(1, 1000) == cores and choose_slots(1, 1) == 1
     assert choose_slots(1e9, 1000) == 1
+
+
+def test_a_protocol_may_differ_on_purpose(tmp_path):
+    suite = tmp_path / "mine.yaml"
+    suite.write_text(
+        "extends: toy\nname: mine\nprotocols:\n"
+        "  twin: {summary: s, contrast: [protocol]}\n"
+        "  other: {summary: s}\n"
+    )
+    plain, twin, other = (
+        resolve(replace(PLAIN, suite=str(suite), protocol=name)).record.comparability
+        for name in (None, "twin", "other")
+    )
+    assert "contrast" not in plain and twin["contrast"] == "protocol"
+    assert conflicts([plain, twin]) == {}
+    assert set(conflicts([plain, other])) == {"protocol"}
+    assert set(conflicts([plain, {**twin, "engine": "toy 2"}])) == {"engine"}

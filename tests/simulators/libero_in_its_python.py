@@ -6,6 +6,7 @@ python libero_in_its_python.py PATH_OF_THE_SOURCE
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from dataclasses import replace
 
@@ -145,6 +146,8 @@ for _ in range(STEPS):
 told["steps of VLM4VLA's loop"] = clock
 legacy.close()
 
+log = logging.getLogger("robosuite_logs")
+told["robosuite's log goes to"] = [type(handler).__name__ for handler in log.handlers]
 held = engine.NEWEST
 engine.NEWEST = "3.3.6"
 told["too new"] = refusal(lambda: engine.versions(""))

@@ -66,6 +66,10 @@ def test_a_newer_mujoco_is_refused_unless_it_is_named(told):
     assert told["accepted by name"] == "3.3.7"
 
 
+def test_robosuite_writes_no_file_where_another_user_may_own_it(told):
+    assert told["robosuite's log goes to"] == ["StreamHandler"]
+
+
 @pytest.mark.golden
 def test_upstreams_actions_succeed_at_their_last_step():
     suite, task, init, steps = GOLDEN

@@ -56,8 +56,9 @@ def test_a_control_is_the_official_task_on_the_same_episodes(base, kind):
 
 
 def test_a_run_may_be_set_beside_its_control():
+    named = " ".join(load("libero_10_lan", "control").contrast)
     facts = {"protocol": "default", "control": "False", "mujoco": "3.3.7"}
-    control = {**facts, "protocol": "control", "control": "True"}
+    control = {**facts, "protocol": "control", "control": "True", "contrast": named}
     assert not conflicts([facts, control])
     assert set(conflicts([facts, {**control, "mujoco": "3.2.7"}])) == {"mujoco"}
     assert set(conflicts([facts, {**facts, "protocol": "community"}])) == {"protocol"}

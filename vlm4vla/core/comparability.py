@@ -10,9 +10,9 @@ STAND_IN = "stand_in"
 """A fact whose name begins so (`stand_in.robot`) says by what an asset of the benchmark was
 replaced. Reports mark the numbers of such runs."""
 
-CONTROL = "control"
-"""The protocol of a perturbed suite under which it is played unperturbed, on the same episodes. Its
-run differs from the perturbed one in what the perturbation is, which is what is to be compared."""
+CONTRAST = "contrast"
+"""The fact that names others, blank between them: those in which the run differs on purpose from
+the runs it is to be compared with, as a control does from what it controls for."""
 
 
 def conflicts(facts: Sequence[Mapping[str, JSON]]) -> dict[str, tuple[str, ...]]:
@@ -22,7 +22,7 @@ def conflicts(facts: Sequence[Mapping[str, JSON]]) -> dict[str, tuple[str, ...]]
     renderer, and may be set beside one that does.
     """
     found: dict[str, tuple[str, ...]] = {}
-    meant = {"protocol", CONTROL} if any(f.get("protocol") == CONTROL for f in facts) else set()
+    meant = {name for fact in facts for name in str(fact.get(CONTRAST, "")).split()} | {CONTRAST}
     for name in sorted({name for fact in facts for name in fact} - meant):
         values = sorted({str(fact[name]) for fact in facts if name in fact})
         if len(values) > 1:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm4vla.core import convert, options
+from vlm4vla.core.comparability import CONTRAST
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import (
     BadInput,
@@ -230,6 +231,7 @@ def _record(
             "simulator": suite.simulator,
             "protocol": suite.protocol,
             "success": suite.success,
+            **({CONTRAST: " ".join(suite.contrast)} if suite.contrast else {}),
             **facts,
         },
     }

@@ -39,6 +39,9 @@ class Protocol(Strict):
 
     summary: str
     options: dict[str, str | int | float | bool] = {}
+    contrast: list[Name] = []
+    """Facts of comparability in which its runs differ on purpose from the suite's others: they are
+    compared all the same."""
 
 
 class SuiteFacts(Strict):

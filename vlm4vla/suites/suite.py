@@ -39,6 +39,7 @@ class Suite:
     metrics: tuple[Metric, ...]
     success: Literal["last", "any"]
     execution: str = ""
+    contrast: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -92,7 +93,8 @@ def load(
     protocols = {"default": Protocol(summary=""), **file.protocols}
     if protocol not in protocols:
         raise UnknownName(f"protocol in suite '{file.name}'", protocol, protocols)
-    options = {**file.options, **protocols[protocol].options, **(overrides or {})}
+    chosen = protocols[protocol]
+    options = {**file.options, **chosen.options, **(overrides or {})}
     return Suite(
         name=file.name,
         summary=file.summary,
@@ -110,6 +112,7 @@ def load(
         ),
         success=file.success,
         execution=file.execution,
+        contrast=tuple(chosen.contrast),
     )
 
 

@@ -5,12 +5,12 @@ MuJoCo and robosuite choose their OpenGL when they are imported, so that `load` 
 
 from __future__ import annotations
 
-import logging
 import os
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Literal
-from unittest.mock import patch
 
 from vlm4vla.core.errors import MissingDependency, RendererUnavailable, WrongVersion
 
@@ -58,9 +58,8 @@ def load(renderer: Literal["auto", "osmesa", "egl"]) -> str:
     if chosen == "egl" and visible.isdecimal():  # robosuite insists that it is one of these
         os.environ.setdefault("MUJOCO_EGL_DEVICE_ID", visible)
     try:
-        # robosuite logs to one fixed file: what another user of the machine owns stops the import.
-        with patch("logging.FileHandler", lambda *_: logging.NullHandler()):
-            import libero.libero.envs  # noqa: F401
+        _keep_no_log()
+        import libero.libero.envs  # noqa: F401
     except ImportError:
         raise
     except Exception as error:  # PyOpenGL fails in many ways where a driver is missing
@@ -84,6 +83,23 @@ def open_renderer(renderer: Literal["auto", "osmesa", "egl"]) -> str:
     if not device:
         raise RendererUnavailable(f"{chosen} has no device here.", FIX)
     return f"{chosen} on {device.decode()}"
+
+
+def _keep_no_log() -> None:
+    """Load robosuite's settings ahead of it, with its log file switched off.
+
+    It opens `/tmp/robosuite.log` when it is imported, which fails where that is another user's.
+    """
+    package = find_spec("robosuite")
+    if "robosuite" in sys.modules or package is None or package.origin is None:
+        return  # too late, or not there: the import says so
+    name, file = "robosuite.macros", Path(package.origin).with_name("macros.py")
+    spec = spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None  # a Python file has both
+    settings = module_from_spec(spec)
+    spec.loader.exec_module(settings)
+    vars(settings)["FILE_LOGGING_LEVEL"] = None
+    sys.modules[name] = settings
 
 
 def _numbers(text: str) -> tuple[int, ...]:
