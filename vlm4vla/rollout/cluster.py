@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private.node import Node
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from vlm4vla.core.episode import Episode
@@ -33,6 +34,7 @@ _LOCAL = {
     "include_dashboard": False,
     "object_store_memory": 100 * 2**20,  # results are small; frames never pass through Ray
 }
+_SPARED = ("start_monitor", "start_api_server", "start_log_monitor")
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,13 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
     guard = Guard()
     try:
         logger.setLevel(logging.ERROR)  # no greeting on the terminal; its errors still raise
-        ray.init(
-            log_to_driver=False, configure_logging=False, logging_level=logging.ERROR, **settings
-        )
+        with _no_more_than_needed():
+            ray.init(
+                log_to_driver=False,
+                configure_logging=False,
+                logging_level=logging.ERROR,
+                **settings,
+            )
         logger.setLevel(level)
         guard.tell()
         yield _present()
@@ -83,6 +89,22 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
         logger.setLevel(level)
         ray.shutdown()
         guard.close()
+
+
+@contextlib.contextmanager
+def _no_more_than_needed() -> Iterator[None]:
+    """Ray starts an autoscaler, a dashboard's server and a reader of logs that nothing here asks.
+
+    They take as long to start as all the rest, and it has no option to leave them out.
+    """
+    spared = {name: getattr(Node, name) for name in _SPARED if hasattr(Node, name)}
+    for name in spared:
+        setattr(Node, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        for name, method in spared.items():
+            setattr(Node, name, method)
 
 
 def _present() -> Cluster:
