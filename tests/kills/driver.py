@@ -102,7 +102,7 @@ def wait_for_rows(path: Path, count: int, driver: Driver, timeout_s: float = 60)
             stored = len(rows(path))
         if stored >= count or driver.process.poll() is not None:
             return stored
-        time.sleep(0.05)
+        time.sleep(0.2)  # reading takes from the cores that the command runs on
     raise AssertionError(f"{stored} of {count} episodes after {timeout_s} s")
 
 
