@@ -71,6 +71,15 @@ class Row:
     """Chosen by its score on these episodes among so many checkpoints or settings; 1 if not."""
     stand_ins: tuple[str, ...]
     """Assets of the benchmark that were replaced, each by what."""
+    control: str = ""
+    """The same policy's run under a protocol with a `contrast`, where the board has both."""
+    less_control: float | None = None
+    """The difference to it, paired by episode as `bench compare` does: below 0, a loss."""
+    less_control_low: float | None = None
+    less_control_high: float | None = None
+    control_p: float | None = None
+    """Of a single task, adjusted for all of them (Holm)."""
+    control_test: str = ""
 
     @property
     def complete(self) -> bool:

@@ -105,14 +105,16 @@ def _compared(rows: Iterable[Row], runs: Iterable[RunRecord]) -> Iterator[Row]:
 
 
 def _latest(runs: Iterable[RunRecord]) -> list[RunRecord]:
-    latest: dict[object, RunRecord] = {}
-    for run in runs:  # the oldest first
-        # What a policy without weights has for a checkpoint is the hash of its source, and an
-        # edited policy replaces its former self.
-        weights = "" if run.checkpoint.startswith("code ") else run.checkpoint
-        key = (run.policy, in_words(run.policy_options), weights, run.suite, run.execution)
-        latest[(*key, short_hash(run.comparability))] = run
-    return list(latest.values())
+    """Of each policy, suite and comparability; the oldest come first."""
+    return list({(*played(run), short_hash(run.comparability)): run for run in runs}.values())
+
+
+def played(run: RunRecord) -> tuple[str, ...]:
+    """What was played how, whatever the conditions."""
+    # What a policy without weights has for a checkpoint is the hash of its source, and an edited
+    # policy replaces its former self.
+    weights = "" if run.checkpoint.startswith("code ") else run.checkpoint
+    return run.policy, in_words(run.policy_options), weights, run.suite, run.execution
 
 
 def _notices(runs: Sequence[RunRecord]) -> list[Notice]:

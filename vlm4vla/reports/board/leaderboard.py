@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from itertools import chain
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.beside import ORIGINS, BesideRow, difference, gather
 from vlm4vla.reports.board.board import Board, board, grouped
+from vlm4vla.reports.board.control import beside_controls
 from vlm4vla.reports.scores import ALL, Row, headline, short_run
-from vlm4vla.reports.tables.numbers import score
+from vlm4vla.reports.tables.numbers import interval_below, less_control, score
 from vlm4vla.reports.tables.registry import opened
 from vlm4vla.reports.tables.selection import Selection, names_of
 from vlm4vla.reports.tables.table import Cell, Column, Exhibit, ResultTable
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ROOM = 4
-"""So many metrics fit into a terminal with their intervals beside them."""
+"""So many numbers fit into a terminal with their intervals beside them."""
 
 POLICY, _TASK = Column("policy", fold=True, least=20), Column("task", fold=True)
 _N, _PROTOCOL = Column("n", numeric=True, least=1), Column("protocol")
+_CONTROL = Column("less control", numeric=True)
 _RUN, _FROM = Column("run", fold=True, least=14), Column("from", fold=True, least=13)
 _SETTINGS = {
     "protocol": _PROTOCOL,
@@ -86,7 +87,7 @@ def leaderboard_exhibit(store: Store | None, asked: Selection) -> Exhibit:
         shown = beside_tables(rows, asked.by_task, asked.narrow)
         return Exhibit(tuple(shown), rows, BesideRow, warnings=warnings)
     assert store is not None, "needs_store"
-    found = board(store, asked.suites, asked.policies, asked.all_runs)
+    found = beside_controls(store, board(store, asked.suites, asked.policies, asked.all_runs))
     remarks = []
     if not found.rows:
         remarks.append("The store holds no runs yet: bench run --policy expert --suite toy")
@@ -133,6 +134,7 @@ def _table(found: Board, suite: str, by_task: bool, narrow: bool) -> ResultTable
         if len({getattr(rows[0], name) for rows in runs}) > 1
         or (name == "training_split" and suite in suite_names() and load_file(suite).trained_on)
     ]
+    control = [_CONTROL] * any(rows[0].control for rows in runs)
     lines: list[Line] = []
     for rows in runs:
         line = _own_line(rows)
@@ -146,10 +148,10 @@ def _table(found: Board, suite: str, by_task: bool, narrow: bool) -> ResultTable
     shown = _grid(
         suite, lines, _notes(runs, extra),
         [POLICY, *[_TASK] * by_task, *(_SETTINGS[name] for name in extra if not narrow),
-         *map(_metric, metrics), _N, _RUN],
+         *map(_metric, metrics), *control, _N, _RUN],
     )  # fmt: skip
-    if narrow and len(metrics) > _ROOM:
-        body = tuple(tuple(map(_interval_below, line)) for line in shown.body)
+    if narrow and len((*metrics, *control)) > _ROOM:
+        body = tuple(tuple(map(interval_below, line)) for line in shown.body)
         return replace(shown, body=body)
     return shown
 
@@ -166,6 +168,7 @@ def _own_line(rows: Sequence[Row]) -> dict[Column, Cell]:
         _TASK: Cell(first.task),
         **{column: Cell(str(getattr(first, name))) for name, column in _SETTINGS.items()},
         **{_metric(row.metric): _own_score(row, head) for row in rows},
+        _CONTROL: less_control(head),
         _N: _count(head, head.status),
         _RUN: Cell(short_run(first.run)),
     }
@@ -298,18 +301,6 @@ def _said(row: Row, name: str) -> str:
     return value if title == name else f"{title} {value}"
 
 
-def _interval_below(cell: Cell) -> Cell:
-    # Tenths of a percent do not fit into eighty columns; the other formats have all digits.
-    rounded = re.sub(r"\d+\.\d(?!\d)", lambda limit: _whole(limit[0]), cell.interval)
-    return replace(cell.noted(rounded), interval="") if rounded else cell
-
-
-def _whole(percent: str) -> str:
-    """Without its tenth, but never quite 0 or 100 for something that is not."""
-    text = f"{float(percent):.0f}"
-    return percent if text in ("0", "100") and float(percent) != float(text) else text
-
-
 def _notes(runs: Sequence[Sequence[Row]], extra: Sequence[str]) -> list[str]:
     rows = [row for run in runs for row in run]
     first, kinds = rows[0], {row.kind for row in rows}
@@ -318,6 +309,8 @@ def _notes(runs: Sequence[Sequence[Row]], extra: Sequence[str]) -> list[str]:
     chances = {row.metric: row.chance for row in rows if row.chance is not None}
     for name, chance in chances.items():
         notes[0] += f"; chance for {name} {100 * chance:.1f}"
+    if tests := dict.fromkeys(row.control_test for row in rows if row.headline and row.control):
+        notes.append(f"less control: paired by episode ({', '.join(tests)})")
     notes += marks.legend({name for row in rows for name in row.marks})
     if replaced := dict.fromkeys(text for row in rows for text in row.stand_ins):
         notes.append(f"{marks.STAND_IN.sign} {', '.join(replaced)}")

@@ -12,6 +12,7 @@ from vlm4vla.core.errors import BadInput
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.beside import gather
 from vlm4vla.reports.board.board import Board, board
+from vlm4vla.reports.board.control import beside_controls
 from vlm4vla.reports.board.leaderboard import beside_tables, tables
 from vlm4vla.reports.compare.comparison import Comparison, comparison
 from vlm4vla.reports.correlation.capability import correlated_suites
@@ -123,7 +124,7 @@ def collect(store: Store, asked: Selection = _EVERYTHING, vqa: Sequence[str] = (
         BadInput: too few backbones to correlate.
     """
     store = StoreSnapshot.of(store)
-    found = board(store, asked.suites, asked.policies, asked.all_runs)
+    found = beside_controls(store, board(store, asked.suites, asked.policies, asked.all_runs))
     beside: dict[str, ResultTable] = {}
     if asked.published and found.suites:
         rows, _ = gather(store, replace(asked, suites=found.suites, imported=True))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vlm4vla.reports import marks
@@ -100,6 +101,30 @@ def score(row: Row | BesideRow, needs_interval: bool = True) -> Cell:
         return cell
     ends = [f"{unit.factor * b:.{unit.limits}f}" for b in (row.bound_low, row.bound_high)]
     return cell.noted(f"err {' to '.join(ends)}")
+
+
+def less_control(row: Row) -> Cell:
+    """The difference to the control with its interval, p below; empty without a control."""
+    if row.less_control is None or row.less_control_low is None or row.less_control_high is None:
+        return Cell()
+    found = Estimate(row.less_control, row.less_control_low, row.less_control_high)
+    told = [] if row.control_p is None else [p_text(row.control_p)]
+    return estimate_cell(found, TENTHS if row.kind == "rate" else MEAN, *told, signed=True)
+
+
+def interval_below(cell: Cell) -> Cell:
+    """The interval on a line of its own, where tenths of a percent do not fit.
+
+    The formats that are no terminal's have all digits.
+    """
+    rounded = re.sub(r"\d+\.\d(?!\d)", lambda limit: _whole(limit[0]), cell.interval)
+    return replace(cell.noted(rounded), interval="") if rounded else cell
+
+
+def _whole(percent: str) -> str:
+    """Without its tenth, but never quite 0 or 100 for something that is not."""
+    text = f"{float(percent):.0f}"
+    return percent if text in ("0", "100") and float(percent) != float(text) else text
 
 
 def amount(value: float, kind: str, signed: bool = False) -> str:
