@@ -11,7 +11,8 @@ from PIL import Image
 from tests.simulators.emoji_task import episode, simulator
 from vlm4vla.core.errors import MissingAsset, RendererUnavailable
 from vlm4vla.core.specs import CameraRequest, ObservationRequest
-from vlm4vla.simulators.grinningface import art, renderer
+from vlm4vla.simulators import sapien_renderer
+from vlm4vla.simulators.grinningface import art
 from vlm4vla.suites.emojis import emojis
 
 pytestmark = pytest.mark.grinningface
@@ -134,14 +135,14 @@ def test_art_can_come_from_a_folder(tmp_path: Path) -> None:
 def test_probe_answers_from_another_process(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    renderer.probe.cache_clear()
-    report = renderer.probe()
+    sapien_renderer.probe.cache_clear()
+    report = sapien_renderer.probe()
     assert report.works and report.device
     monkeypatch.setenv("VK_ICD_FILENAMES", str(tmp_path / "none.json"))
     monkeypatch.setenv("VK_DRIVER_FILES", str(tmp_path / "none.json"))
-    renderer.probe.cache_clear()
-    broken = renderer.probe()
+    sapien_renderer.probe.cache_clear()
+    broken = sapien_renderer.probe()
     with pytest.raises(RendererUnavailable, match="SAPIEN cannot open a renderer") as caught:
-        renderer.require()
-    renderer.probe.cache_clear()
+        sapien_renderer.require()
+    sapien_renderer.probe.cache_clear()
     assert not broken.works and broken.problem and "mesa-vulkan-drivers" in caught.value.fix

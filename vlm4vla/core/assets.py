@@ -21,7 +21,7 @@ CACHE_VARIABLE = "VLM4VLA_CACHE"
 
 
 def locate(environment: str, asset: str) -> Path:
-    """The folder that holds the asset, every file of it checked by sha256.
+    """The folder that holds the asset, every file of it checked by its digest.
 
     Raises MissingAsset, naming the first missing or altered file and the command that fetches it.
     """
@@ -37,15 +37,19 @@ def locate(environment: str, asset: str) -> Path:
 
 def find(asset: Asset) -> tuple[Path | None, str]:
     """The first folder that holds the asset unaltered, or None and what is wrong with each."""
-    own = os.environ.get(ASSETS_VARIABLE)
-    roots = [Path(own).expanduser()] if own else []
     problems = []
-    for root in (*roots, cache_folder()):
+    for root in roots():
         problem = defect(root / asset.path, asset)
         if problem is None:
             return root / asset.path, ""
         problems.append(problem)
     return None, "; ".join(problems)
+
+
+def roots() -> list[Path]:
+    """Where assets are searched, in order."""
+    own = os.environ.get(ASSETS_VARIABLE)
+    return [*([Path(own).expanduser()] if own else []), cache_folder()]
 
 
 def cache_folder(kind: Literal["assets", "shaders", "source", "venvs"] = "assets") -> Path:
@@ -67,9 +71,15 @@ def defect(folder: Path, asset: Asset) -> str | None:
         path = folder / name
         if not path.is_file():
             return f"{path} is missing"
-        if sha256(path) != expected:
-            return f"{path} is altered (its sha256 is {sha256(path)[:12]}, not {expected[:12]})"
+        if (found := digest(path, expected)) != expected:
+            kind = "sha256" if len(expected) == 64 else "git blob id"
+            return f"{path} is altered (its {kind} is {found[:12]}, not {expected[:12]})"
     return None
+
+
+def digest(path: Path, like: str) -> str:
+    """The file's sha256, or its git blob id where `like` is one; hexadecimal."""
+    return sha256(path) if len(like) == 64 else blob_id(path)
 
 
 def sha256(path: Path) -> str:
@@ -78,7 +88,18 @@ def sha256(path: Path) -> str:
     return _digest(path.resolve(), state.st_size, state.st_mtime_ns)
 
 
+def blob_id(path: Path) -> str:
+    """What `git hash-object` says of a file; like `sha256`, not read twice."""
+    state = path.stat()
+    return _blob_id(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
 @functools.cache
 def _digest(path: Path, size: int, modified: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.cache
+def _blob_id(path: Path, size: int, modified: int) -> str:
+    return hashlib.sha1(b"blob %d\0" % size + path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -17,7 +17,13 @@ strip = "Folder-1.0"          # folder inside the archive that becomes `path`
 licence = "..."
 only_for = "labels=paligemma" # left out: every run needs it
 [assets.files]
-"wx250s.urdf" = "sha256 of the file"
+"wx250s.urdf" = "sha256 of the file, or its git blob id"
+
+[[assets.stand_ins]]          # what may be used in a file's place; runs that do are marked
+file = "stage.glb"
+path = "box.glb"              # where it lies in the folder; left out: where the file would
+digest = "sha256 of it, or its git blob id"
+words = "a box as high as the table"
 ```
 
 Another package names the folder of its own under the entry-point group `vlm4vla.environments`, as
@@ -40,7 +46,20 @@ from vlm4vla.core.errors import BadInput, InvalidFile, UnknownName
 from vlm4vla.core.files import shipped
 from vlm4vla.core.formats import read_fields, refuse_unknown
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A file that may be used in the place of an asset's own."""
+
+    file: str
+    """Whose place it takes."""
+    digest: str
+    words: str
+    """What it is."""
+    path: str = ""
+    """Where it lies in the folder; empty: where the file would."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +69,21 @@ class Asset:
     name: str
     path: str
     files: Mapping[str, str]
-    """Path inside the folder -> sha256 of the content, hexadecimal."""
+    """Path inside the folder -> sha256 of the content, or its git blob id, hexadecimal."""
     licence: str
     url: str = ""
     strip: str = ""
     only_for: str = ""
     """The setting without which it is not needed, e.g. `labels=paligemma`; empty: always needed."""
+    stand_ins: tuple[StandIn, ...] = ()
 
     def __post_init__(self) -> None:
-        """Its files lie inside it, and each has its sha256. Raises BadInput."""
-        for name, digest in self.files.items():
+        """Its files lie inside it, and each has its digest. Raises BadInput."""
+        own = [(one.path or one.file, one.digest) for one in self.stand_ins]
+        for name, digest in (*self.files.items(), *own):
             if name.startswith("/") or ".." in Path(name).parts:
                 raise BadInput(f"The asset's file '{name}' leaves its folder.")
-            if not _SHA256.fullmatch(str(digest)):
+            if not _DIGEST.fullmatch(str(digest)):
                 raise BadInput(f"The asset's file '{name}' has no sha256, but '{digest}'.")
 
 

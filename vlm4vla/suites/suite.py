@@ -20,6 +20,7 @@ GENERATORS = {
     "calvin": "vlm4vla.suites.calvin:episodes",
     "grinningface": "vlm4vla.suites.grinningface:episodes",
     "libero": "vlm4vla.suites.libero:episodes",
+    "simpler_bridge": "vlm4vla.suites.simpler_bridge:episodes",
 }
 """Simulator -> `module:function(suite, arguments, options) -> list[Episode]`."""
 

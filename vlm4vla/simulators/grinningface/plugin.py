@@ -68,13 +68,14 @@ class GrinningFace(SimulatorPlugin):
         if chosen.robot != GrinningFaceOptions.robot:
             facts[f"{STAND_IN}.robot"] = f"{chosen.robot} for {GrinningFaceOptions.robot}"
         if rendering:
-            from vlm4vla.simulators.grinningface import art, renderer
+            from vlm4vla.simulators import sapien_renderer
+            from vlm4vla.simulators.grinningface import art
 
             facts["art"] = art.version(chosen.art)
             if chosen.art != GrinningFaceOptions.art:
                 facts[f"{STAND_IN}.art"] = "a folder of pictures for Noto Color Emoji"
             facts["shader"] = "default"
-            facts["renderer"] = renderer.require()
+            facts["renderer"] = sapien_renderer.require()
         return facts
 
     def create(self, options: Options) -> Simulator:
@@ -86,9 +87,9 @@ class GrinningFace(SimulatorPlugin):
     def open_renderer(self) -> str:
         """SAPIEN's renderer, as for the policy's camera."""
         _package("sapien")
-        from vlm4vla.simulators.grinningface import renderer
+        from vlm4vla.simulators import sapien_renderer
 
-        return renderer.require()
+        return sapien_renderer.require()
 
     def experts(self) -> Mapping[str, str]:
         """The scripted policy and its blind twin."""

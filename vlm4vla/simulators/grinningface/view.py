@@ -23,10 +23,10 @@ from vlm4vla.core.errors import RendererUnavailable
 from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.simulators.grinningface import art
 from vlm4vla.simulators.grinningface.judge import CARD, CUBE
-from vlm4vla.simulators.grinningface.renderer import FIX
 from vlm4vla.simulators.grinningface.robots import maniskill_file
 from vlm4vla.simulators.grinningface.words import EYE, FOV, LOOK_AT
 from vlm4vla.simulators.grinningface.world import FLOOR, WALLS
+from vlm4vla.simulators.sapien_renderer import FIX
 from vlm4vla.simulators.shaders import without_environment
 
 CUBE_COLOUR = (0.1, 0.1, 0.5, 1.0)
