@@ -39,12 +39,14 @@ EVERYTHING = ObservationRequest(
 )
 
 
-def episode(init: int, states: str = "libero_10", task: str = DRAWER) -> Episode:
-    setup = {"scene": "libero_10", "states": states}
+def episode(
+    init: int, states: str = "libero_10", task: str = DRAWER, **setup: list[float]
+) -> Episode:
+    setup = {"scene": "libero_10", "states": states, **setup}
     return Episode(EpisodeKey("libero_10", task, init), "do it", 520, setup)
 
 
-def played(world: LiberoSimulator, init: int, looks: bool = False, **kind: str) -> list[bytes]:
+def played(world: LiberoSimulator, init: int, looks: bool = False, **kind: object) -> list[bytes]:
     """The full state of the physics after the reset and after each action."""
     world.reset(episode(init, **kind))
     states = [world._world.state]
@@ -76,9 +78,15 @@ blind = played(world, 3)
 seen = played(world, 3, looks=True)
 told["rendering changes nothing"] = blind == seen
 fresh = played(world, 1, states="")
+drawn, stood = world.drawn, cabinet(world)
 again = played(world, 3)
 told["order changes nothing"] = again == blind
 told["fresh states are drawn from the seed"] = fresh == played(world, 1, states="") != blind
+elsewhere = played(world, 2, states="")
+told["another init draws another state"] = elsewhere != fresh and cabinet(world) != stood
+again = played(world, 2, states="", drawn=drawn.tolist())
+told["a drawn state is begun at again"] = again == fresh and cabinet(world) == stood
+told["numbers of a drawn state"] = [len(drawn), bool(np.array_equal(drawn, world.drawn))]
 told["a state that is not there"] = refusal(lambda: world.reset(episode(50)))
 
 community = LiberoSimulator(LiberoOptions(seeding="community"))

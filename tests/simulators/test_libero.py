@@ -40,6 +40,8 @@ def told(libero_venv):
 def test_every_state_is_the_same_with_and_without_pictures_and_after_other_episodes(told):
     assert told["rendering changes nothing"] and told["order changes nothing"]
     assert told["fresh states are drawn from the seed"]
+    assert told["another init draws another state"] and told["a drawn state is begun at again"]
+    assert told["numbers of a drawn state"][0] > 51 and told["numbers of a drawn state"][1]
     assert "has no init 50" in told["a state that is not there"]
 
 

@@ -8,6 +8,7 @@ import sys
 import zlib
 from contextlib import closing
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,9 +24,10 @@ from vlm4vla.store.schema import metadata
 
 KEY = EpisodeKey("toy", "reach", 0)
 ENCODED = sorted((column.table.name, column.name) for column in _ENCODED)
+TABLES = ("runs", "episodes", "traces", "drawn_states", "faults", "sources")
 COLUMNS = [
     (table.name, column.name)
-    for table in (metadata.tables[n] for n in ("runs", "episodes", "traces", "faults", "sources"))
+    for table in (metadata.tables[n] for n in TABLES)
     for column in table.columns
     if not column.primary_key
     and not column.foreign_keys
@@ -41,7 +43,7 @@ def make_store(path):
         result = EpisodeResult(
             KEY, Outcome.SUCCESS, stages={"a": True}, measures={"m": 1.5, "n": None},
             timing=Timing(1.0, 2.0, 3.0, 4.0), actions=[[0.5, 1.5]] * 3, query_steps=(0, 2),
-            steps=3,
+            steps=3, drawn=np.ones(3),
         )  # fmt: skip
         store.record("run-1", result)
         store.fault("run-1", EpisodeResult(KEY, Outcome.ERROR, error=ErrorKind.HANG))
@@ -112,7 +114,8 @@ def test_no_value_at_all_is_a_traceback(table, column, value, whole, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "column"), [("runs", "plan"), ("traces", "actions"), ("traces", "query_steps")]
+    ("table", "column"),
+    [("runs", "plan"), ("traces", "actions"), ("traces", "query_steps"), ("drawn_states", "drawn")],
 )
 def test_a_truncated_blob_is_named_at_every_length(table, column, whole, tmp_path):
     path = tmp_path / "bench.db"

@@ -208,3 +208,16 @@ def test_a_finished_store_is_one_file(tmp_path):
     with Store.open(tmp_path / "bench.db", create=True) as store:
         store.begin(make_run())
     assert [p.name for p in tmp_path.iterdir()] == ["bench.db"]
+
+
+def test_a_drawn_state_is_kept_with_its_episode_alone(store):
+    run = store.begin(make_run())
+    state = np.random.default_rng(0).normal(size=65)
+    drew, listed = run.plan[:2]
+    actions = np.ones((3, 7))
+    store.record(run.id, EpisodeResult(drew, Outcome.ERROR, actions=actions, drawn=state))
+    store.record(run.id, EpisodeResult(listed, Outcome.SUCCESS, actions=actions))
+    assert store.trace(run.id, drew).drawn.tobytes() == state.tobytes()
+    assert store.trace(run.id, listed).drawn.size == 0
+    store.record(run.id, EpisodeResult(drew, Outcome.SUCCESS, actions=actions, drawn=state + 1))
+    assert np.array_equal(store.trace(run.id, drew).drawn, state + 1)

@@ -207,7 +207,7 @@ def test_videos_move_with_an_upgraded_store(version, tmp_path):
 
 
 @pytest.mark.parametrize("create", [True, False])
-@pytest.mark.parametrize("mark", ["0004", "1f2e3d", ""])
+@pytest.mark.parametrize("mark", ["0005", "1f2e3d", ""])
 def test_a_newer_version_is_refused_by_name_and_left_alone(mark, create, tmp_path):
     path = unpacked(VERSIONS[-1], tmp_path)
     with closing(sqlite3.connect(path)) as raw, raw:

@@ -8,6 +8,8 @@ import json
 import sys
 from dataclasses import asdict
 
+import numpy as np
+
 from vlm4vla.store import Store
 from vlm4vla.store.library import Library
 
@@ -41,7 +43,10 @@ def _trace(store, run, key):
     actions = store.actions(run, key)
     found = {"shape": actions.shape, "sha256": hashlib.sha256(actions.tobytes()).hexdigest()}
     if hasattr(store, "trace"):
-        found["asked"] = store.trace(run, key).query_steps
+        trace = store.trace(run, key)
+        found["asked"] = trace.query_steps
+        if np.size(getattr(trace, "drawn", ())):  # since version 4
+            found["drawn"] = trace.drawn.tolist()
     return found
 
 

@@ -79,14 +79,19 @@ def _show_run(console: Console, summary: Summary) -> None:
 
 def _show_episode(store: Store, row: EpisodeRow, as_json: bool) -> None:
     faults = [fault for fault in store.faults(row.run) if fault.key == row.key]
-    actions = store.actions(row.run, row.key)
+    trace = store.trace(row.run, row.key)
+    actions = trace.actions
     facts = _facts(row) | {"actions": list(actions.shape), "entropy": row.key.entropy}
+    if trace.drawn.size:
+        facts["drawn"] = trace.drawn.tolist()
     if as_json:
         print_json(facts | {"faults": [_fault_facts(fault) for fault in faults]})
         return
     console = screen()
     console.print(f"{row.key}   {row.outcome.value}", style="bold")
     shown = {n: v for n, v in facts.items() if n not in ("episode", "outcome", "error_text")}
+    if trace.drawn.size:
+        shown["drawn"] = f"the initial state, {trace.drawn.size} numbers (--json gives them)"
     console.print(_pairs(shown))
     if row.error_text:
         console.print(f"\nerror ({row.error}, attempt {row.attempt})", style="bold red")

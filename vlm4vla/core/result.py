@@ -56,6 +56,8 @@ class EpisodeResult:
     attempt: int = 1
     actions: Floats = field(default_factory=lambda: np.zeros((0, 0)))
     """(steps, A) as the simulator received them: what `bench replay` needs."""
+    drawn: Floats = field(default_factory=lambda: np.zeros(0))
+    """(S,) the state at which it began, where the simulator drew it (`DrawsStates`)."""
     video: str = ""
     memory_mb: float = 0.0
     """Peak resident memory of the simulator host so far."""

@@ -83,6 +83,22 @@ class Simulator(Protocol):
         """Give back whatever the world holds."""
 
 
+DRAWN = "drawn"
+"""In an episode's setup: the state that an earlier reset drew, to be begun at again."""
+
+
+@runtime_checkable
+class DrawsStates(Protocol):
+    """A simulator some of whose episodes begin at states that no suite lists: runs keep them."""
+
+    @property
+    def drawn(self) -> Floats:
+        """The state (S,) at which the present episode began, in the simulator's own order.
+
+        Empty where the suite lists it. A reset with it in the setup as `DRAWN` begins there.
+        """
+
+
 class SimulatorPlugin(ABC):
     """How the harness knows a simulator without importing it.
 

@@ -21,7 +21,14 @@ from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import EpisodeError, ErrorKind
 from vlm4vla.core.policy import ActionChunk
 from vlm4vla.core.result import EpisodeResult, Outcome, Timing
-from vlm4vla.core.simulator import Floats, Frames, Observation, Progress, Simulator
+from vlm4vla.core.simulator import (
+    DrawsStates,
+    Floats,
+    Frames,
+    Observation,
+    Progress,
+    Simulator,
+)
 from vlm4vla.core.specs import (
     CameraRequest,
     ObservationRequest,
@@ -91,6 +98,7 @@ def run_episode(
         error=error,
         error_text=text,
         actions=np.array(actions).reshape(len(actions), config.simulator.action.size),
+        drawn=rollout.drawn,
         video=str(video_path) if video_path else "",
     )
 
@@ -110,6 +118,7 @@ class _Rollout:
     actions: list[Floats] = field(default_factory=list)
     query_steps: list[int] = field(default_factory=list)
     renders: int = 0
+    drawn: Floats = field(default_factory=lambda: np.zeros(0))
     spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Wall time by what it was spent on, as `Timing` names it."""
 
@@ -121,6 +130,8 @@ class _Rollout:
         started = time.perf_counter()
         self.simulator.reset(self.episode)
         self.spent["reset"] = time.perf_counter() - started
+        if isinstance(self.simulator, DrawsStates):
+            self.drawn = self.simulator.drawn
         self.policy.reset(self.episode.key, True)
         while not self.progress.done and not self._executor.finished:
             if self._executor.remaining == 0:

@@ -10,9 +10,10 @@ from typing import cast
 import numpy as np
 
 from vlm4vla.core.comparability import conflicts
+from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange
 from vlm4vla.core.result import EpisodeResult
-from vlm4vla.core.simulator import Floats
+from vlm4vla.core.simulator import DRAWN, Floats
 from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec
 from vlm4vla.demonstrations import libero
 from vlm4vla.rollout.episode_loop import LoopConfig
@@ -101,7 +102,10 @@ def replay_stored(
     plan = _resolved(replace(seeing, python=python or seeing.python), pictures)
     differing = conflicts([record.comparability, plan.record.comparability])
     changed = tuple(f"{name}: {' / '.join(values)}" for name, values in differing.items())
-    return Replay(_replay(plan, store.trace(record.id, row.key), pictures), row, changed)
+    trace = store.trace(record.id, row.key)
+    if trace.drawn.size:
+        plan = _prepared(plan, DRAWN, trace.drawn.tolist())
+    return Replay(_replay(plan, trace, pictures), row, changed)
 
 
 def request_of(
@@ -139,18 +143,24 @@ def replay_file(request: RunRequest, actions: Path, pictures: Pictures = _NONE) 
             f"{len(plan.suite.episodes)} episodes are meant, one is needed.",
             "Say which with --task and --init.",
         )
-    (episode,) = plan.suite.episodes
     if plan.suite.simulator != "libero":
         found = _load(actions)
     elif libero.files(actions):
-        found, state = libero.recorded(actions, episode.key.init)
-        episode = replace(episode, setup={**episode.setup, "state": state.tolist()})
+        found, state = libero.recorded(actions, plan.suite.episodes[0].key.init)
+        plan = _prepared(plan, "state", state.tolist())
     else:
         found = _load(actions)
-        episode = replace(episode, setup={**episode.setup, "resets": 0})
-    plan = replace(plan, suite=replace(plan.suite, episodes=(episode,)))
+        plan = _prepared(plan, "resets", 0)
     loaded = _checked(found, actions, plan.simulator_spec.action.size)
-    return Replay(_replay(plan, Trace(loaded, tuple(range(len(loaded)))), pictures))
+    asked = tuple(range(len(loaded)))
+    return Replay(_replay(plan, Trace(loaded, asked, np.zeros(0)), pictures))
+
+
+def _prepared(plan: RunPlan, name: str, value: JSON) -> RunPlan:
+    """The plan of one episode with one more word in its setup."""
+    (episode,) = plan.suite.episodes
+    episode = replace(episode, setup={**episode.setup, name: value})
+    return replace(plan, suite=replace(plan.suite, episodes=(episode,)))
 
 
 def _resolved(request: RunRequest, pictures: Pictures) -> RunPlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, fields
 from enum import StrEnum
 from functools import partial
@@ -21,6 +21,7 @@ from vlm4vla.core.result import EpisodeResult, Metric, Outcome, Timing
 from vlm4vla.store.connect import Columns, Database
 from vlm4vla.store.records import RunRecord, RunStatus, Trace, now
 from vlm4vla.store.schema import (
+    drawn_states,
     episodes,
     faults,
     imported_results,
@@ -108,15 +109,16 @@ def trace_columns(episode: int, result: EpisodeResult) -> Columns:
     return encoded(traces, facts | numbers)
 
 
-def trace(row: Columns, file: Path) -> Trace:
-    """A row of `traces` as a record. Raises StoreError."""
+def trace(row: Columns, state: Sequence[Columns], file: Path) -> Trace:
+    """A row of `traces`, and perhaps one of `drawn_states`, as a record. Raises StoreError."""
     found = decoded(traces, row, file)
     shape = found["steps"], found["width"]
     try:
         actions = found["actions"].reshape(shape).astype(np.float64)
     except ValueError as error:
         raise _damaged(traces, "actions", row, file, error) from error
-    return Trace(actions, tuple(found["query_steps"].tolist()))
+    drawn = decoded(drawn_states, state[0], file)["drawn"] if state else np.zeros(0)
+    return Trace(actions, tuple(found["query_steps"].tolist()), drawn)
 
 
 def encoded(table: Table, values: Mapping[str, Any]) -> Columns:
@@ -237,6 +239,7 @@ _ENCODED = {
     faults.c.kind: _enum(ErrorKind),
     traces.c.actions: _array("<f8"),
     traces.c.query_steps: _array("<i4"),
+    drawn_states.c.drawn: _array("<f8"),
     sources.c.provenance: _json(dumps, dict),
 }  # fmt: skip
 
@@ -254,12 +257,14 @@ def _codec(column: Column[Any]) -> _Codec:
 
 _CODECS = {
     table.name: {column.name: _codec(column) for column in table.columns}
-    for table in (runs, episodes, faults, traces, sources, imported_results, vqa_scores)
-}
+    for table in (
+        runs, episodes, faults, traces, drawn_states, sources, imported_results, vqa_scores,
+    )
+}  # fmt: skip
 
 
 def _damaged(table: Table, column: str, row: Columns, file: Path, error: Exception) -> StoreError:
-    key = "episode" if table is traces else "id"
+    key = "episode" if table in (traces, drawn_states) else "id"
     name = str(row[key]).replace("'", "''")
     place = {n: row[n] for n in ("run", "suite", "task", "init") if n in row}
     within = f" ({', '.join(f'{n} {value}' for n, value in place.items())})" if place else ""

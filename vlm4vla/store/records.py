@@ -103,6 +103,8 @@ class Trace:
     actions: Floats
     """(steps, A) as the simulator received them."""
     query_steps: tuple[int, ...]
+    drawn: Floats
+    """(S,) the state at which it began, where the simulator drew it; otherwise empty."""
 
 
 @dataclass(frozen=True)

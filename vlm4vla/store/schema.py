@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, Table, Text
 from sqlalchemy.types import TypeEngine
 
-VERSION = "0003"
+VERSION = "0004"
 """Alembic's name for these tables."""
 
 metadata = sa.MetaData()
@@ -81,6 +81,14 @@ traces = Table(
     *filled(LargeBinary, "actions", "query_steps"),
 )
 """Apart from `episodes`, so that reading outcomes does not read megabytes of actions."""
+
+drawn_states = Table(
+    "drawn_states",
+    metadata,
+    Column("episode", sa.ForeignKey("episodes.id", ondelete="CASCADE"), primary_key=True),
+    *filled(LargeBinary, "drawn"),
+)
+"""At which an episode began, where the simulator drew it and no suite lists it."""
 
 faults = Table(
     "faults",

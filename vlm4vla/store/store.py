@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, func, insert, select, update
 
 from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.errors import ErrorKind, RunConflict, UnknownName
@@ -22,8 +22,9 @@ from vlm4vla.store.connect import Columns, Database, connect
 from vlm4vla.store.files import file_of, run_lock
 from vlm4vla.store.library import Library
 from vlm4vla.store.records import EpisodeRow, Fault, RunRecord, RunStatus, Trace
-from vlm4vla.store.schema import episodes, faults, runs, traces
+from vlm4vla.store.schema import drawn_states, episodes, faults, runs, traces
 
+_NOTHING = Trace(np.zeros((0, 0)), (), np.zeros(0))
 _KEY = (episodes.c.suite, episodes.c.task, episodes.c.init, episodes.c.seed)
 
 
@@ -120,7 +121,11 @@ class Store:
                 number = int(old["id"])
                 connection.execute(insert(faults).values(_as_fault(old)))
                 connection.execute(update(episodes).where(episodes.c.id == number).values(columns))
-                connection.execute(traces.delete().where(traces.c.episode == number))
+                for table in (traces, drawn_states):
+                    connection.execute(table.delete().where(table.c.episode == number))
+            if result.drawn.size:
+                values = encode.encoded(drawn_states, {"episode": number, "drawn": result.drawn})
+                connection.execute(insert(drawn_states).values(values))
             if np.size(result.actions):
                 connection.execute(insert(traces).values(encode.trace_columns(number, result)))
         return True
@@ -203,12 +208,18 @@ class Store:
         return self.trace(run, key).actions
 
     def trace(self, run: str, key: EpisodeKey) -> Trace:
-        """What `actions` gives, and when the policy was asked. Raises UnknownName."""
+        """What `actions` gives, and what else its replay needs. Raises UnknownName."""
         row = self._db.read(_episode(run, key))
         if not row:
             raise UnknownName(f"episode in run {run}", str(key), map(str, self.finished(run)))
-        found = self._db.read(select(traces).where(traces.c.episode == row[0]["id"]))
-        return encode.trace(found[0], self._db.file) if found else Trace(np.zeros((0, 0)), ())
+        found, state = (self._of_episode(table, row[0]["id"]) for table in (traces, drawn_states))
+        return encode.trace(found[0], state, self._db.file) if found else _NOTHING
+
+    def _of_episode(self, table: Table, number: int) -> list[Columns]:
+        """Its row, if there is one; before version 4 no state was kept."""
+        if not self._db.has(table):
+            return []
+        return self._db.read(select(table).where(table.c.episode == number))
 
     @contextmanager
     def _writing(self, run: str) -> Iterator[Connection]:

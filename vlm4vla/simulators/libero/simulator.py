@@ -70,6 +70,11 @@ class LiberoSimulator:
             privileged=_privileged(world) if request.privileged else {},
         )
 
+    @property
+    def drawn(self) -> Floats:
+        """Of the fresh suites, the state that the task's sampler drew."""
+        return self._running()[0].drawn
+
     def close(self) -> None:
         """Give model and renderer back."""
         self._close_eye()

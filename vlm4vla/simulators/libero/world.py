@@ -19,9 +19,9 @@ from libero.libero import get_libero_path
 from libero.libero.envs.env_wrapper import ControlEnv
 from robosuite.utils.observables import Observable, sensor
 
-from vlm4vla.core.episode import Episode
+from vlm4vla.core.episode import JSON, Episode
 from vlm4vla.core.errors import InvalidFile, OutOfRange
-from vlm4vla.core.simulator import Floats
+from vlm4vla.core.simulator import DRAWN, Floats
 from vlm4vla.simulators.libero.eye import POSED, Poses
 
 STATE = "state"
@@ -53,6 +53,9 @@ class TaskWorld:
 
     shown: Poses
     """What pictures show."""
+    drawn: Floats
+    """What the sampler drew, or nothing: as LIBERO's files of initial states have it, and then the
+    positions and quaternions (wxyz) of all fixtures, which they leave out."""
 
     def __init__(self, scene: TaskFiles) -> None:
         """Load model and initial states, without any renderer. Raises InvalidFile."""
@@ -102,6 +105,7 @@ class TaskWorld:
         else:  # alike for a suite and for those that perturb it
             np.random.seed((key.seed, zlib.crc32(f"{key.task}/{key.init}".encode())))
         self._reset(before)
+        self.drawn = np.zeros(0)
         if (recorded := episode.setup.get(STATE)) is not None:
             self._wrapped.set_init_state(np.asarray(recorded, np.float64))
         elif self._states is not None:
@@ -111,6 +115,22 @@ class TaskWorld:
                     f"it has {len(self._states)}."
                 )
             self._wrapped.set_init_state(self._states[key.init])
+        else:
+            self._draw(episode.setup.get(DRAWN))
+
+    def _draw(self, known: JSON) -> None:
+        """Keep the state that the reset drew, or bring back one that it drew before."""
+        fixtures = [self.env.obj_body_id[name] for name in self.env.fixtures_dict]
+        state, model = self._wrapped.get_sim_state(), self.model
+        if known is not None:
+            given = np.asarray(known, np.float64)
+            ends = np.cumsum([len(state), 3 * len(fixtures)])
+            state, positions, quaternions = np.split(given, ends)
+            model.body_pos[fixtures] = positions.reshape(-1, 3)
+            model.body_quat[fixtures] = quaternions.reshape(-1, 4)
+            self._wrapped.set_init_state(state)
+        places = model.body_pos[fixtures].ravel(), model.body_quat[fixtures].ravel()
+        self.drawn = np.concatenate([state, *places])
 
     def settle(self) -> None:
         """One step in which the robot stands still."""
