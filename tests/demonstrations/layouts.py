@@ -45,6 +45,11 @@ def actions(episode: int, length: int) -> np.ndarray:
     return made
 
 
+def states(episode: int, length: int, size: int) -> np.ndarray:
+    """(length, size): number k of a step is its step and k hundredths."""
+    return np.arange(length)[:, None] + episode / 1000 + np.arange(size) / 100
+
+
 def libero(path: Path, lengths=(5, 7), text="open the top drawer") -> Path:
     """As LIBERO's files are: pictures upside down, the language in a JSON attribute."""
     with h5py.File(path, "w") as file:
@@ -59,6 +64,12 @@ def libero(path: Path, lengths=(5, 7), text="open the top drawer") -> Path:
             pictures = np.stack([frame(episode, s)[::-1] for s in range(length)])
             demo.create_dataset("obs/agentview_rgb", data=pictures)
             demo.create_dataset("obs/eye_in_hand_rgb", data=pictures)
+            told = states(episode, length, 15)
+            for name, part in (
+                ("ee_pos", slice(0, 3)), ("ee_ori", slice(3, 6)), ("ee_states", slice(0, 6)),
+                ("joint_states", slice(6, 13)), ("gripper_states", slice(13, 15)),
+            ):  # fmt: skip
+                demo.create_dataset(f"obs/{name}", data=told[:, part])
             demo.attrs["num_samples"] = length
     return path
 
@@ -72,7 +83,7 @@ def calvin(folder: Path, spans=((3, 8), (6, 11)), texts=("push the red block", "
             training / f"episode_{step:07d}.npz",
             rel_actions=actions(0, 12)[step].astype(np.float64),
             actions=np.zeros(7),
-            robot_obs=np.zeros(15),
+            robot_obs=states(0, 12, 15)[step],
             scene_obs=np.zeros(24),
             rgb_static=frame(0, step, 200),
             rgb_gripper=frame(1, step, 84),
@@ -89,6 +100,7 @@ def _features(dtype: str, size: int = 64) -> dict:
     return {
         "observation.images.top": {"dtype": dtype, "shape": [size, size, 3]},
         "action": {"dtype": "float32", "shape": [7], "names": None},
+        "observation.state": {"dtype": "float32", "shape": [8], "names": None},
     }
 
 
@@ -98,6 +110,9 @@ def _rows(episodes: list[tuple[int, int]], start: int = 0) -> dict:
     stacked = np.concatenate([actions(e, length) for e, length in episodes])
     return {
         "action": pa.array(list(stacked), pa.list_(pa.float32())),
+        "observation.state": pa.array(
+            [row for e, length in episodes for row in states(e, length, 8)], pa.list_(pa.float32())
+        ),
         "timestamp": pa.array([s / FPS for _, s in parts], pa.float32()),
         "frame_index": pa.array([s for _, s in parts]),
         "episode_index": pa.array([e for e, _ in parts]),

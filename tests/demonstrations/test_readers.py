@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.demonstrations import layouts
-from vlm4vla.core.conventions import CONVENTIONS
-from vlm4vla.core.errors import BadInput, InvalidFile
-from vlm4vla.core.specs import CameraRequest
+from vlm4vla.core.conventions import CONVENTIONS, LAYOUTS
+from vlm4vla.core.errors import BadInput, InvalidFile, SpecMismatch
+from vlm4vla.core.rotation import convert
+from vlm4vla.core.specs import CameraRequest, opening, orientation, position
 from vlm4vla.demonstrations.open import open_demonstrations
 from vlm4vla.demonstrations.samples import Chunks
+from vlm4vla.simulators import plugin
 
 
 def near(picture: np.ndarray, episode: int, step: int, tolerance: int) -> bool:
@@ -209,3 +211,47 @@ def test_quaternions_become_angles(tmp_path):
     )
     assert turned.target.rotation == "euler_xyz"
     assert np.allclose(turned[0].actions[0], [0, 0, 0, 0, 0, np.pi / 4, 1.0])
+
+
+MILLIMETRES = (opening(1.0), position("world", "mm"), orientation("quat_wxyz", "world"))
+
+
+@pytest.mark.parametrize("layout", ["calvin", "libero"])
+def test_proprioception_is_read_and_converted(tmp_path, layout):
+    """In the parts of its simulator, so that a policy is told the same at run time."""
+    if layout == "calvin":
+        data, camera = open_demonstrations(layouts.calvin(tmp_path / "c")), "static"
+        stored = layouts.states(0, 12, 15)[5]  # the third step of the stretch from 3
+        angles, opened = convert(stored[3:6], "euler_xyz", "quat_wxyz"), stored[6]
+    else:
+        data, camera = open_demonstrations(layouts.libero(tmp_path / "a.hdf5")), "agentview"
+        stored = layouts.states(0, 5, 15)[2]
+        angles, opened = convert(stored[3:6], "rotvec", "quat_wxyz"), stored[13] - stored[14]
+    samples = Chunks([data], 2, [CameraRequest(camera)], offsets=(-1, 0), proprio=MILLIMETRES)
+    found = samples[2].proprio
+    assert found.shape == (2, 8) and found.dtype == np.float32
+    np.testing.assert_allclose(
+        found[1], [opened / 0.08, *(1000 * stored[:3]), *angles], rtol=1e-6, atol=1e-6
+    )
+    assert np.allclose(samples[0].proprio[0], samples[0].proprio[1]), "the first stands before it"
+    offered = plugin(layout).describe({}).observation.proprio
+    held = {part.name: part for part in data.proprio}
+    for part in offered:
+        own = held[part.name]
+        assert replace(own, rotation=part.rotation, size=part.size, unit=part.unit) == part
+    with pytest.raises(SpecMismatch, match=r"no proprioception 'torque' \(there is: position"):
+        Chunks([data], 2, [CameraRequest(camera)], proprio=[replace(position(), name="torque")])
+    with pytest.raises(SpecMismatch, match="'position' is in frame 'world', not 'base'"):
+        Chunks([data], 2, [CameraRequest(camera)], proprio=[position("base")])
+
+
+def test_lerobots_state_is_read_where_its_layout_is_known(tmp_path):
+    folder = layouts.lerobot_v2(tmp_path / "d", filmed=False)
+    data = open_demonstrations(folder, CONVENTIONS["libero"], LAYOUTS["libero"])
+    wanted = [position("world"), data.proprio[2]]
+    found = Chunks([data], 1, [CameraRequest("top")], proprio=wanted)[5 + 3].proprio
+    np.testing.assert_allclose(found[0], layouts.states(1, 7, 8)[3][[0, 1, 2, 6, 7]], rtol=1e-6)
+    for layout in ((), LAYOUTS["calvin"]):  # nobody says what it means, or it is another
+        other = open_demonstrations(folder, CONVENTIONS["libero"], layout)
+        with pytest.raises(SpecMismatch, match=r"no proprioception 'position' \(there is: none\)"):
+            Chunks([other], 1, [CameraRequest("top")], proprio=wanted)

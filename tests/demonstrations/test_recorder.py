@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,13 +107,32 @@ def test_pictures_show_the_step_they_stand_at(recorded):
         actions = store.actions(store.runs()[0].id, key)
     world = World()
     world.reset(Episode(key, episode.instruction, 60, episode.setup))
-    request = ObservationRequest((CameraRequest("top", 32, 32),))
+    assert data.proprio == plugin("toy").describe({}).observation.proprio
+    request = ObservationRequest((CameraRequest("top", 32, 32),), data.proprio)
     for step, action in enumerate(actions):
+        seen = world.observe(request)
         if step in trajectory.pictured:
-            assert np.array_equal(
-                world.observe(request).image("top"), trajectory.image(step, "top")
-            )
+            assert np.array_equal(seen.image("top"), trajectory.image(step, "top"))
+            assert np.array_equal(seen.proprio.astype(np.float32), trajectory.proprio(step))
+        else:
+            assert np.isnan(trajectory.proprio(step)).all()
         world.advance(action)
+
+
+def test_a_set_begun_without_proprioception_goes_on_without(recorded, tmp_path):
+    """As 0.2.0 began it, killed before its second episode."""
+    shutil.copytree(recorded / "d", tmp_path / "d")
+    (tmp_path / "d" / "meta" / "info.json").unlink()
+    settings = tmp_path / "d" / "meta" / "settings.json"
+    begun = json.loads(settings.read_text())
+    del begun["proprio"]
+    settings.write_text(json.dumps(begun))
+    bench(*command(tmp_path, "d"), cwd=tmp_path, **surroundings(tmp_path))
+    before, after = (open_demonstrations(folder / "d") for folder in (recorded, tmp_path))
+    assert before.proprio and after.proprio == ()
+    for had, has in zip(before.trajectories, after.trajectories, strict=True):
+        assert np.array_equal(had.actions(0, had.length), has.actions(0, has.length))
+        assert np.array_equal(had.image(0, "top"), has.image(0, "top"))
 
 
 @pytest.mark.kills

@@ -15,17 +15,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.bench import bench as bench_here
 from tests.kills.driver import rows
-from tests.training import two_eyes
+from tests.training import spoken, two_eyes
+from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, UnknownName
-from vlm4vla.core.specs import ActionSpec, CameraRequest, position
+from vlm4vla.core.specs import ActionSpec, CameraRequest, opening, position
+from vlm4vla.demonstrations.open import open_demonstrations
+from vlm4vla.demonstrations.samples import Chunks
 from vlm4vla.models import checkpoint
 from vlm4vla.models.config import VLAConfig
 from vlm4vla.models.contracts import Needs, ReaderMismatch, ReaderSpec, check_fit
 from vlm4vla.models.decoders.config import DecoderConfig, MLPConfig
+from vlm4vla.models.tokenizers import Invalid
 from vlm4vla.models.vla import VLA
+from vlm4vla.simulators import gym
+from vlm4vla.store import Store
 from vlm4vla.training.augment import Augmenter
 from vlm4vla.training.batches import Shuffled
 from vlm4vla.training.plan import TrainPlan
@@ -135,6 +142,52 @@ def test_two_frames_of_two_cameras_from_demonstrations_to_a_run(tmp_path, ray_se
             assert not torch.equal(model.predict(other, ["go"]), before)
 
 
+SEEING_AND_FEELING = """
+summary: the toy told where its gripper is
+decoder: {kind: mlp, chunk: 4}
+proprio: [gripper, {name: position, size: 3, unit: mm, frame: base}]
+statistics: none
+augment: none
+execution: half
+stages: [{steps: 4, batch: 4, lr: 1.0e-3}]
+"""
+
+
+def test_proprioception_from_demonstrations_to_a_run(tmp_path, ray_session):
+    """In the recipe's own units, in training as in the run: one action is computed by hand."""
+    (tmp_path / "recipe.yaml").write_text(SEEING_AND_FEELING)
+
+    def bench(*words, code=0):
+        done = bench_here(*words, cwd=tmp_path, **ALONE)
+        assert done.code == code, done.out + done.err
+        return done.err
+
+    bench("demos", "--suite", "toy", "--episodes", 2, "--frames", 4, "--size", 64, "--slots", 1,
+          "--out", "d")  # fmt: skip
+    train = ("train", "--backbone", "toy", "--data", "d", "--recipe", "recipe.yaml", *QUICK)
+    bench(*train, "--out", "ckpt")
+    bench("run", "--policy", "vla", "--checkpoint", "ckpt", "--suite", "toy", "--episodes", 1,
+          "--slots", 1)  # fmt: skip
+    model = checkpoint.load(tmp_path / "ckpt")
+    wanted = model.config.request.proprio
+    assert wanted == (opening(1.0), position("base", "mm"))
+    env = gym.make("toy", cameras=[CameraRequest("top", 64, 64)])
+    seen, info = env.reset(seed=0, options={"task": "near", "init": 0})
+    told = np.array([[[seen["proprio"][3], *(1000 * seen["proprio"][:3])]]], np.float32)
+    samples = Chunks([open_demonstrations(tmp_path / "d")], 4, model.config.cameras, proprio=wanted)
+    assert np.allclose(samples[0].proprio, told[0])
+    with Store.open(tmp_path / "bench.db") as store:
+        played = store.actions(store.runs()[0].id, EpisodeKey("toy", "near", 0))
+    predicted = model.predict(seen["top"][None], [info["instruction"]], told)
+    assert np.allclose(played[:2], predicted[0, :2].numpy(), atol=1e-6)
+    other = model.predict(seen["top"][None], [info["instruction"]], told + 300)
+    assert (other - predicted).abs().max() > 1e-4
+    (tmp_path / "recipe.yaml").write_text(SEEING_AND_FEELING.replace("gripper,", "griper,"))
+    assert "griper" in (said := bench(*train, "--out", "no", code=2)) and "gripper" in said
+    (tmp_path / "recipe.yaml").write_text(SEEING_AND_FEELING.replace("unit: mm", "units: mm"))
+    assert "units" in bench(*train, "--out", "no", code=2)
+
+
 def plan(tmp_path, **changes) -> TrainPlan:
     config = VLAConfig(
         "toy", "", ActionSpec(), (CameraRequest("top", 16, 16),), image_size=16,
@@ -163,6 +216,33 @@ def test_proprioception_and_text_reach_the_decoder(tmp_path):
     states = np.stack([sample.proprio for sample in samples])
     moved = model.predict(pictures, texts, states) - model.predict(pictures, texts, 0 * states)
     assert (moved[1:].abs().amax((1, 2)) > 1e-3).all()
+
+
+def test_a_decoder_may_own_a_tokenizer_whose_state_travels(tmp_path):
+    """Fitted in training, in the checkpoint by name, and what decodes afterwards."""
+    decoder = spoken.SpokenConfig(chunk=2, bins=16)
+    given = plan(tmp_path)
+    train(replace(given, config=replace(given.config, decoder=decoder)), lambda event: None)
+    first, *_, last = columns(tmp_path / "o")
+    assert float(last["tokens"]) < 0.5 * float(first["tokens"])
+    stored = load_file(tmp_path / "o" / "vla.safetensors")
+    wanted = torch.from_numpy(np.stack([sample.actions for sample in two_eyes.Mixed()]))
+    assert torch.equal(stored["decoder.tokenizer.high"], wanted.amax((0, 1)))
+    model = checkpoint.load(tmp_path / "o")
+    tokenizer = model.decoder.tokenizer
+    assert torch.equal(tokenizer.high, stored["decoder.tokenizer.high"])
+    samples = two_eyes.Mixed()
+    found = model.predict(
+        np.stack([sample.images["top"][-1] for sample in samples]),
+        [sample.instruction for sample in samples],
+        np.stack([sample.proprio for sample in samples]),
+    )
+    assert model.decoder.invalid == 0 and (found - wanted).abs().max() < 1 / 16
+    for chunk in wanted:
+        off = tokenizer.decode(tokenizer.encode(chunk)) - chunk
+        assert off.abs().max() <= tokenizer.high.max() / 32 + 1e-6
+    assert isinstance(tokenizer.decode([16] * 14), Invalid)
+    assert isinstance(tokenizer.decode([0] * 13), Invalid)
 
 
 def test_a_cosine_ends_at_nothing(tmp_path):

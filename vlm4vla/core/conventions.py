@@ -1,4 +1,4 @@
-"""Action conventions: those of published data sets by name, and any of them as JSON.
+"""Conventions of published data sets by name, and any action's as JSON.
 
 Numbers alone do not say whether +1 opens the gripper. A LeRobot folder or an hdf5 file does not say
 what its numbers mean; the user does, by one of the names in `conventions.toml`. What `to_json`
@@ -16,13 +16,18 @@ from typing import cast
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.core.formats import FileFormat, read_fields
-from vlm4vla.core.specs import ActionSpec
+from vlm4vla.core.specs import ActionSpec, ProprioPart
 
 _FORMAT = FileFormat("action convention")
 _PUBLISHED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 SOURCES: Mapping[str, str] = {name: entry.pop("source") for name, entry in _PUBLISHED.items()}
 """Convention -> where it is defined."""
+LAYOUTS: Mapping[str, tuple[ProprioPart, ...]] = {
+    name: tuple(read_fields(ProprioPart, part, name) for part in entry.pop("proprio", ()))
+    for name, entry in _PUBLISHED.items()
+}
+"""Convention -> the parts of the proprioception, in the order in which its data sets hold them."""
 CONVENTIONS = {name: read_fields(ActionSpec, entry, name) for name, entry in _PUBLISHED.items()}
 
 

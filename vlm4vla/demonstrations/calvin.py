@@ -1,7 +1,7 @@
 """CALVIN as it is distributed: a file a step, and language for stretches of steps.
 
-`training/episode_0000042.npz` holds `rel_actions` (7,), `rgb_static` (200, 200, 3) and
-`rgb_gripper` (84, 84, 3); `training/lang_annotations/auto_lang_ann.npy` says which stretch
+`training/episode_0000042.npz` holds `rel_actions` (7,), `robot_obs` (15,), `rgb_static` (200, 200,
+3) and `rgb_gripper` (84, 84, 3); `training/lang_annotations/auto_lang_ann.npy` says which stretch
 (first and last step, both included) fulfils which instruction. Each such stretch is a trajectory.
 Layout: mees/calvin, `dataset/README`.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vlm4vla.core.conventions import CONVENTIONS
+from vlm4vla.core.conventions import CONVENTIONS, LAYOUTS
 from vlm4vla.core.errors import InvalidFile
 from vlm4vla.core.simulator import Floats, Frames
 from vlm4vla.core.specs import ActionSpec
@@ -43,6 +43,10 @@ class CalvinTrajectory(Trajectory):
     def image(self, step: int, camera: str) -> Frames:
         """The step's picture."""
         return np.asarray(self._field(step, CAMERAS[camera]), np.uint8)
+
+    def proprio(self, step: int) -> Floats:
+        """The step's `robot_obs`."""
+        return np.asarray(self._field(step, "robot_obs"), np.float64)
 
     def _field(self, step: int, name: str) -> Any:
         path = self.folder / f"episode_{self.first + step:07d}.npz"
@@ -75,6 +79,7 @@ def load(path: Path, named: ActionSpec | None) -> Demonstrations:
         name=str(path),
         action=named or CONVENTIONS["calvin"],
         cameras=tuple(CAMERAS),
+        proprio=LAYOUTS["calvin"],
         trajectories=[
             CalvinTrajectory(text, last - first + 1, range(last - first + 1), folder, first)
             for (first, last), text in zip(spans, texts, strict=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,15 +22,17 @@ from numpy.typing import NDArray
 
 from vlm4vla.core import conventions
 from vlm4vla.core.errors import BadInput, InvalidFile, MissingDependency
+from vlm4vla.core.formats import read_fields
 from vlm4vla.core.simulator import Floats, Frames
-from vlm4vla.core.specs import ActionSpec
+from vlm4vla.core.specs import ActionSpec, ProprioPart
 from vlm4vla.demonstrations.ours import OURS, json_object, origin
 from vlm4vla.demonstrations.samples import Demonstrations, Trajectory
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-ACTION, IMAGES, INFO = "action", "observation.images.", "meta/info.json"
+ACTION, IMAGES, STATE = "action", "observation.images.", "observation.state"
+INFO = "meta/info.json"
 _OPEN_FILMS = 8
 
 
@@ -48,7 +51,7 @@ class _Piece:
 
 @dataclass(frozen=True, eq=False)
 class LeRobotTrajectory(Trajectory):
-    """A stretch of an episode under one instruction; actions in memory, pictures on disk."""
+    """A stretch of an episode under one instruction; numbers in memory, pictures on disk."""
 
     where: str
     """For messages."""
@@ -57,11 +60,17 @@ class LeRobotTrajectory(Trajectory):
     """The episode's step with which the stretch begins."""
     rows: NDArray[np.float32]
     """(length, A)."""
+    states: NDArray[np.float32]
+    """(length, P); P is 0 where the proprioception is not read."""
     fps: float
 
     def actions(self, start: int, stop: int) -> Floats:
         """Rows `start` to `stop`."""
         return self.rows[start:stop].astype(np.float64)
+
+    def proprio(self, step: int) -> Floats:
+        """The step's row."""
+        return np.asarray(self.states[step], np.float64)
 
     def image(self, step: int, camera: str) -> Frames:
         """From the Parquet file, or the nearest frame of the video."""
@@ -73,12 +82,15 @@ class LeRobotTrajectory(Trajectory):
         return _decode(_cell(self.piece.table, f"{IMAGES}{camera}", row), self.where)
 
 
-def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
+def load(
+    folder: Path, named: ActionSpec | None, proprio: tuple[ProprioPart, ...] = ()
+) -> Demonstrations:
     """Read the metadata and every action of the set.
 
     Args:
         folder: the one that holds `meta/` and `data/`.
         named: the action convention; only what `bench demos` wrote states its own.
+        proprio: what `observation.state` holds, likewise; it is not read where its size differs.
 
     Raises:
         BadInput: it is not such a set, is of another version, or its convention is not known.
@@ -87,6 +99,8 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
     recorded, recipe, action = origin(folder), "", named
     if recorded is not None:
         action = conventions.from_json(recorded.get("action"), str(folder / OURS))
+        parts = recorded.get("proprio", ())
+        proprio = tuple(read_fields(ProprioPart, part, folder / OURS) for part in parts)
         simulator = recorded.get("comparability", {}).get("simulator")
         recipe = "calvin" if simulator == "calvin" else "emoji"
     if action is None:
@@ -105,12 +119,14 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
             f"{folder}: its actions have {width} numbers, the convention says {action.size}.",
             "Choose another --convention.",
         )
+    if features.get(STATE, {}).get("shape") != [sum(part.size for part in proprio)]:
+        proprio = ()
     filmed = [c for c in cameras if features[f"{IMAGES}{c}"]["dtype"] == "video"]
     shown = [f"{IMAGES}{c}" for c in cameras if c not in filmed]
     tasks, fps = _tasks(folder), float(info["fps"])
     trajectories: list[LeRobotTrajectory] = []
     for path, pieces in groupby(_pieces(folder, info, filmed), lambda piece: piece.table):
-        table, pictured = _table(path, shown)
+        table, pictured = _table(path, shown, bool(proprio))
         for piece in pieces:
             trajectories += _stretches(folder, piece, table, pictured, tasks, fps)
     return Demonstrations(
@@ -120,10 +136,11 @@ def load(folder: Path, named: ActionSpec | None) -> Demonstrations:
         trajectories=trajectories,
         recipe=recipe,
         robot=str(info.get("robot_type") or ""),
+        proprio=proprio,
     )
 
 
-def _table(path: Path, shown: Sequence[str]) -> tuple[Any, NDArray[np.bool_]]:
+def _table(path: Path, shown: Sequence[str], told: bool) -> tuple[Any, NDArray[np.bool_]]:
     """Everything in a Parquet file but the pictures, and which of its rows have one.
 
     `bench demos` renders only some, the same of all cameras.
@@ -132,7 +149,7 @@ def _table(path: Path, shown: Sequence[str]) -> tuple[Any, NDArray[np.bool_]]:
 
     try:
         file = pq.ParquetFile(path)
-        table = file.read(columns=[ACTION, "task_index"])
+        table = file.read(columns=[ACTION, "task_index", *[STATE] * told])
         pictured = np.ones(len(table), bool)
         for column in shown[:1]:
             pictured = file.read(columns=[f"{column}.bytes"])[column].is_valid().to_numpy()
@@ -157,6 +174,7 @@ def _stretches(
             f"the metadata says {piece.length}."
         )
     actions = np.stack(rows[ACTION].to_numpy()).astype(np.float32)
+    states = _states(rows[STATE]) if STATE in rows.column_names else actions[:, :0]
     numbers = rows["task_index"].to_numpy()
     edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), piece.length]
     for first, end in pairwise(edges):
@@ -164,8 +182,15 @@ def _stretches(
         seen = np.flatnonzero(pictured[piece.first_row :][first:end]).tolist()
         text = tasks[int(numbers[first])]
         yield LeRobotTrajectory(
-            text, end - first, seen, where, piece, first, actions[first:end], fps
+            text, end - first, seen, where, piece, first, actions[first:end], states[first:end], fps
         )
+
+
+def _states(column: Any) -> NDArray[np.float32]:
+    """(T, P); NaN where a row has none, as have those that `bench demos` does not draw."""
+    cells = column.to_pylist()
+    size = max((len(cell) for cell in cells if cell is not None), default=0)
+    return np.array([[math.nan] * size if cell is None else cell for cell in cells], np.float32)
 
 
 def _cell(path: Path, column: str, row: int) -> bytes:

@@ -2,7 +2,8 @@
 
 One Parquet file an episode, one row a step. The pictures of a camera are the column
 `observation.images.CAMERA` of `{bytes, path}` with PNG bytes, null at the steps that were not
-rendered; every action is there, for an action chunk needs those between the pictures too.
+rendered, and so is `observation.state`; every action is there, for an action chunk needs those
+between the pictures too.
 `meta/vlm4vla.json` adds what LeRobot has no words for: the action convention and the provenance.
 
 Layout: huggingface/lerobot, `lerobot/datasets` at v2.1.
@@ -18,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from vlm4vla.core.files import write_whole
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.core.rotation import SIZES
 from vlm4vla.core.specs import ActionSpec
-from vlm4vla.demonstrations.lerobot import ACTION, IMAGES, INFO
+from vlm4vla.demonstrations.lerobot import ACTION, IMAGES, INFO, STATE
 from vlm4vla.demonstrations.ours import OURS, written
 
 _CHUNK = 1000
@@ -97,6 +98,12 @@ class LeRobotWriter:
         """Steps a second."""
         return self.action.control_hz or 10.0
 
+    @property
+    def _state_size(self) -> int:
+        """Numbers of the proprioception that are kept."""
+        parts = cast(Sequence[Mapping[str, int]], self.facts.get("proprio", ()))
+        return sum(part["size"] for part in parts)
+
     @cached_property
     def _digest(self) -> str:
         return hashlib.sha256(json.dumps(self.facts, sort_keys=True).encode()).hexdigest()
@@ -114,6 +121,7 @@ class LeRobotWriter:
         played: EpisodeResult,
         instructions: Sequence[tuple[int, str]],
         images: Mapping[str, Mapping[int, bytes]],
+        states: Mapping[int, Sequence[float]],
         tasks: Tasks,
     ) -> None:
         """Write the file of episode `index` in one piece: it is there entirely or not at all.
@@ -123,6 +131,7 @@ class LeRobotWriter:
             played: its actions (T, A), in the set's convention.
             instructions: (step, text): the text holds from that step on; the first step is 0.
             images: camera -> step -> PNG bytes.
+            states: step -> proprioception (P,).
             tasks: those of the set.
         """
         import pyarrow as pa
@@ -141,6 +150,9 @@ class LeRobotWriter:
         columns[ACTION] = pa.FixedSizeListArray.from_arrays(
             pa.array(played.actions.astype(np.float32).reshape(-1)), played.actions.shape[1]
         )
+        if self._state_size:
+            kind = pa.list_(pa.float32(), self._state_size)
+            columns[STATE] = pa.array([states.get(step) for step in steps.tolist()], kind)
         columns |= {
             "timestamp": pa.array((steps / self.fps).astype(np.float32)),
             "frame_index": pa.array(steps),
@@ -229,6 +241,8 @@ class LeRobotWriter:
             for camera, size in self.cameras.items()
         }
         features[ACTION] = {"dtype": "float32", "shape": [self.action.size], "names": axes}
+        if size := self._state_size:
+            features[STATE] = {"dtype": "float32", "shape": [size], "names": None}
         features["timestamp"] = {"dtype": "float32", "shape": [1], "names": None}
         for name in ("frame_index", "episode_index", "index", "task_index"):
             features[name] = {"dtype": "int64", "shape": [1], "names": None}

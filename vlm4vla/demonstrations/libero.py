@@ -18,11 +18,18 @@ import numpy as np
 from vlm4vla.core.conventions import CONVENTIONS
 from vlm4vla.core.errors import InvalidFile, MissingDependency
 from vlm4vla.core.simulator import Floats, Frames
-from vlm4vla.core.specs import ActionSpec
+from vlm4vla.core.specs import ActionSpec, ProprioPart, opening, orientation, position
 from vlm4vla.demonstrations.samples import Demonstrations, Trajectory
 
 CAMERAS = {"agentview": "agentview_rgb", "eye_in_hand": "eye_in_hand_rgb"}
 """Our name -> the file's."""
+PROPRIO = {
+    "ee_pos": position("world"),
+    "ee_ori": orientation("rotvec", "world"),
+    "joint_states": ProprioPart("joints", 7, "rad"),
+    "gripper_states": ProprioPart("fingers", 2, "m"),
+}
+"""The file's name -> what it holds; from the two fingers follows how far the gripper is open."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +50,27 @@ class LiberoTrajectory(Trajectory):
             stored = file[f"data/{self.demo}/obs/{CAMERAS[camera]}"][step]
         return np.ascontiguousarray(np.asarray(stored, np.uint8)[::-1])
 
+    def proprio(self, step: int) -> Floats:
+        """The parts of PROPRIO in their order, then the distance of the fingers."""
+        with _open(self.path) as file:
+            told = [file[f"data/{self.demo}/obs/{name}"][step] for name in PROPRIO]
+        return np.concatenate([*told, [told[-1][0] - told[-1][1]]]).astype(np.float64)
+
 
 def load(path: Path, named: ActionSpec | None) -> Demonstrations:
     """Read the index of one file or of every file in a folder. Raises InvalidFile."""
     trajectories: list[LiberoTrajectory] = []
-    cameras = set(CAMERAS)
+    stored = {*CAMERAS.values(), *PROPRIO}
     for file in files(path):
         found, there = _demos(file)
         trajectories += found
-        cameras &= there
+        stored &= there
+    parts = (*PROPRIO.values(), opening(0.08, unit="m"))
     return Demonstrations(
         name=str(path),
         action=named or CONVENTIONS["libero"],
-        cameras=tuple(name for name in CAMERAS if name in cameras),
+        cameras=tuple(ours for ours, theirs in CAMERAS.items() if theirs in stored),
+        proprio=parts if stored >= set(PROPRIO) else (),
         trajectories=trajectories,
         tail="zeros",
         flip="horizontal",
@@ -103,7 +118,7 @@ def _demos(path: Path) -> tuple[list[LiberoTrajectory], set[str]]:
             f"{path} is not a LIBERO demonstration file: {error}.",
             "It must hold data/demo_0/actions, .../obs/agentview_rgb and `problem_info`.",
         ) from error
-    return found, {ours for ours, theirs in CAMERAS.items() if theirs in stored}
+    return found, stored
 
 
 def _open(path: Path) -> Any:

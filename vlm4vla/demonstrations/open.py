@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.core.specs import ActionSpec
+from vlm4vla.core.specs import ActionSpec, ProprioPart
 from vlm4vla.demonstrations import calvin, lerobot, libero, ours
 from vlm4vla.demonstrations.samples import Demonstrations
 
 
-def open_demonstrations(path: Path, convention: ActionSpec | None = None) -> Demonstrations:
+def open_demonstrations(
+    path: Path, convention: ActionSpec | None = None, proprio: Sequence[ProprioPart] = ()
+) -> Demonstrations:
     """Recognise the layout and read its index.
 
     Args:
         path: a LeRobot folder, LIBERO hdf5 (a file or a folder), or CALVIN's folder.
         convention: what the actions mean, where the files do not say it.
+        proprio: likewise the numbers of the proprioception.
 
     Raises:
         BadInput: it is none of these, or not readable.
@@ -26,7 +30,7 @@ def open_demonstrations(path: Path, convention: ActionSpec | None = None) -> Dem
             f"Record one: bench demos --suite grinningface_demos --out {path}",
         )
     if (path / lerobot.INFO).is_file():
-        return lerobot.load(path, convention)
+        return lerobot.load(path, convention, tuple(proprio))
     if calvin.split_folder(path) is not None:
         return calvin.load(path, convention)
     if libero.files(path):

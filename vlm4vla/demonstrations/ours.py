@@ -18,7 +18,8 @@ SETTINGS = "meta/settings.json"
 FORMAT = FileFormat("set of recorded demonstrations")
 
 ORIGIN = (
-    "suite", "policy", "options", "frames", "cameras", "size", "failures", "seed", "comparability",
+    "suite", "policy", "options", "frames", "cameras", "proprio", "size", "failures", "seed",
+    "comparability",
 )  # fmt: skip
 _FIELDS = ("action", "pictures", *ORIGIN, "provenance")
 

@@ -14,9 +14,10 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
 from vlm4vla.rollout.hosts.host import Assignment, HostConfig
 from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
-from vlm4vla.rollout.recording import INSTRUCTIONS, Recording
+from vlm4vla.rollout.recording import INSTRUCTIONS, STATES, Recording
 
 _ATTEMPTS = 3
 
@@ -103,12 +104,17 @@ class Recorder:
             "size": selection.size,
             "failures": selection.failures,
         }
+        begun = ours.settings(self.folder)
+        # A set that an earlier version began goes on without.
+        told = simulator.observation.proprio if begun is None or "proprio" in begun else ()
+        if told:
+            facts = {**facts, "proprio": json.loads(json.dumps([asdict(part) for part in told]))}
         starts = list(accumulate((result.steps for _, result in self.played), initial=0))
         self._writer = LeRobotWriter(
             self.folder, simulator.action, sizes, self.robot, facts, starts
         )
         # In the policy's place stands a blind player that asks for pictures.
-        player = PolicySpec(simulator.action, ObservationRequest(requests))
+        player = PolicySpec(simulator.action, ObservationRequest(requests, told))
         loop = LoopConfig(simulator, player, Execution.parse("chunk"), self.host.loop.success)
         self.host = replace(self.host, loop=loop)
 
@@ -205,14 +211,22 @@ class Recorder:
     def _keep(self, index: int, frames: Path, tasks: Tasks) -> Drawn:
         """Put what was rendered into the set."""
         _, result = self.played[index]
-        lines = (frames / INSTRUCTIONS).read_text().splitlines()
-        instructions = [(int(step), str(text)) for step, text in map(json.loads, lines)]
+        instructions = list(_rows(frames / INSTRUCTIONS))
+        states = dict(_rows(frames / STATES))
         images = {
             name: {int(p.stem): p.read_bytes() for p in sorted((frames / name).glob("*.png"))}
             for name in self._writer.cameras
         }
-        self._writer.write(index, result, instructions, images, tasks)
+        self._writer.write(index, result, instructions, images, states, tasks)
         return Drawn(str(result.key), max(len(shown) for shown in images.values()))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Any]]:
+    """What was noted of the steps; nothing where there was nothing to note."""
+    if path.is_file():
+        for line in path.read_text().splitlines():
+            step, noted = json.loads(line)
+            yield step, noted
 
 
 def steps_to_draw(length: int, count: int | None, episode: Episode) -> tuple[int, ...]:

@@ -14,10 +14,10 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm4vla.core.convert import Converter, action_converter, orient
+from vlm4vla.core.convert import Converter, action_converter, orient, proprio_converter
 from vlm4vla.core.errors import BadInput, OutOfRange, SpecMismatch, UnknownName
 from vlm4vla.core.simulator import Floats, Frames
-from vlm4vla.core.specs import ActionSpec, CameraRequest, Flip
+from vlm4vla.core.specs import ActionSpec, CameraRequest, Flip, ProprioPart
 
 Tail = Literal["zeros", "repeat"]
 
@@ -44,6 +44,10 @@ class Trajectory(ABC):
     def image(self, step: int, camera: str) -> Frames:
         """(H, W, 3) uint8 RGB, upright, of a pictured step."""
 
+    def proprio(self, step: int) -> Floats:
+        """(P,) of a pictured step, where the set holds it: its `proprio`, in that order."""
+        return np.empty(0)
+
 
 @dataclass(frozen=True)
 class Demonstrations:
@@ -64,6 +68,8 @@ class Demonstrations:
     """The training recipe made for such data, where there is one."""
     robot: str = ""
     """The robot they were recorded on, by the name in the files; empty where these say nothing."""
+    proprio: tuple[ProprioPart, ...] = ()
+    """The parts of the stored proprioception; none where nobody says what its numbers mean."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class Sample:
     mask: NDArray[np.bool_]
     """(chunk,): False beyond the end of the episode, and everywhere in a sample of text."""
     proprio: NDArray[np.float32] | None = None
-    """(T, P), where the set holds it and it is wanted."""
+    """(T, P), at the offsets of the frames, where it is wanted."""
     answer: str = ""
     """What a sample of text answers to the instruction; such a sample has no actions."""
 
@@ -119,6 +125,7 @@ class Chunks:
         cameras: Sequence[CameraRequest],
         tail: Tail | None = None,
         offsets: Sequence[int] = (0,),
+        proprio: Sequence[ProprioPart] = (),
     ) -> None:
         """Read nothing yet.
 
@@ -129,22 +136,29 @@ class Chunks:
             tail: what fills a chunk beyond the end; as each set's own pipeline does it if None.
             offsets: steps, relative to a sample's, whose frames it shows; ascending to 0. Before an
                 episode's first step stands its first frame, as in evaluation.
+            proprio: which parts of the proprioception, and how they are written.
 
-        Raises BadInput where a set lacks a camera or speaks a convention that does not convert.
+        Raises BadInput where a set lacks a camera or a part, or speaks a convention that does not
+        convert.
         """
         if chunk < 1:
             raise OutOfRange(f"A chunk of {chunk} actions is none.")
         self.target = target_spec(sets[0].action)
         self.cameras = tuple(cameras)
-        self._chunk, self._offsets = chunk, tuple(offsets)
+        self._chunk, self._offsets, self._proprio = chunk, tuple(offsets), tuple(proprio)
         self._sources: list[_Source] = []
         for each in sets:
             for camera in cameras:
                 if camera.name not in each.cameras:
                     raise UnknownName(f"camera in {each.name}", camera.name, each.cameras)
             convert = action_converter(each.action, self.target)
+            try:
+                told = proprio_converter(each.proprio, self._proprio)
+            except SpecMismatch as error:
+                raise SpecMismatch(f"{each.name}: {error.message}", error.fix) from error
             self._sources += [
-                _Source(t, convert, tail or each.tail, self._steps(t)) for t in each.trajectories
+                _Source(t, convert, told, tail or each.tail, self._steps(t))
+                for t in each.trajectories
             ]
         self._begins = np.cumsum([0, *(len(source.steps) for source in self._sources)])
         if not len(self):
@@ -192,7 +206,13 @@ class Chunks:
             instruction=trajectory.instruction(step),
             actions=actions.astype(np.float32),
             mask=np.arange(self._chunk) < self._chunk - missing,
+            proprio=self._told(source, step) if self._proprio else None,
         )
+
+    def _told(self, source: _Source, step: int) -> NDArray[np.float32]:
+        """(T, P): the wanted parts at a sample's offsets."""
+        stored = np.stack([source.trajectory.proprio(s) for s in self._shown(step)])
+        return source.told(stored).astype(np.float32)
 
     def all_actions(self) -> Floats:
         """(N, 7): every action of every trajectory once, in the samples' convention."""
@@ -205,6 +225,9 @@ class Chunks:
 class _Source:
     trajectory: Trajectory
     convert: Converter
+    """Of the actions."""
+    told: Converter
+    """Of the proprioception."""
     tail: Tail
     steps: Sequence[int]
     """Those that make a sample, ascending."""

@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema, core_schema
 from vlm4vla.core.errors import BadInput, InvalidFile, UnknownName
 from vlm4vla.core.formats import refuse_unknown
 from vlm4vla.core.reference import load_object, look_here
-from vlm4vla.core.specs import ActionSpec
+from vlm4vla.core.specs import ActionSpec, ProprioPart
 from vlm4vla.core.statistics import ActionStatistics
 
 Preset = Literal["default", "paper", "code"]
@@ -80,6 +80,10 @@ class Conventions(Protocol):
     @property
     def clip_norm(self) -> float:
         """What the normalised arm's numbers are clipped to."""
+
+    @property
+    def proprio(self) -> tuple[ProprioPart, ...]:
+        """What is told of the robot."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +150,8 @@ class Tagged(ABC):
 
 def first_fault(error: ValidationError) -> str:
     """`place: what is wrong` of a file that pydantic refused."""
-    first = error.errors()[0]
+    # Of a field that may be one of several kinds, the fault that lies deepest says most.
+    first = max(error.errors(), key=lambda fault: len(fault["loc"]))
     return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
 
 

@@ -17,6 +17,8 @@ from vlm4vla.core.simulator import Floats, Frames, Observation
 
 INSTRUCTIONS = "instructions.jsonl"
 """Beside the pictures: `[step, text]`, a line for each new instruction."""
+STATES = "proprio.jsonl"
+"""Beside them: `[step, numbers]`, a line a query, where proprioception was asked for."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,18 @@ class Player:
         return ActionChunk(chunk, len(chunk) if len(chunk) == len(rest) else None)
 
     def _note(self, observation: Observation) -> None:
-        """Write down from which step on an instruction holds."""
+        """Write down from which step on an instruction holds, and what the robot says of itself."""
         if observation.instruction != self._instruction:
             self._instruction = observation.instruction
-            folder = Path(self._recording.frames)
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / INSTRUCTIONS).open("a") as file:
-                file.write(json.dumps([observation.step, observation.instruction]) + "\n")
+            self._add(INSTRUCTIONS, observation.step, observation.instruction)
+        if observation.proprio is not None:
+            self._add(STATES, observation.step, observation.proprio.tolist())
+
+    def _add(self, name: str, *row: object) -> None:
+        folder = Path(self._recording.frames)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / name).open("a") as file:
+            file.write(json.dumps(row) + "\n")
 
 
 def _save(frame: Frames, path: Path) -> None:

@@ -14,10 +14,10 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from vlm4vla.core import statistics
-from vlm4vla.core.conventions import named
+from vlm4vla.core.conventions import LAYOUTS, named
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.options import check, names
-from vlm4vla.core.specs import CameraRequest
+from vlm4vla.core.specs import CameraRequest, ProprioPart
 from vlm4vla.core.statistics import ActionStatistics
 from vlm4vla.demonstrations.open import open_demonstrations
 from vlm4vla.demonstrations.samples import Chunks, Demonstrations
@@ -92,7 +92,8 @@ def resolve(settings: TrainSettings) -> TrainPlan:
         registry.locate(source)
     chosen_augment = augment.named(settings.augment) if settings.augment else None
     convention = named(settings.convention) if settings.convention else None
-    sets = [open_demonstrations(path, convention) for path in settings.data]
+    layout = LAYOUTS.get(settings.convention or "", ())
+    sets = [open_demonstrations(path, convention, layout) for path in settings.data]
     if not sets:
         raise BadInput("There is nothing to train on.", "--data FOLDER")
     chosen = recipe(settings.recipe or _recipe_of(sets[0], settings.convention))
@@ -102,11 +103,12 @@ def resolve(settings: TrainSettings) -> TrainPlan:
     augmenter = chosen_augment or augment.named(chosen.augment)
     decoder = replace(chosen.decoder, chunk=settings.chunk) if settings.chunk else chosen.decoder
     cameras = _cameras(sets[0], (settings.camera,) if settings.camera else chosen.cameras)
+    proprio = _proprio(sets[0], chosen.proprio)
     kept, apart = _divided(sets, settings.holdout, settings.seed)
 
     def chunks(parts: Sequence[Demonstrations]) -> Chunks:
         offsets = chosen.formulation.offsets
-        return Chunks(parts, decoder.chunk, cameras, settings.tail, offsets)
+        return Chunks(parts, decoder.chunk, cameras, settings.tail, offsets, proprio)
 
     samples = chunks(kept)
     per_epoch = len(samples) / stage.batch
@@ -124,6 +126,7 @@ def resolve(settings: TrainSettings) -> TrainPlan:
         source=source,
         action=samples.target,
         cameras=cameras,
+        proprio=proprio,
         decoder=decoder,
         formulation=chosen.formulation,
         statistics=_statistics(settings.statistics or chosen.statistics, sets[0], samples),
@@ -203,6 +206,16 @@ def _cameras(data: Demonstrations, names: Sequence[str]) -> tuple[CameraRequest,
     first = Chunks([data], 1, requests)[0].images
     sides = {name: frames.shape[1:3] for name, frames in first.items()}
     return tuple(replace(r, height=sides[r.name][0], width=sides[r.name][1]) for r in requests)
+
+
+def _proprio(data: Demonstrations, wanted: Sequence[str | ProprioPart]) -> tuple[ProprioPart, ...]:
+    """The parts wanted, those that are only named as the data holds them. Raises UnknownName."""
+    there = {part.name: part for part in data.proprio}
+    for name in wanted:
+        if isinstance(name, str) and name not in there:
+            fix = "A LeRobot set of others is read by --convention calvin or libero."
+            raise UnknownName(f"proprioception in {data.name}", name, there, fix)
+    return tuple(there[part] if isinstance(part, str) else part for part in wanted)
 
 
 def _statistics(name: str, data: Demonstrations, samples: Chunks) -> ActionStatistics | None:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from vlm4vla.core.errors import BadInput, InvalidFile, UnknownName
 from vlm4vla.core.files import shipped
 from vlm4vla.core.formats import FileFormat
+from vlm4vla.core.specs import ProprioPart
 from vlm4vla.models.config import Mode, Part
 from vlm4vla.models.contracts import Preset, first_fault
 from vlm4vla.models.decoders.config import DecoderConfig
@@ -83,6 +84,9 @@ class Recipe(_Part):
     formulation: FormulationConfig = OneStepConfig()
     cameras: tuple[str, ...] = ()
     """The data's first if empty."""
+    proprio: tuple[str | ProprioPart, ...] = ()
+    """What the decoder is told of the robot: parts by name, as the first set holds them, or written
+    out, to be converted. None if empty."""
     statistics: str
     """`none`, `own` (computed from the data), or published ones by name."""
     augment: Augmentation

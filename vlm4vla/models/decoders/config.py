@@ -64,4 +64,7 @@ class MLPConfig(DecoderConfig):
         """Xavier-uniform weights, zero biases."""
         from vlm4vla.models.decoders.mlp import MLPDecoder
 
-        return MLPDecoder(width, conventions, self.chunk, self.arm_loss, self.gripper_loss_weight)
+        told = sum(part.size for part in conventions.proprio)
+        return MLPDecoder(
+            width, conventions, self.chunk, self.arm_loss, self.gripper_loss_weight, told
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -32,9 +33,15 @@ class MLPDecoder(ActionDecoder):
         chunk: int,
         arm_loss: Literal["huber", "mse"] = "huber",
         gripper_loss_weight: float = 0.01,
+        told: int = 0,
     ) -> None:
-        """Fresh weights for states of that width; the rest as `MLPConfig` has it."""
+        """Fresh weights for states of that width; the rest as `MLPConfig` has it.
+
+        `told` numbers of the present proprioception stand behind each state, as they are.
+        """
         super().__init__()
+        self._told = told
+        width += told
         assert conventions.action.gripper is not None
         self.chunk, self.gripper_loss_weight = chunk, gripper_loss_weight
         self._distance = functional.huber_loss if arm_loss == "huber" else functional.mse_loss
@@ -60,7 +67,7 @@ class MLPDecoder(ActionDecoder):
 
     def loss(self, states: States, targets: Targets) -> dict[str, Tensor]:
         """Masked means over the chunk: `loss`, `arm`, `gripper` and `gripper_accuracy`."""
-        arm, logits = self(states.last)
+        arm, logits = self(self._seen(states))
         wanted, opens = self.normaliser.encode(targets.actions.float())
         arm_loss = masked_mean(self._distance(arm, wanted, reduction="none").mean(-1), targets.mask)
         entropy = functional.binary_cross_entropy_with_logits(logits, opens, reduction="none")
@@ -73,9 +80,15 @@ class MLPDecoder(ActionDecoder):
             "gripper_accuracy": masked_mean(right, targets.mask).detach(),
         }
 
+    def _seen(self, states: States) -> Tensor:
+        """(B, width)."""
+        if not self._told or states.proprio is None:
+            return states.last
+        return torch.cat([states.last, states.proprio[:, -1]], -1)
+
     def decode(self, states: States, sessions: Sequence[Session]) -> Tensor:
         """See ActionDecoder; nothing here is random."""
-        return self.normaliser.decode(*self(states.last))
+        return self.normaliser.decode(*self(self._seen(states)))
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

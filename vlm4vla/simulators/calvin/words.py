@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from vlm4vla.core.specs import Gripper, ProprioPart, opening, orientation, position
+from vlm4vla.core.conventions import LAYOUTS
 
 STATIC, GRIPPER = "static", "gripper"
 STATIC_SIZE, GRIPPER_SIZE = 200, 84
@@ -14,13 +14,7 @@ LENGTH = 5
 STEPS_PER_SUBTASK = 360
 MAX_STEPS = LENGTH * STEPS_PER_SUBTASK
 
-PROPRIO = (
-    position("world"),
-    orientation("euler_xyz", "world"),
-    opening(0.08, unit="m"),
-    ProprioPart("joints", 7, "rad"),
-    ProprioPart("gripper_action", gripper=Gripper(open=1.0, closed=-1.0)),
-)
+PROPRIO = LAYOUTS["calvin"]
 """CALVIN's `robot_obs`."""
 PRIVILEGED = ("robot_obs", "scene_obs", "target", "task", "touched", "half_extents")
 
