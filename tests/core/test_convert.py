@@ -244,6 +244,34 @@ JOINTS = ActionSpec(
 )
 
 
+METRES = ActionSpec(low=(-0.1,) * 6 + (-9,), high=(0.1,) * 6 + (9,))
+"""Metres and radians, up to 0.1 of each."""
+UNITS = ActionSpec(translation_scale=(0.05,) * 3, rotation_scale=(0.1,) * 3, low=-2.0, high=2.0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "simulator", "axis"),
+    [
+        (METRES, UNITS, None),
+        (replace(METRES, high=(0.1, 0.1, 0.101) + (0.1,) * 4), UNITS, 2),
+        (replace(METRES, low=(-0.1,) * 5 + (-0.3, 0)), UNITS, 5),
+        (replace(METRES, low=(-0.1,) * 5 + (-0.3, 0), rotation="rotvec"), UNITS, None),
+        (METRES, replace(UNITS, low=(-2.0, -1.0, *(-2.0,) * 5)), 1),
+        (UNITS, replace(UNITS, translation_scale=(0.1,) * 3, low=-1.0, high=1.0), 3),
+        (ActionSpec(), UNITS, None),  # it says nothing of its range
+        (JOINTS, JOINTS, None),
+        (JOINTS, replace(JOINTS, joint_scale=(0.05,) * 7), 0),
+    ],
+)
+def test_a_range_is_compared_in_the_simulators_units(policy, simulator, axis):
+    world = SimulatorSpec("world", simulator, ObservationSpec(), 10)
+    if axis is None:
+        check(PolicySpec(policy), world)
+    else:
+        with pytest.raises(SpecMismatch, match=f"simulator 'world': number {axis} of its actions"):
+            check(PolicySpec(policy), world)
+
+
 def test_joint_commands_keep_their_radians_and_never_become_poses():
     assert JOINTS.size == 8
     degrees = replace(JOINTS, joint_scale=(np.pi / 180,) * 7)

@@ -32,11 +32,14 @@ _UNITS: Mapping[Unit, tuple[str, float]] = {
     "deg": ("angle", np.pi / 180),
 }
 """Unit -> what it measures, and how much of that quantity's first unit it is."""
+_SLACK = 1e-6
+"""What two ranges may differ by when one was converted."""
 
 
 def check(policy: PolicySpec, simulator: SimulatorSpec) -> None:
     """Raise SpecMismatch, with both sides printed, unless the two can work together."""
     reasons = _action_conflicts(policy.action, simulator.action)
+    reasons = reasons or list(_range_conflicts(policy.action, simulator.action))
     reasons += _observation_conflicts(policy.request, simulator.observation)
     if reasons:
         raise SpecMismatch(
@@ -169,6 +172,29 @@ def _action_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:
     if None not in rates and source.control_hz != target.control_hz:
         reasons.append(f"control rate is {rates[0]:g} Hz, the simulator's {rates[1]:g} Hz")
     return reasons
+
+
+def _range_conflicts(source: ActionSpec, target: ActionSpec) -> Iterator[str]:
+    """Numbers of `source` that may lie beyond the range of those they become in `target`."""
+    if (source.low, source.high) == (-1.0, 1.0):
+        return  # the default: nothing was said of them
+    lows, highs, least, most = (
+        np.broadcast_to(np.asarray(ends, np.float64), spec.size)
+        for spec in (source, target)
+        for ends in (spec.low, spec.high)
+    )
+    there = _laid_out(_numbers_of(target))
+    for (place, own), (into, wanted) in zip(_laid_out(_numbers_of(source)), there, strict=True):
+        if own.gripper is not None or own.rotation != wanted.rotation:
+            continue  # open and closed say it; no number of the one is a number of the other
+        reach = np.sort([_convert(ends[place], own, wanted) for ends in (lows, highs)], axis=0)
+        for axis in range(own.size):
+            limits, (low, high) = (least[into][axis], most[into][axis]), reach[:, axis]
+            if low < limits[0] - _SLACK or high > limits[1] + _SLACK:
+                yield (
+                    f"number {place.start + axis} of its actions goes from {low:g} to {high:g} in "
+                    f"the simulator's units, which takes {limits[0]:g} to {limits[1]:g}"
+                )
 
 
 def _rotation_conflicts(source: ActionSpec, target: ActionSpec) -> list[str]:

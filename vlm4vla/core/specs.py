@@ -57,7 +57,8 @@ class ActionSpec:
     gripper: Gripper | None = field(default_factory=Gripper)
     low: float | tuple[float, ...] = -1.0
     high: float | tuple[float, ...] = 1.0
-    """The range each number is meant for, one for all or one each; the simulator clips to it."""
+    """The range each number is meant for, one for all or one each; the simulator clips to it, and a
+    policy whose own goes beyond is refused. -1 to 1, the default, says nothing of a policy's."""
     control_hz: float | None = None
     """Actions per second; None on a policy that does not care."""
     statistics: str | None = None
