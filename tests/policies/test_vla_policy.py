@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("transformers")
 
@@ -191,12 +192,12 @@ def test_batching_is_declared_where_it_rounds_differently(saved):
 
 def test_a_run_says_what_its_last_digits_depend_on(saved):
     """The number of threads is fixed, not the machine's, and stands with the run."""
-    checkpoint = ("checkpoint", str(saved("qwen3vl-4b")))
+    checkpoint, cuda = ("checkpoint", str(saved("qwen3vl-4b"))), torch.cuda.is_available()
     for asked, threads in (((), 1), ((("threads", "3"),), 3)):
         request = RunRequest("qwen3vl-4b", "toy", policy_options=dict([checkpoint, *asked]))
         assert resolve(request).record.provenance["arithmetic"] == {
-            "threads": threads, "device": "auto", "dtype": "auto", "deterministic": False,
-            "compile": False,
+            "threads": threads, "device": "cuda" if cuda else "cpu",
+            "dtype": "bfloat16" if cuda else "float32", "deterministic": False, "compile": False,
         }  # fmt: skip
     assert "arithmetic" not in resolve(RunRequest("random", "toy")).record.provenance
 

@@ -1,7 +1,7 @@
 """Vision-language-action models as policies: one for every registered backbone.
 
 `--policy qwen3vl-4b --checkpoint FOLDER` refuses a checkpoint of another backbone; `--policy vla`
-takes whatever the folder holds. Only `VLAPolicy.__init__` imports torch.
+takes whatever the folder holds.
 """
 
 from __future__ import annotations
@@ -48,6 +48,23 @@ class VLAOptions:
 _ARITHMETIC = ("threads", "device", "dtype", "deterministic", "compile")
 
 
+def settled(chosen: VLAOptions) -> VLAOptions:
+    """With the device and the number type that `auto` means here.
+
+    Raises BadInput where a GPU is asked for and torch has none.
+    """
+    import torch
+
+    there = torch.cuda.is_available()
+    if chosen.device == "cuda" and not there:
+        raise BadInput("There is no GPU that torch can use.", "--policy-option device=cpu")
+    if chosen.device == "auto":
+        chosen = replace(chosen, device="cuda" if there else "cpu")
+    if chosen.dtype == "auto":
+        chosen = replace(chosen, dtype="bfloat16" if chosen.device == "cuda" else "float32")
+    return chosen
+
+
 class VLAPolicy(Policy):
     """A trained VLA."""
 
@@ -92,7 +109,7 @@ class VLAPolicy(Policy):
             )
         if not manifest.whole:
             locate(chosen.source or manifest.config.source)
-        return manifest, chosen
+        return manifest, settled(chosen)
 
     def __init__(self, simulator: SimulatorSpec, **options: str) -> None:
         """Load the network onto its device."""
@@ -102,23 +119,17 @@ class VLAPolicy(Policy):
         from vlm4vla.models import checkpoint
 
         manifest, chosen = self._opened(options)
-        device: str = chosen.device
-        if device == "cuda" and not torch.cuda.is_available():
-            raise BadInput("There is no GPU that torch can use.", "--policy-option device=cpu")
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.set_num_threads(chosen.threads)
         if chosen.deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
             torch.use_deterministic_algorithms(True, warn_only=True)
-        half = chosen.dtype == "bfloat16" or (chosen.dtype == "auto" and device == "cuda")
         self._cameras = [camera.name for camera in manifest.config.cameras]
         self._alone = _alone(manifest, chosen)
         self._model = checkpoint.load(
             Path(chosen.checkpoint).expanduser(),
             source=chosen.source or None,
-            dtype=torch.bfloat16 if half else torch.float32,
-            device=device,
+            dtype=getattr(torch, chosen.dtype),
+            device=chosen.device,
         )
         if chosen.compile:
             self._model.backbone.compile()
