@@ -81,6 +81,14 @@ def test_the_layout_is_the_papers():
     assert sum(line[2] == "ours" for line in lines) == 9
 
 
+def test_a_suite_without_a_word_for_its_data_has_its_checkpoints_in_the_folder_itself(tmp_path):
+    (tmp_path / "c.yaml").write_text(SMALL.replace(", data: carrying", ""))
+    campaign = load_campaign(str(tmp_path / "c.yaml"))
+    found = cells(campaign, tmp_path / "ck", RunRequest("", ""), policies=["toy"])
+    folders = [Path(cell.request.policy_options["checkpoint"]) for cell in found]
+    assert folders == [tmp_path / "ck" / "toy", tmp_path / "ck" / "rockets" / "toy"]
+
+
 def test_cells_without_checkpoint_or_suite_say_what_they_lack(tmp_path):
     campaign = load_campaign("vlm4vla_table2")
     found = cells(campaign, tmp_path, RunRequest("", ""), ["qwen3vl-4b"])

@@ -74,7 +74,9 @@ class CampaignFile(Strict):
 
     def checkpoint(self, row: CampaignRow, suite: CampaignSuite) -> Path:
         """Where the row's checkpoint for that suite lies, relative to the checkpoints' folder."""
-        return Path(self.checkpoints.format(data=suite.data, policy=row.policy))
+        said = self.checkpoints.format(data=suite.data, policy=row.policy)
+        # Where a suite has no word for its data, `{data}/{policy}` would begin at the root.
+        return Path(said if self.checkpoints.startswith("/") else said.lstrip("/"))
 
 
 def campaign_names() -> list[str]:
