@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -247,11 +248,32 @@ def test_what_only_that_python_knows_is_said_as_it_was(bench, cache, options, ki
     assert caught.value.fix or kind == "UnknownName"
 
 
-def test_a_simulator_that_is_not_in_this_python_says_so(bench, cache):
-    """The facade runs it in the calling process."""
-    with pytest.raises(MissingDependency, match="No module named 'springs'") as caught:
+def test_gymnasium_moves_it_in_its_own_python(bench, cache, tmp_path, monkeypatch):
+    """This one lacks its packages; on the spring the toy does what it does here."""
+    monkeypatch.setenv("SPRINGS_NOTE", str(tmp_path / "note.txt"))
+    sprung = bench.folder / "spring.yaml"
+    plain = tmp_path / "plain.yaml"  # of the same name: it is part of an episode's identity
+    plain.write_text(sprung.read_text().replace("simulator: spring", "simulator: toy"))
+    there, here = (gym.make(str(path)) for path in (sprung, plain))
+    seen = [env.reset(seed=3, options={"task": "far", "init": 1})[0] for env in (there, here)]
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        for name, value in seen[0].items():
+            assert np.array_equal(value, seen[1][name]), name
+        action = rng.uniform(-1, 1, 7)
+        (one, *told, _), (other, *known, _) = (env.step(action) for env in (there, here))
+        assert told == known
+        seen = [one, other]
+    there.close()
+    there.close()  # as a gymnasium.Env may be
+    assert "venvs/spring" in (tmp_path / "note.txt").read_text()
+
+
+def test_gymnasium_says_what_its_own_python_lacks(bench, cache, monkeypatch):
+    monkeypatch.setenv("VLM4VLA_CACHE", str(bench.folder / "empty"))
+    with pytest.raises(MissingEnvironment, match="venvs/spring is not there") as caught:
         gym.make(str(bench.folder / "spring.yaml"))
-    assert "bench env install spring" in caught.value.fix
+    assert caught.value.fix == "bench env install spring"
 
 
 def test_its_contract_is_tried_where_it_runs(bench, cache):

@@ -4,7 +4,7 @@
     observation, info = env.reset(seed=0, options={"task": "near", "init": 3})
 
 An episode is what it is in the harness: same initial state, same randomness, same outcome for the
-same actions.
+same actions. A simulator whose environment has a Python of its own is moved there, by a host.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import BadInput, MissingDependency, OutOfRange, ResetNeeded, UnknownName
 from vlm4vla.core.simulator import Floats, Frames, Progress, Simulator
 from vlm4vla.core.specs import CameraRequest, ObservationRequest, SimulatorSpec
-from vlm4vla.simulators import registry
 
-# The one module here that knows suites: it stands in the harness's place.
+# The one module here that knows suites and environments: it stands in the harness's place.
+from vlm4vla.environments.construction import maker
+from vlm4vla.simulators import registry
 from vlm4vla.suites.suite import Scalar, Suite, load
 
 try:
@@ -90,12 +91,12 @@ class SuiteEnv(gymnasium.Env[Observed, Floats]):
         self.simulator_spec: SimulatorSpec = plugin.describe(suite.options)
         self.request, self.observation_space = _observed(self.simulator_spec, cameras)
         rendering = bool(self.request.cameras) or render_mode is not None
-        registry.preflight(plugin, suite.options, rendering)
+        made = maker(suite.simulator, plugin, suite.options, rendering)
         action = self.simulator_spec.action
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": action.control_hz or 10}
         low, high = (np.broadcast_to(x, action.size) for x in (action.low, action.high))
         self.action_space = spaces.Box(low, high, (action.size,), np.float64)
-        self._simulator: Simulator = plugin.create(suite.options)
+        self._simulator: Simulator = made()
         self._episode: Episode | None = None
         self._done = False
         self._seed = 0

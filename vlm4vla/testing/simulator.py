@@ -9,14 +9,10 @@ import numpy as np
 
 from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import BadInput, ResetNeeded
-from vlm4vla.core.simulator import Frames, Options, Simulator, SimulatorPlugin
+from vlm4vla.core.simulator import Frames, Simulator, SimulatorPlugin
 from vlm4vla.core.specs import CameraRequest, ObservationRequest
-from vlm4vla.environments.interpreter import choose
-from vlm4vla.rollout.hosts.host import Inquiry
-from vlm4vla.rollout.hosts.host_process import inquire
-from vlm4vla.rollout.hosts.hosted import HostedConfig, HostedSimulator
+from vlm4vla.environments.construction import maker
 from vlm4vla.simulators.registry import plugin as named
-from vlm4vla.simulators.registry import preflight, target
 from vlm4vla.suites.suite import Suite, load
 from vlm4vla.testing.findings import UNHEARD_OF, Findings, equal
 
@@ -49,24 +45,14 @@ def check_simulator(
         suite = load(suite)
     if len(suite.episodes) < 2:
         raise BadInput(f"Suite '{suite.name}' has one episode; their order needs two to be tried.")
-    trial = _Trial(plugin, _checked(plugin, suite.options), suite, steps, references or {})
+    made = maker(plugin.name, plugin, suite.options, rendering=True)
+    trial = _Trial(plugin, made, suite, steps, references or {})
     for rule in (
         trial.describes_itself, trial.errors_are_typed, trial.specs_fit, trial.repeats_itself,
         trial.observing_changes_nothing, trial.order_does_not_matter, trial.pictures_are_upright,
     ):  # fmt: skip
         rule()
     trial.findings.close(f"Simulator '{plugin.name}'")
-
-
-def _checked(plugin: SimulatorPlugin, options: Options) -> Callable[[], Simulator]:
-    """What makes one, in the Python it runs in. Raises BadInput where something lacks there."""
-    interpreter, _ = choose(plugin.name, None)
-    if interpreter is None:
-        preflight(plugin, options, rendering=True)
-        return lambda: plugin.create(options)
-    reference = target(plugin.name)
-    inquire(Inquiry(reference, options, "facts with pictures", (), interpreter))
-    return lambda: HostedSimulator(HostedConfig(reference, options, interpreter))
 
 
 _FAR = 10.0

@@ -53,6 +53,8 @@ class HostedSimulator:
 
     def close(self) -> None:
         """As `Simulator`; the process ends."""
+        if self._child.control.closed:
+            return
         try:
             self._call("close")
         finally:
