@@ -99,6 +99,24 @@ class DrawsStates(Protocol):
         """
 
 
+INSTRUCTED_AT = "instructed_at"
+"""The measure that says after how many actions an episode's second instruction held."""
+
+
+@runtime_checkable
+class MovesOn(Protocol):
+    """A simulator whose episodes may go on after a policy has declared its instruction done.
+
+    Other simulators' episodes end there.
+    """
+
+    def move_on(self) -> None:
+        """From the next action on the next instruction holds, if there is one.
+
+        `advance` says so (`instruction_changed`); where it does not, the episode ends.
+        """
+
+
 class SimulatorPlugin(ABC):
     """How the harness knows a simulator without importing it.
 

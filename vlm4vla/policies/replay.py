@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, StoreError
 from vlm4vla.core.options import read
 from vlm4vla.core.policy import ActionChunk, Policy, Session
-from vlm4vla.core.simulator import Observation
+from vlm4vla.core.simulator import INSTRUCTED_AT, Observation
 from vlm4vla.core.specs import PolicySpec, SimulatorSpec
 from vlm4vla.store import Store
 
@@ -37,6 +38,9 @@ class ReplayPolicy(Policy):
         chosen = read(ReplayOptions, options, "policy 'replay'")
         self._store = _open(chosen)
         self._run = self._store.run(chosen.run).id
+        self._declared = {
+            row.key: row.measures.get(INSTRUCTED_AT) for row in self._store.episodes(self._run)
+        }
 
     @classmethod
     def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
@@ -50,12 +54,15 @@ class ReplayPolicy(Policy):
     def act(
         self, observations: Sequence[Observation], sessions: Sequence[Session]
     ) -> list[ActionChunk]:
-        """All that is left of the stored actions."""
-        rests = [
-            self._store.actions(self._run, session.episode)[observation.step :]
-            for observation, session in zip(observations, sessions, strict=True)
-        ]
-        return [ActionChunk(rest, terminate_after=len(rest)) for rest in rests]
+        """All that is left of the stored actions, or left of them under this instruction."""
+        return [self._rest(o.step, s.episode) for o, s in zip(observations, sessions, strict=True)]
+
+    def _rest(self, step: int, episode: EpisodeKey) -> ActionChunk:
+        rest = self._store.actions(self._run, episode)[step:]
+        declared = self._declared.get(episode)
+        if declared is not None and declared >= step:
+            rest = rest[: int(declared) + 1 - step]
+        return ActionChunk(rest, terminate_after=len(rest))
 
     def close(self) -> None:
         """Close the store."""

@@ -25,6 +25,7 @@ from vlm4vla.core.simulator import (
     DrawsStates,
     Floats,
     Frames,
+    MovesOn,
     Observation,
     Progress,
     Simulator,
@@ -139,6 +140,8 @@ class _Rollout:
             else:
                 self._look(len(self.actions))
             action = self._executor.next()
+            if self._executor.finished and isinstance(self.simulator, MovesOn):
+                self.simulator.move_on()
             self.beat("simulate")
             started = time.perf_counter()
             progress = self.simulator.advance(action)

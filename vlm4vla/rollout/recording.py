@@ -31,6 +31,8 @@ class Recording:
     """When to look again, ascending from 0."""
     frames: str = ""
     """Folder for the pictures, `CAMERA/STEP.png`, a query each; nothing is written if empty."""
+    declared: int | None = None
+    """The action with which the policy declared its first instruction done (`INSTRUCTED_AT`)."""
 
 
 class Player:
@@ -54,7 +56,9 @@ class Player:
         rest = self._recording.actions[observation.step :]
         until = (q for q in self._recording.query_steps if q > observation.step)
         chunk = rest[: next(until, len(self._recording.actions)) - observation.step]
-        return ActionChunk(chunk, len(chunk) if len(chunk) == len(rest) else None)
+        last = observation.step + len(chunk) - 1
+        over = len(chunk) == len(rest) or last == self._recording.declared
+        return ActionChunk(chunk, len(chunk) if over else None)
 
     def _note(self, observation: Observation) -> None:
         """Write down from which step on an instruction holds, and what the robot says of itself."""

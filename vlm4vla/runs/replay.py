@@ -13,7 +13,7 @@ from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import BadInput, InvalidFile, OutOfRange
 from vlm4vla.core.result import EpisodeResult
-from vlm4vla.core.simulator import DRAWN, Floats
+from vlm4vla.core.simulator import DRAWN, INSTRUCTED_AT, Floats
 from vlm4vla.core.specs import CameraRequest, ObservationRequest, PolicySpec
 from vlm4vla.demonstrations import libero
 from vlm4vla.rollout.episode_loop import LoopConfig
@@ -105,7 +105,9 @@ def replay_stored(
     trace = store.trace(record.id, row.key)
     if trace.drawn.size:
         plan = _prepared(plan, DRAWN, trace.drawn.tolist())
-    return Replay(_replay(plan, trace, pictures), row, changed)
+    declared = row.measures.get(INSTRUCTED_AT)
+    result = _replay(plan, trace, pictures, None if declared is None else int(declared))
+    return Replay(result, row, changed)
 
 
 def request_of(
@@ -189,7 +191,9 @@ def _checked(actions: Floats, path: Path, size: int) -> Floats:
     return actions
 
 
-def _replay(plan: RunPlan, trace: Trace, pictures: Pictures) -> EpisodeResult:
+def _replay(
+    plan: RunPlan, trace: Trace, pictures: Pictures, declared: int | None = None
+) -> EpisodeResult:
     """Run the actions in a simulator host of its own: a crash there is an error result here."""
     cameras = plan.policy_spec.request.cameras or tuple(
         CameraRequest(camera.name) for camera in plan.simulator_spec.observation.cameras
@@ -203,7 +207,7 @@ def _replay(plan: RunPlan, trace: Trace, pictures: Pictures) -> EpisodeResult:
         video="all" if pictures.video else "none",
     )
     asked = _spaced(trace.query_steps, pictures.most)
-    recording = Recording(trace.actions, asked, str(pictures.frames or ""))
+    recording = Recording(trace.actions, asked, str(pictures.frames or ""), declared)
     film = str(pictures.video or "")
     host = HostProcess(replace(plan.host, loop=loop), plan.limits)
     try:

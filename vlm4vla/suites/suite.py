@@ -21,6 +21,7 @@ GENERATORS = {
     "grinningface": "vlm4vla.suites.grinningface:episodes",
     "libero": "vlm4vla.suites.libero:episodes",
     "simpler_bridge": "vlm4vla.suites.simpler_bridge:episodes",
+    "simpler_google": "vlm4vla.suites.simpler_google:episodes",
 }
 """Simulator -> `module:function(suite, arguments, options) -> list[Episode]`."""
 

@@ -52,5 +52,14 @@ def touches_other(
     return False
 
 
+def touches_shape(
+    contacts: Contacts, body: physx.PhysxRigidBodyComponent, shape: physx.PhysxCollisionShape
+) -> bool:
+    """Whether `body` presses against that shape of another, all points together."""
+    between = [c for c in contacts if body in c.bodies and shape in c.shapes]
+    total = sum((_summed(contact) for contact in between), np.zeros(3))
+    return float(np.linalg.norm(total)) > LEAST_IMPULSE
+
+
 def _summed(contact: physx.PhysxContact) -> Floats:
     return sum((np.asarray(p.impulse, np.float64) for p in contact.points), np.zeros(3))

@@ -130,18 +130,24 @@ def drop_and_settle(
     for body, start in zip(bodies, starts, strict=True):
         body.put(start)
         body.rigid.set_locked_motion_axes(list(upright))
-    _run(scene, 0.5, settings)
+    run(scene, 0.5, settings)
     for body in bodies:
         body.rigid.set_locked_motion_axes(list(free))
         body.put(body.pose)
-    _run(scene, 0.5, settings)
+    run(scene, 0.5, settings)
+    calm_down(scene, bodies, settings)
+
+
+def calm_down(scene: sapien.Scene, bodies: Sequence[Body], settings: PhysicsSettings) -> None:
+    """A second and a half more for bodies that still move."""
     speed = sum(float(np.linalg.norm(body.rigid.linear_velocity)) for body in bodies)
     spin = sum(float(np.linalg.norm(body.rigid.angular_velocity)) for body in bodies)
     if speed > 1e-3 or spin > 1e-2:
-        _run(scene, 1.5, settings)
+        run(scene, 1.5, settings)
 
 
-def _run(scene: sapien.Scene, seconds: float, settings: PhysicsSettings) -> None:
+def run(scene: sapien.Scene, seconds: float, settings: PhysicsSettings) -> None:
+    """Let the scene go on for so long."""
     for _ in range(int(settings.hz * seconds)):
         scene.step()
 

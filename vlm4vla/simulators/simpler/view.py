@@ -42,11 +42,13 @@ class Light:
 
     direction: Vector3
     colour: Vector3
+    shadow: bool = False
+    """Upstream's lights cast none, but the first of those on a cabinet."""
 
 
 @dataclass(frozen=True)
 class Lighting:
-    """Upstream's `_setup_lighting`; without shadows, as it is evaluated."""
+    """Upstream's `_setup_lighting`."""
 
     ambient: Vector3
     lights: tuple[Light, ...]
@@ -93,7 +95,9 @@ class OverlaidView:
         self._scene = sapien.Scene([sapien.physx.PhysxCpuSystem(), system])
         self._scene.set_ambient_light(lighting.ambient)
         for light in lighting.lights:
-            self._scene.add_directional_light(light.direction, light.colour)
+            self._scene.add_directional_light(
+                light.direction, light.colour, light.shadow, shadow_scale=5, shadow_map_size=2048
+            )
         self._camera = sapien.render.RenderCameraComponent(lens.width, lens.height)
         self._camera.set_perspective_parameters(
             lens.near, lens.far, lens.fx, lens.fy, lens.cx, lens.cy, 0.0
@@ -132,16 +136,25 @@ class OverlaidView:
     ) -> None:
         """An object or a stage: the mesh's pose within it, and its own where it does not move.
 
-        With `emission` its emissive texture shines by itself (upstream's `baked_*` objects whose
-        file has no factor for it, which SAPIEN 2 takes for 1 and SAPIEN 3 for 0).
+        With `emission` what is black shines by its emissive texture (upstream's `baked_*` objects
+        whose file has no factor for it, which SAPIEN 2 takes for 1 and SAPIEN 3 for 0).
         """
         builder = self._scene.create_actor_builder()
         builder.add_visual_from_file(str(mesh), within or sapien.Pose())
         body = builder.build_render_component()
-        for material in _materials(body) if emission else ():
+        black = [m for m in _materials(body) if not any(m.base_color[:3])]
+        for material in black if emission else ():
             material.emission = [1.0, 1.0, 1.0, 1.0]
         self._add(name, body, foreground)
         self._things[name].set_pose(place or sapien.Pose())
+
+    def add_box(self, name: str, half: Vector3, place: sapien.Pose) -> None:
+        """A white box, part of the background."""
+        body = sapien.render.RenderBodyComponent()
+        white = sapien.render.RenderMaterial(base_color=[1.0, 1.0, 1.0, 1.0])
+        body.attach(sapien.render.RenderShapeBox(list(half), white))
+        self._add(name, body, foreground=False)
+        self._things[name].set_pose(place)
 
     def draw(self, poses: Poses, eye: sapien.Pose) -> Picture:
         """What is seen from `eye` (SAPIEN's camera: along x, z up) with the things so placed."""
