@@ -15,6 +15,7 @@ import sapien
 from sapien import physx
 
 from vlm4vla.core.simulator import Floats
+from vlm4vla.simulators.simpler.pieces import convex_pieces
 
 FRICTION, OBJECT_FRICTION, OBJECT_DAMPING = 1.0, 0.5, 0.1
 """Of everything by default (table, robot); of objects, static and dynamic; linear and angular."""
@@ -106,15 +107,17 @@ def add_stage(scene: sapien.Scene, mesh: Path, within: sapien.Pose, pose: sapien
 
 def add_object(scene: sapien.Scene, model: ObjectModel) -> Body:
     """A thing that can be moved; still at the origin."""
-    builder = scene.create_actor_builder()
-    builder.add_multiple_convex_collisions_from_file(
-        str(model.collision),
-        material=physx.PhysxMaterial(OBJECT_FRICTION, OBJECT_FRICTION, 0.0),
-        density=model.density,
-    )
-    entity = builder.build(model.name)
-    rigid = entity.find_component_by_type(physx.PhysxRigidDynamicComponent)
+    rigid = physx.PhysxRigidDynamicComponent()
+    material = physx.PhysxMaterial(OBJECT_FRICTION, OBJECT_FRICTION, 0.0)
+    for piece in convex_pieces(model.collision):
+        shape = physx.PhysxCollisionShapeConvexMesh(piece, np.ones(3, np.float32), material)
+        shape.density = model.density
+        rigid.attach(shape)
     rigid.linear_damping = rigid.angular_damping = OBJECT_DAMPING
+    entity = sapien.Entity()
+    entity.name = model.name
+    entity.add_component(rigid)
+    scene.add_entity(entity)
     return Body(model, rigid)
 
 
