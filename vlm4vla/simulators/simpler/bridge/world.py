@@ -52,13 +52,13 @@ class BridgeWorld(TaskScene):
         stage = files.path(f"hab2_bench_assets/stages/{task.setting.stage}.glb")
         physics.add_stage(self.scene, stage, *stage_pose())
         models = _models(files, task)
+        self.source, self.target = (
+            physics.add_object(self.scene, models[name]) for name in (task.source, task.target)
+        )
         if task.fixture:
             fixture = physics.add_object(self.scene, models[task.fixture])
             fixture.put(np.array(protocol.SINK_PLACE))
             fixture.rigid.set_locked_motion_axes([True] * 6)
-        self.source, self.target = (
-            physics.add_object(self.scene, models[name]) for name in (task.source, task.target)
-        )
         self.robot = DrivenRobot(self.scene, urdf, protocol.DRIVES, protocol.SURFACES)
         for link, bits in protocol.APART.items():
             for shape in self.robot.links[link].collision_shapes:
