@@ -3,7 +3,8 @@
     python -m tests.simpler_pictures $VLM4VLA_GOLDEN/simpler/golden_public.npz \
         $VLM4VLA_GOLDEN/simpler/images_public.npz [FOLDER]
 
-Prints, for each thing, the least overlap of masks and the largest mean absolute difference in colour;
+Prints, for each thing, the least overlap of masks and the largest mean absolute difference of
+colours;
 exits 0 only where masks agree to 0.999 and colours to 0.3 grey levels. The eggplant's own colour
 and outline do not count: upstream's traces were drawn with a stand-in, and so is ours. With FOLDER,
 pictures are written side by side.
