@@ -6,9 +6,12 @@ The predicates and their thresholds are those of mees/calvin_env@797142c (`envs/
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +21,6 @@ from vlm4vla.core.simulator import Floats
 Contact = tuple[int, int]
 """Body and link that touch; link -1 is a body's base."""
 
-COLOURS = ("red", "blue", "pink")
 TILT, SHIFT = 30.0, 0.10
 """Most that a block may tilt (degrees) and move (metres) while it is being rotated."""
 REST = 1.0
@@ -185,39 +187,25 @@ def _at_rest(block: BlockState) -> bool:
     return bool(np.all(np.abs(block.linear) < REST) and np.all(np.abs(block.angular) < REST))
 
 
-PREDICATES: Mapping[str, Predicate] = {
-    **{
-        f"rotate_{colour}_block_{side}": partial(rotated, block=f"block_{colour}", degrees=degrees)
-        for colour in COLOURS
-        for side, degrees in (("right", -60.0), ("left", 60.0))
-    },
-    **{
-        f"push_{colour}_block_{side}": partial(pushed, block=f"block_{colour}", distance=distance)
-        for colour in COLOURS
-        for side, distance in (("right", 0.1), ("left", -0.1))
-    },
-    "move_slider_left": partial(door_moved, joint="base__slide", distance=0.15),
-    "move_slider_right": partial(door_moved, joint="base__slide", distance=-0.15),
-    "open_drawer": partial(door_moved, joint="base__drawer", distance=0.12),
-    "close_drawer": partial(door_moved, joint="base__drawer", distance=-0.12),
-    **{
-        f"lift_{colour}_block_{place}": partial(
-            lifted, block=f"block_{colour}", height=height, link=f"{link}_link"
-        )
-        for colour in COLOURS
-        for place, height, link in (
-            ("table", 0.05, "base"), ("slider", 0.03, "plank"), ("drawer", 0.05, "drawer"),
-        )
-    },
-    "place_in_slider": partial(placed, link="plank_link"),
-    "place_in_drawer": partial(placed, link="drawer_link"),
-    "stack_block": stacked,
-    "unstack_block": unstacked,
-    "turn_on_lightbulb": partial(light_toggled, light="lightbulb", on=1),
-    "turn_off_lightbulb": partial(light_toggled, light="lightbulb", on=0),
-    "turn_on_led": partial(light_toggled, light="led", on=1),
-    "turn_off_led": partial(light_toggled, light="led", on=0),
-    "push_into_drawer": partial(pushed_into, source="base_link", target="drawer_link"),
-}  # fmt: skip
+_RULES = (
+    rotated,
+    pushed,
+    door_moved,
+    lifted,
+    placed,
+    pushed_into,
+    stacked,
+    unstacked,
+    light_toggled,
+)
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
+def _predicate(*, rule: str, **arguments: Any) -> Predicate:
+    (holds,) = (one for one in _RULES if one.__name__ == rule)
+    return partial(holds, **arguments)
+
+
+PREDICATES: Mapping[str, Predicate] = {task: _predicate(**row) for task, row in _TABLE.items()}
 """Subtask -> whether it has been done between two moments; in upstream's order."""
 TASKS: tuple[str, ...] = tuple(PREDICATES)

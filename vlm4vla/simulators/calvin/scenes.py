@@ -5,12 +5,13 @@ Numbers are those of mees/calvin_env@797142c, `conf/scene/calvin_scene_*.yaml`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 from vlm4vla.core.errors import UnknownName
-
-Vector = tuple[float, float, float]
+from vlm4vla.core.formats import read_fields
+from vlm4vla.core.specs import Vector3
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,11 @@ class Block:
     """`block_red`, `block_blue` or `block_pink`."""
     urdf: str
     """Below the folder of blocks."""
-    position: Vector
+    position: Vector3
     """Metres."""
     yaw: float
     """Radians."""
-    half_extents: Vector
+    half_extents: Vector3
     """Metres, along the block's own axes."""
 
 
@@ -40,39 +41,9 @@ class Scene:
     """In upstream's order: body ids and `scene_obs` follow it."""
 
 
-_HALF: Mapping[str, Vector] = {
-    "small": (0.02, 0.02, 0.02),
-    "middle": (0.028, 0.02, 0.02),
-    "big": (0.04, 0.02, 0.02),
-}
-_PLACES: tuple[tuple[Vector, float], ...] = (
-    ((0.05, -0.12, 0.46), 1.57),
-    ((0.23, -0.12, 0.46), 0.0),
-    ((0.10, 0.08, 0.46), 1.57),
-)
-"""`calvin_scene_D_eval.yaml`. Which pairs Bullet's broad phase meets first depends on them, so a
-world is repeatable only if they are always the same; upstream draws them for the other scenes."""
-
-
-def _scene(letter: str, blocks: Mapping[str, str]) -> Scene:
-    return Scene(
-        f"calvin_scene_{letter}",
-        f"calvin_table_{letter}/urdf/calvin_table_{letter}.urdf",
-        tuple(
-            Block(f"block_{colour}", f"block_{colour}_{size}.urdf", position, yaw, _HALF[size])
-            for (colour, size), (position, yaw) in zip(blocks.items(), _PLACES, strict=True)
-        ),
-    )
-
-
-SCENES: Mapping[str, Scene] = {
-    scene.name: scene
-    for scene in (
-        _scene("A", {"pink": "small", "blue": "big", "red": "middle"}),
-        _scene("B", {"red": "small", "blue": "big", "pink": "middle"}),
-        _scene("C", {"blue": "small", "red": "big", "pink": "middle"}),
-        _scene("D", {"red": "middle", "blue": "small", "pink": "big"}),
-    )
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+SCENES = {
+    name: read_fields(Scene, {"name": name, **stated}, name) for name, stated in _TABLE.items()
 }
 
 

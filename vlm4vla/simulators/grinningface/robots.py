@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from vlm4vla.core.assets import locate
 from vlm4vla.core.errors import MissingAsset
 from vlm4vla.core.files import packaged
+from vlm4vla.core.formats import read_fields
 from vlm4vla.core.specs import Vector3
 from vlm4vla.simulators.machine import installed
 
@@ -43,39 +44,11 @@ class Robot:
     """Radius of the finger links' torsional friction patch, metres."""
 
 
-WIDOWX = Robot(
-    name="widowx",
-    base=(-0.25, 0.7, 0.1),
-    arm=("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate"),
-    fingers=("right_finger", "left_finger"),
-    finger_links=("left_finger_link", "right_finger_link"),
-    tcp="ee_gripper_link",
-    rest=(0.0, 0.0, 0.0, 0.0, math.pi / 2, 0.0),
-    finger_rest=0.037,
-    reach=0.48,
-    # Its fingers meet in a ridge, from which a cube gripped dead centre is squeezed out: 40 of 40
-    # grasps hold at 8 mm, 24 at nought.
-    grip=(-0.008, 0.0, 0.0),
-)
-"""GrinningFace widowx_v1.py and env_widowx_v8.py."""
-
-PANDA = Robot(
-    name="panda",
-    base=(-0.45, 0.7, 0.0),
-    arm=tuple(f"panda_joint{i}" for i in range(1, 8)),
-    fingers=("panda_finger_joint1", "panda_finger_joint2"),
-    finger_links=("panda_leftfinger", "panda_rightfinger"),
-    tcp="panda_hand_tcp",
-    rest=(0.113, -0.381, 0.127, -2.543, 0.057, 2.164, 0.985),
-    finger_rest=0.04,
-    reach=0.72,
-    finger_friction=2.0,
-    finger_patch=0.1,
-)
-"""mani_skill/agents/robots/panda. Base and rest pose are ours: cube and cards within easy reach,
-the gripper pointing down at (-0.05, 0.80, 0.30), where it hides no card from the camera."""
-
-ROBOTS: Mapping[str, Robot] = {robot.name: robot for robot in (WIDOWX, PANDA)}
+_TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+ROBOTS: Mapping[str, Robot] = {
+    name: read_fields(Robot, {"name": name, **stated}, name) for name, stated in _TABLE.items()
+}
+WIDOWX, PANDA = ROBOTS["widowx"], ROBOTS["panda"]
 
 
 def urdf(robot: Robot) -> Path:
