@@ -27,7 +27,7 @@ def home(slot):
 plan = resolve(RunRequest("expert", "toy"))
 with cluster() as here:
     assert (here.nodes, here.cpus) == (2, 3)
-    job = Job(plan.host, plan.limits, plan.suite.episodes, plan.policy, slots=here.cpus)
+    job = Job(plan.host, plan.suite.episodes, plan.policy, slots=here.cpus)
     engine = Engine(job, here)
     results, homes = [], set()
     for event in engine.run():

@@ -33,9 +33,7 @@ def roll_out(policy, order=None, slots=2, max_batch=64, retries=2, tcp=False, **
     if order is not None:
         random.Random(order).shuffle(episodes)
     options = dict(plan.request.policy_options)
-    job = Job(
-        plan.host, plan.limits, episodes, plan.policy, options, slots, max_batch, retries, tcp
-    )
+    job = Job(plan.host, episodes, plan.policy, options, slots, max_batch, retries, tcp)
     with cluster() as ray:
         engine = Engine(job, ray)
         events = [e for e in engine.run() if isinstance(e, Finished | Retried)]
@@ -86,7 +84,7 @@ def test_results_depend_on_neither_slots_nor_batch_nor_order_nor_wire(
 @pytest.mark.parametrize("tcp", [False, True])
 def test_the_wire_is_the_one_that_was_asked_for(tcp):
     plan = resolve(RunRequest("expert", "toy", tasks=("near",)))
-    job = Job(plan.host, plan.limits, plan.suite.episodes, plan.policy, tcp=tcp)
+    job = Job(plan.host, plan.suite.episodes, plan.policy, tcp=tcp)
     with cluster() as here:
         engine = Engine(job, here)
         next(events := engine.run())
@@ -175,7 +173,7 @@ def test_a_policy_that_cannot_be_loaded_ends_the_run_with_its_reason():
 def test_an_engine_that_is_left_early_stops_its_actors():
     plan = resolve(RunRequest("expert", "toy", options={"step_ms": 20.0}))
     with cluster() as here:
-        engine = Engine(Job(plan.host, plan.limits, plan.suite.episodes, plan.policy), here)
+        engine = Engine(Job(plan.host, plan.suite.episodes, plan.policy), here)
         for event in engine.run():
             if isinstance(event, Finished):
                 break
@@ -191,7 +189,7 @@ def test_only_a_slot_whose_episodes_are_short_has_a_second_at_hand(step_ms, most
     options = {"step_ms": step_ms}
     plan = resolve(RunRequest("expert", "toy", tasks=("near",), episodes=4, options=options))
     with cluster() as here:
-        engine = Engine(Job(plan.host, plan.limits, plan.suite.episodes, plan.policy), here)
+        engine = Engine(Job(plan.host, plan.suite.episodes, plan.policy), here)
         given = [len(place.given) for _ in engine.run() for place in engine._places]
     assert max(given) == most
 
@@ -200,7 +198,7 @@ def test_what_a_dead_slot_had_at_hand_is_run_elsewhere():
     plan = resolve(RunRequest("expert", "toy", tasks=("near",)))
     events, killed = [], False
     with cluster() as here:
-        engine = Engine(Job(plan.host, plan.limits, plan.suite.episodes, plan.policy), here)
+        engine = Engine(Job(plan.host, plan.suite.episodes, plan.policy), here)
         for event in engine.run():
             events.append(event)
             (place,) = engine._places

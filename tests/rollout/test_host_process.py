@@ -20,8 +20,8 @@ from vlm4vla.core.specs import ObservationRequest, PolicySpec
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
 from vlm4vla.rollout.hosts.child import Interpreter
-from vlm4vla.rollout.hosts.host import Assignment, HostConfig
-from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
+from vlm4vla.rollout.hosts.host import Assignment, HostConfig, Limits
+from vlm4vla.rollout.hosts.host_process import HostProcess
 from vlm4vla.rollout.recording import Recording
 from vlm4vla.simulators import plugin
 from vlm4vla.suites.suite import load
@@ -34,7 +34,7 @@ def host(limits=None, **options):
     spec = plugin("toy").describe(options)
     policy = PolicySpec(spec.action, ObservationRequest())
     loop = LoopConfig(spec, policy, Execution.parse("chunk"))
-    return HostProcess(HostConfig("toy", options, loop), limits or Limits(5))
+    return HostProcess(HostConfig("toy", options, loop, limits or Limits(5)))
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_host_is_renewed_after_its_share_of_episodes_and_beyond_its_memory(sta
 
 def test_a_simulator_that_cannot_be_built_says_why(started):
     process = started()
-    process._config = HostConfig("no-such-simulator", {}, process._config.loop)
+    process._config = replace(process._config, simulator="no-such-simulator", options={})
     result = run(process)
     assert result.error is ErrorKind.CRASH and "no-such-simulator" in result.error_text
 
@@ -130,7 +130,7 @@ def test_hosts_die_with_their_supervisor_even_in_native_sleep():
 import os, sys
 from tests.rollout.test_host_process import EPISODES, IDLE, host
 from vlm4vla.rollout.hosts.host import Assignment
-from vlm4vla.rollout.hosts.host_process import Limits
+from vlm4vla.rollout.hosts.host import Limits
 process = host(Limits(60), fault="hang", fault_inits="1")
 process.run(Assignment(EPISODES[0], recording=IDLE))
 print(process.pid, flush=True)

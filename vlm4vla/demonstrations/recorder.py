@@ -31,7 +31,7 @@ from vlm4vla.demonstrations.lerobot_write import LeRobotWriter, Tasks, Written
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
 from vlm4vla.rollout.hosts.host import Assignment, HostConfig
-from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
+from vlm4vla.rollout.hosts.host_process import HostProcess
 from vlm4vla.rollout.recording import INSTRUCTIONS, STATES, Recording
 
 _ATTEMPTS = 3
@@ -77,7 +77,6 @@ class Recorder:
     """Each as it was, with its actions."""
     host: HostConfig
     """The run's: its simulator plays them again."""
-    limits: Limits
     folder: Path
     selection: FrameSelection
     origin: Mapping[str, JSON]
@@ -166,7 +165,7 @@ class Recorder:
 
         def work(index: int) -> Drawn:
             if not hasattr(own, "host"):
-                own.host = HostProcess(self.host, self.limits)
+                own.host = HostProcess(self.host)
                 hosts.append(own.host)
             problem = ""
             for attempt in range(1, _ATTEMPTS + 1):

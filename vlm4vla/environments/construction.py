@@ -31,7 +31,9 @@ def maker(
     if interpreter is None:
         preflight(plugin, options, rendering)
         return lambda: plugin.create(options)
-    reference, here = target(name), (os.getcwd(),)
+    there = HostedConfig(
+        target(name), options, path_entries=(os.getcwd(),), interpreter=interpreter
+    )
     subject: Subject = "facts with pictures" if rendering else "facts"
-    inquire(Inquiry(reference, options, subject, here, interpreter))
-    return lambda: HostedSimulator(HostedConfig(reference, options, interpreter, here))
+    inquire(Inquiry(**vars(there), subject=subject))
+    return lambda: HostedSimulator(there)

@@ -25,7 +25,7 @@ from vlm4vla.core.errors import BenchError, HarnessFault
 from vlm4vla.policies import registry
 from vlm4vla.rollout.guard import Guard
 from vlm4vla.rollout.hosts.host import HostConfig
-from vlm4vla.rollout.hosts.host_process import HostProcess, Limits
+from vlm4vla.rollout.hosts.host_process import HostProcess
 from vlm4vla.rollout.policy_client import Address
 from vlm4vla.rollout.policy_server import PolicyServer, QueryCounts
 
@@ -120,7 +120,6 @@ class Job:
     """Everything needed to run a list of episodes."""
 
     host: HostConfig
-    limits: Limits
     episodes: Sequence[Episode]
     policy: str
     """`module:Class` of the policy."""
@@ -139,9 +138,9 @@ class Slot(HostProcess):
     The main thread matters: a host asks the kernel to die with the thread that started it.
     """
 
-    def __init__(self, config: HostConfig, limits: Limits) -> None:
+    def __init__(self, config: HostConfig) -> None:
         """Start nothing yet; the first episode does."""
-        super().__init__(replace(config, node=_node()), limits)
+        super().__init__(replace(config, node=_node()))
 
 
 class PolicyActor:

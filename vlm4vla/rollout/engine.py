@@ -132,7 +132,7 @@ class Engine:
 
     def _give(self, place: _Place, episode: Episode) -> None:
         if place.actor is None:
-            place.actor = self._cluster.slot().remote(self._job.host, self._job.limits)
+            place.actor = self._cluster.slot().remote(self._job.host)
         if not place.given:
             place.since = time.monotonic()
         key, folder = episode.key, self._job.video_folder

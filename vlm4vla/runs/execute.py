@@ -115,7 +115,6 @@ def job_of(plan: RunPlan, run: str, episodes: Sequence[Episode], store: Store, s
     request = plan.request
     return Job(
         host=plan.host,
-        limits=plan.limits,
         episodes=episodes,
         policy=plan.policy,
         policy_options=request.policy_options,

@@ -33,8 +33,8 @@ from vlm4vla.policies import registry
 from vlm4vla.rollout.episode_loop import LoopConfig
 from vlm4vla.rollout.execution import Execution
 from vlm4vla.rollout.hosts.child import Interpreter
-from vlm4vla.rollout.hosts.host import HostConfig, Inquiry, Subject
-from vlm4vla.rollout.hosts.host_process import Limits, inquire
+from vlm4vla.rollout.hosts.host import HostConfig, Inquiry, Limits, Subject
+from vlm4vla.rollout.hosts.host_process import inquire
 from vlm4vla.rollout.video import require_av
 from vlm4vla.runs.provenance import collect, command_line, relevant
 from vlm4vla.runs.request import RunRequest
@@ -61,15 +61,6 @@ class RunPlan:
     slots: int
 
     @property
-    def limits(self) -> Limits:
-        """When a simulator host is given up or renewed."""
-        return Limits(
-            timeout_s=self.request.timeout_s or self.simulator.timeout_s,
-            memory_mb=self.simulator.memory_limit_mb,
-            episodes=self.simulator.episodes_per_host,
-        )
-
-    @property
     def host(self) -> HostConfig:
         """What every simulator host is started with."""
         return HostConfig(
@@ -81,6 +72,11 @@ class RunPlan:
                 Execution.parse(self.record.execution),
                 self.suite.success,
                 self.request.video,
+            ),
+            limits=Limits(
+                timeout_s=self.request.timeout_s or self.simulator.timeout_s,
+                memory_mb=self.simulator.memory_limit_mb,
+                episodes=self.simulator.episodes_per_host,
             ),
             path_entries=(os.getcwd(),),
             interpreter=self.interpreter,
@@ -268,8 +264,10 @@ def _facts(suite: Suite, rendering: bool, interpreter: Interpreter | None) -> Ma
     if interpreter is None:
         return preflight(plugin(suite.simulator), suite.options, rendering)
     subject: Subject = "facts with pictures" if rendering else "facts"
-    paths = (os.getcwd(),)
-    return inquire(Inquiry(target(suite.simulator), suite.options, subject, paths, interpreter))
+    name, here = target(suite.simulator), (os.getcwd(),)
+    return inquire(
+        Inquiry(name, suite.options, subject, path_entries=here, interpreter=interpreter)
+    )
 
 
 def _source_hash(cls: type[Policy]) -> str:

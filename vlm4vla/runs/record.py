@@ -43,7 +43,6 @@ def recorder(
             for episode, row in kept
         ],
         host=plan.host,
-        limits=plan.limits,
         folder=folder,
         selection=selection,
         origin={

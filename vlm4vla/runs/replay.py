@@ -209,7 +209,7 @@ def _replay(
     asked = _spaced(trace.query_steps, pictures.most)
     recording = Recording(trace.actions, asked, str(pictures.frames or ""), declared)
     film = str(pictures.video or "")
-    host = HostProcess(replace(plan.host, loop=loop), plan.limits)
+    host = HostProcess(replace(plan.host, loop=loop))
     try:
         return host.run(Assignment(plan.suite.episodes[0], recording=recording, video=film))
     finally:

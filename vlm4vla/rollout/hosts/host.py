@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,7 +25,7 @@ from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import BenchError, ErrorKind, HarnessFault, MissingDependency
 from vlm4vla.core.reference import reason
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.core.simulator import Options, Simulator
+from vlm4vla.core.simulator import Simulator
 from vlm4vla.core.source import own_hash
 from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
 from vlm4vla.rollout.hosts.child import Interpreter, send
@@ -45,31 +45,36 @@ Phase = Literal["start", "simulate", "policy"]
 
 
 @dataclass(frozen=True)
-class HostConfig:
-    """What a host is started with: the first message it receives."""
+class Limits:
+    """When a host is given up or renewed."""
 
-    simulator: str
-    """`module:Class`, or a name that its own Python knows."""
-    options: Options
-    loop: LoopConfig
-    node: str = ""
-    """The node this host runs on."""
-    path_entries: Sequence[str] = ()
-    """Folders of the user's own modules."""
-    interpreter: Interpreter | None = None
-    """The Python to run in; the harness's own if None."""
+    timeout_s: float
+    """Longest time without a sign of life while the simulator works."""
+    start_timeout_s: float = 300.0
+    """Longest time from launch to the simulator being imported and built."""
+    policy_timeout_s: float = 600.0
+    """Longest wait for one answer of the policy."""
+    memory_mb: float = 8000.0
+    """Renewed after an episode beyond this; killed during one beyond twice this."""
+    episodes: int = 1000
 
 
 @dataclass(frozen=True)
-class Inquiry:
+class HostConfig(HostedConfig):
+    """What a host that runs episodes is started with."""
+
+    loop: LoopConfig
+    limits: Limits
+    """When its supervisor gives it up or renews it."""
+    node: str = ""
+    """The node it runs on."""
+
+
+@dataclass(frozen=True)
+class Inquiry(HostedConfig):
     """What is asked of a host in place of episodes: what only its own Python can answer."""
 
-    simulator: str
-    """`module:Class`."""
-    options: Options
     subject: Subject
-    path_entries: Sequence[str] = ()
-    interpreter: Interpreter | None = None
 
     @property
     def mend(self) -> str:
@@ -127,14 +132,14 @@ class _Host:
         self._connected: Address | None = None
 
     def serve(self) -> None:
-        config: HostConfig | Inquiry | HostedConfig = self._control.recv()
+        config: HostedConfig = self._control.recv()
         sys.path[:0] = config.path_entries
         if isinstance(config, Inquiry):
             send(self._control, _answer(config))
             return
         _check_source(config.interpreter)
         simulator = plugin(config.simulator).create(config.options)
-        if isinstance(config, HostedConfig):
+        if not isinstance(config, HostConfig):
             serve_calls(self._control, simulator, _known)
             return
         self._beat("start")

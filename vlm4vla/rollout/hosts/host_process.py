@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from vlm4vla.core.errors import BadInput, BenchError, ErrorKind
 from vlm4vla.core.result import EpisodeResult
@@ -15,27 +14,12 @@ INQUIRY_LIMIT_S = 300.0
 """A simulator that is imported for the first time may compile its modules."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """When a host is given up or renewed."""
-
-    timeout_s: float
-    """Longest time without a sign of life while the simulator works."""
-    start_timeout_s: float = 300.0
-    """Longest time from launch to the simulator being imported and built."""
-    policy_timeout_s: float = 600.0
-    """Longest wait for one answer of the policy."""
-    memory_mb: float = 8000.0
-    """Renewed after an episode beyond this; killed during one beyond twice this."""
-    episodes: int = 1000
-
-
 class HostProcess:
     """At most one living host; `run` starts one whenever there is none."""
 
-    def __init__(self, config: HostConfig, limits: Limits) -> None:
+    def __init__(self, config: HostConfig) -> None:
         """Nothing is started yet."""
-        self._config, self._limits = config, limits
+        self._config, self._limits = config, config.limits
         self._child: Child | None = None
         self._served = 0
 

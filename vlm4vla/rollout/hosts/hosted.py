@@ -6,7 +6,7 @@ Rollouts do without it: there whole episodes run in the host.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -19,13 +19,16 @@ from vlm4vla.rollout.hosts.child import Child, Interpreter, send
 
 @dataclass(frozen=True)
 class HostedConfig:
-    """What such a host is started with."""
+    """What such a host is started with: the first message it receives, as in all hosts."""
 
     simulator: str
-    """`module:Class`."""
+    """`module:Class`, or a name that its own Python knows."""
     options: Options
-    interpreter: Interpreter | None
+    _: KW_ONLY
     path_entries: Sequence[str] = ()
+    """Folders of the user's own modules."""
+    interpreter: Interpreter | None = None
+    """The Python to run in; the harness's own if None."""
 
 
 class HostedSimulator:

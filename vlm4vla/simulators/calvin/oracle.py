@@ -188,16 +188,8 @@ def _at_rest(block: BlockState) -> bool:
 
 
 _RULES = (
-    rotated,
-    pushed,
-    door_moved,
-    lifted,
-    placed,
-    pushed_into,
-    stacked,
-    unstacked,
-    light_toggled,
-)
+    rotated, pushed, door_moved, lifted, placed, pushed_into, stacked, unstacked, light_toggled,
+)  # fmt: skip
 _TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 

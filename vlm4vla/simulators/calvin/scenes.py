@@ -42,9 +42,7 @@ class Scene:
 
 
 _TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-SCENES = {
-    name: read_fields(Scene, {"name": name, **stated}, name) for name, stated in _TABLE.items()
-}
+SCENES = {name: read_fields(Scene, {"name": name, **of}, name) for name, of in _TABLE.items()}
 
 
 def scene(name: str) -> Scene:
