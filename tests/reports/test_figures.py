@@ -14,9 +14,9 @@ from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.figures.canvas import Drawing, svg_text
 from vlm4vla.reports.figures.correlation import influence, scatter
 from vlm4vla.reports.figures.drawing import COLOURS, series
-from vlm4vla.reports.figures.episodes import Spent, funnel, lengths, seconds, survival
+from vlm4vla.reports.figures.episodes import funnel, lengths, seconds, survival
 from vlm4vla.reports.figures.intervals import Interval, differences, intervals
-from vlm4vla.reports.summary import Stage
+from vlm4vla.reports.summary import Spent, Stage
 from vlm4vla.studies.emoji.decomposition import decomposed
 from vlm4vla.studies.emoji.decomposition_figure import decomposition
 
@@ -41,7 +41,7 @@ DRAWN = {
     "intervals": lambda ax: intervals([Interval(HOSTILE, 0.5, 0.2, 0.8, HOSTILE)], True, ax=ax),
     "differences": lambda ax: differences([Interval(HOSTILE, 1, 0, 2, HOSTILE)], False, ax),
     "funnel": lambda ax: funnel([Stage(HOSTILE, 1, 2)], ax),
-    "seconds": lambda ax: seconds([Spent(HOSTILE, {HOSTILE: 1.0}, 1)], ax),
+    "seconds": lambda ax: seconds({HOSTILE: Spent({HOSTILE: 1.0}, 1)}, ax),
     "survival": lambda ax: survival({HOSTILE: (1, 2, 3)}, ax),
     "lengths": lambda ax: lengths({HOSTILE: (1, 2, 3)}, ax),
     "scatter": paper(scatter),
@@ -199,7 +199,7 @@ def test_lengths_fill_the_bar_in_proportion():
 
 def test_the_longest_episode_fills_the_bar():
     parts = {"simulate": 6.0, "policy": 2.0}
-    ax = seconds([Spent("a", parts, 4), Spent("b", {"simulate": 2.0, "policy": 2.0}, 4)])
+    ax = seconds({"a": Spent(parts, 4), "b": Spent({"simulate": 2.0, "policy": 2.0}, 4)})
     assert ax.get_xlim() == (0, 2) and widths(ax) == [1.5, 0.5, 0.5, 0.5]
     assert texts(ax) == ["a", "b", "2 s", "1 s"] and "simulate: 6 s" in ax.svg
 

@@ -42,7 +42,7 @@ def show(
 
 
 def _show_run(console: Console, summary: Summary) -> None:
-    run, time = summary.run, summary.time
+    run, seconds = summary.run, summary.time.parts
     console.print(f"{run.id}   {summary.status}", style="bold")
     console.print(_pairs(configuration(run)), "")
     console.print(drawn(scores_table(summary)))
@@ -57,11 +57,12 @@ def _show_run(console: Console, summary: Summary) -> None:
             share = stage.reached / max(1, stage.episodes)
             console.print(_bar(stage.name, share, f"{stage.reached}/{stage.episodes}"))
         console.print()
-    if time.total:
+    if total := sum(seconds.values()):
         console.print("time (seconds over all episodes)", style="bold")
-        for name, seconds in time.parts.items():
-            console.print(_bar(name, seconds / time.total, f"{seconds:.3g}"))
-        console.print(f"  {time.steps} steps, {time.queries} queries, {time.renders} renders\n")
+        for name, spent in seconds.items():
+            console.print(_bar(name, spent / total, f"{spent:.3g}"))
+        bought = ", ".join(f"{count} {name}" for name, count in summary.counts.items())
+        console.print(f"  {bought}\n")
     if summary.quarantined:
         console.print(f"quarantined: {len(summary.quarantined)} episodes", style="bold red")
         _print_some(console, map(_quarantined, summary.quarantined))
@@ -211,7 +212,7 @@ def _run_facts(summary: Summary, rows: Sequence[EpisodeRow]) -> dict[str, object
         "continued": run.continued,
         "scores": summary.rows,
         "stages": summary.stages,
-        "time": summary.time,
+        "time": {**summary.time.parts, **summary.counts},
         "faults": [_fault_facts(fault) for fault in summary.faults],
         "episodes": [_facts(row) for row in rows],
     }

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -15,7 +16,8 @@ import numpy as np
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports import marks
-from vlm4vla.stats.intervals import Estimate, bootstrap_mean, stratified_rate, upper_bound
+from vlm4vla.stats.intervals import Estimate, bootstrap_mean, error_bounds, rate_of_tasks
+from vlm4vla.stats.sequential import asymptotic_sequence, confidence_sequence
 from vlm4vla.store.records import EpisodeRow, RunRecord, RunStatus
 
 ALL = "all"
@@ -149,16 +151,14 @@ def rows_of(run: RunRecord, episodes: Sequence[EpisodeRow]) -> list[Row]:
 
 def lookup(row: EpisodeRow | EpisodeResult, name: str) -> float | None:
     """What a metric calls `name` in one episode; None where undefined."""
-    if name == "success":
-        return float(row.outcome is Outcome.SUCCESS)
-    if name == "success_any":
-        return float(row.success_any)
-    if name == "success_last":
-        return float(row.success_last)
-    if name in row.stages:
-        return float(row.stages[name])
-    value = row.measures.get(name)
-    return None if value is None or not math.isfinite(value) else value
+    own = {
+        "success": row.outcome is Outcome.SUCCESS,
+        "success_any": row.success_any,
+        "success_last": row.success_last,
+    }
+    known = next((one for one in (own, row.stages) if name in one), row.measures)
+    value = known.get(name)
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def counted(metric: Metric, row: EpisodeRow | EpisodeResult) -> float | None:
@@ -196,18 +196,20 @@ def _row(
     errors = [sum(row.outcome is Outcome.ERROR and not metric.table for row in g) for g in groups]
     finished = sum(len(group) for group in groups)
     status = status_of(run, finished, planned)
-    everything = [value for group in values for value in group]
+    everything, counts = list(chain(*values)), (list(map(sum, values)), list(map(len, values)))
     rate = metric.kind == "rate"
     estimate: Estimate | None = None
     if status.startswith(RunStatus.DECIDED) and everything:
-        estimate = anytime(metric, everything)
+        # Whatever the task, with limits that hold whenever one stops.
+        sequence = confidence_sequence if rate else asymptotic_sequence
+        estimate = Estimate(float(np.mean(everything)), *sequence(everything))
     elif rate:
-        estimate = _rate(values)
+        estimate = rate_of_tasks(*counts)
     elif everything:
         generator = np.random.default_rng(BOOTSTRAP_SEED)
         estimate = bootstrap_mean([group for group in values if group], generator)
     low, high = (estimate.low, estimate.high) if estimate else (math.nan, math.nan)
-    bounds = _bounds(values, errors) if rate and any(errors) else (None, None)
+    bounds = error_bounds(*counts, errors) if rate and any(errors) else (None, None)
     return Row(
         **{name: getattr(run, name) for name in _OF_RUN},
         **{name: getattr(metric, name) for name in ("kind", "headline", "chance")},
@@ -232,29 +234,3 @@ def _row(
         looks=marks.looks(run),
         stand_ins=marks.stand_ins(run),
     )
-
-
-def anytime(metric: Metric, values: Sequence[float]) -> Estimate:
-    """Mean of the episodes, whatever their task, with limits that hold whenever one stops."""
-    from vlm4vla.stats.sequential import asymptotic_sequence, confidence_sequence
-
-    sequence = confidence_sequence if metric.kind == "rate" else asymptotic_sequence
-    return Estimate(float(np.mean(values)), *sequence(values))
-
-
-def _rate(values: Sequence[Sequence[float]]) -> Estimate | None:
-    # A task in which nothing counts (nothing executed) has no rate; the others speak for the suite.
-    k, n = [sum(group) for group in values if group], [len(group) for group in values if group]
-    if not n:
-        return None
-    if not any(k):
-        # As many episodes of each task as the least of them has: for equal weights, no mix of
-        # rates makes that many failures likelier than the same rate everywhere does.
-        return Estimate(0.0, 0.0, float(upper_bound(len(n) * min(n))))
-    return stratified_rate(k, n)
-
-
-def _bounds(values: Sequence[Sequence[float]], errors: Sequence[int]) -> tuple[float, float]:
-    totals = [(sum(v), len(v) + e, e) for v, e in zip(values, errors, strict=True) if v or e]
-    ends = [k / n for k, n, _ in totals], [(k + e) / n for k, n, e in totals]
-    return float(np.mean(ends[0])), float(np.mean(ends[1]))

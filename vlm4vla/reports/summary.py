@@ -25,30 +25,12 @@ class Stage:
     episodes: int
 
 
-_PARTS, _COUNTS = ("reset", "simulate", "render", "policy"), ("steps", "queries", "renders")
-
-
 @dataclass(frozen=True)
-class TimeSplit:
-    """Seconds over all finished episodes, and what they bought."""
+class Spent:
+    """Seconds by what they were spent on, and over how many episodes."""
 
-    reset: float
-    simulate: float
-    render: float
-    policy: float
-    steps: int
-    queries: int
-    renders: int
-
-    @property
-    def parts(self) -> Mapping[str, float]:
-        """The four shares by name."""
-        return {name: getattr(self, name) for name in _PARTS}
-
-    @property
-    def total(self) -> float:
-        """Seconds that the episodes took, were they run one after the other."""
-        return sum(self.parts.values())
+    parts: Mapping[str, float]
+    episodes: int
 
 
 @dataclass(frozen=True)
@@ -113,11 +95,17 @@ class Summary:
         return tuple(solved[k] for k in range(steps + 1)) if steps > 1 else ()
 
     @property
-    def time(self) -> TimeSplit:
-        """Where the time went."""
-        timed = {n: sum(getattr(row.timing, n) for row in self.episodes) for n in _PARTS}
-        counted = {n: sum(getattr(row, n) for row in self.episodes) for n in _COUNTS}
-        return TimeSplit(**timed, **counted)
+    def time(self) -> Spent:
+        """Where the time of all finished episodes went."""
+        names = ("reset", "simulate", "render", "policy")
+        parts = {n: sum(getattr(row.timing, n) for row in self.episodes) for n in names}
+        return Spent(parts, self.finished)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What that time bought."""
+        names = ("steps", "queries", "renders")
+        return {n: sum(getattr(row, n) for row in self.episodes) for n in names}
 
 
 def summarise(store: Store, run: RunRecord) -> Summary:

@@ -95,6 +95,30 @@ def stratified_rate(successes: ArrayLike, trials: ArrayLike, confidence: float =
     )
 
 
+def rate_of_tasks(successes: ArrayLike, trials: ArrayLike) -> Estimate | None:
+    """As `stratified_rate`, over those of T tasks (T,) that were tried; None if none was.
+
+    Where no success was seen, the upper limit is one-sided: `upper_bound`.
+    """
+    k, n = counts(successes, trials)
+    k, n = k[n > 0], n[n > 0]
+    if not n.size:
+        return None
+    if not k.any():
+        # As many episodes of each task as the least of them has: for equal weights, no mix of
+        # rates makes that many failures likelier than the same rate everywhere does.
+        return Estimate(0.0, 0.0, float(upper_bound(n.size * n.min())))
+    return stratified_rate(k, n)
+
+
+def error_bounds(successes: ArrayLike, trials: ArrayLike, errors: ArrayLike) -> tuple[float, float]:
+    """Mean over T tasks (T,) of the rates if every error were a failure, or a success."""
+    k, n = counts(successes, trials)
+    e = np.asarray(errors, dtype=np.float64)
+    k, e, whole = (array[n + e > 0] for array in (k, e, n + e))
+    return float(np.mean(k / whole)), float(np.mean((k + e) / whole))
+
+
 def bootstrap_mean(
     strata: Sequence[ArrayLike],
     generator: Generator,

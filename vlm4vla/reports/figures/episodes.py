@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from vlm4vla.reports.figures import drawing as draw
 from vlm4vla.reports.figures.canvas import blank, tip
-from vlm4vla.reports.summary import Stage
+from vlm4vla.reports.summary import Spent, Stage
 
 _SHADES = ("#e3e8ed", "#cfe1ee", "#9fc6e0", "#63a5cf", "#2a80b8", "#00507d")
 """From none solved to all: one hue that darkens, so that print and every eye keep the order."""
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Seconds of one run by what they were spent on."""
-
-    label: str
-    parts: Mapping[str, float]
-    episodes: int
 
 
 def funnel(stages: Sequence[Stage], ax: Axes | None = None) -> Axes:
@@ -77,11 +67,11 @@ def lengths(chains: Mapping[str, Sequence[int]], ax: Axes | None = None) -> Axes
     return ax
 
 
-def seconds(runs: Sequence[Spent], ax: Axes | None = None) -> Axes:
+def seconds(runs: Mapping[str, Spent], ax: Axes | None = None) -> Axes:
     """A bar a run, as long as one of its episodes took on average, cut by purpose."""
-    ax = draw.rows(ax, "Mean seconds of an episode by purpose", [run.label for run in runs])
+    ax = draw.rows(ax, "Mean seconds of an episode by purpose", list(runs))
     ends = []
-    for row, run in enumerate(runs):
+    for row, run in enumerate(runs.values()):
         end = 0.0
         for index, (name, spent) in enumerate(run.parts.items()):
             mean = spent / max(1, run.episodes)
@@ -90,7 +80,7 @@ def seconds(runs: Sequence[Spent], ax: Axes | None = None) -> Axes:
     ax.set(xticks=[], xlim=(0, max(ends) or 1.0))
     for row, end in enumerate(ends):
         draw.after(ax, end, row, f"{end:.3g} s")
-    names = enumerate(runs[0].parts)
+    names = enumerate(next(iter(runs.values())).parts)
     pieces = [Patch(facecolor=draw.colour(index), label=name) for index, name in names]
     draw.key(ax, pieces, len(pieces), side="right")
     return ax

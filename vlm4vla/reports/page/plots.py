@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from vlm4vla.reports.compare.comparison import Comparison
 from vlm4vla.reports.correlation.correlation import Correlation
 from vlm4vla.reports.figures.correlation import influence, scatter
-from vlm4vla.reports.figures.episodes import Spent, funnel, lengths, seconds, survival
+from vlm4vla.reports.figures.episodes import funnel, lengths, seconds, survival
 from vlm4vla.reports.figures.intervals import Interval, differences, intervals
 from vlm4vla.reports.page.content import PageRun
 from vlm4vla.reports.scores import Row
@@ -97,8 +97,8 @@ def of_stages(runs: Sequence[PageRun]) -> Iterator[Plot]:
 
 def of_time(runs: Sequence[PageRun]) -> Iterator[Plot]:
     """One drawing of where the time went, if it was measured."""
-    timed = [(run.label, run.summary.time, run.summary.finished) for run in runs]
-    if spent := [Spent(label, time.parts, count) for label, time, count in timed if time.total]:
+    timed = {run.label: run.summary.time for run in runs}
+    if spent := {label: time for label, time in timed.items() if any(time.parts.values())}:
         note = "policy: waiting for the policy's server, transport and inference together."
         yield "Mean time of an episode", seconds(spent), note
 
