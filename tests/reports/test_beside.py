@@ -8,7 +8,7 @@ import pytest
 
 from vlm4vla import leaderboard
 from vlm4vla.core.errors import StoreError, UnknownName
-from vlm4vla.reports.board.beside import gather, with_interval
+from vlm4vla.reports.board.beside import gather, paper_row
 from vlm4vla.reports.board.leaderboard import beside_tables
 from vlm4vla.reports.tables import text as written_as
 from vlm4vla.reports.tables.registry import opened
@@ -47,27 +47,27 @@ def row(found, **wanted):
 def test_chain_length_has_the_interval_of_its_rates():
     table = published()
     wanted = [r for r in table if r.model == "KosMos-2" and r.metric == "length"]
-    found = with_interval(next(r for r in wanted if r.table == "Table 1"), table)
+    found = paper_row(next(r for r in wanted if r.table == "Table 1"), table)
     # var = sum(2k-1)p_k - mu^2 over 1000 chains, by hand from .878 .721 .591 .498 .408
     variance = 0.878 + 3 * 0.721 + 5 * 0.591 + 7 * 0.498 + 9 * 0.408 - 3.096**2
     assert found.high - 3.096 == pytest.approx(1.96 * (variance / 1000) ** 0.5, abs=1e-4)
-    assert found.method == "normal from SR1..5"
+    assert found.interval == "normal from SR1..5"
 
 
 def test_a_mean_over_tasks_is_of_their_counts():
     table = published()
     wanted = [r for r in table if r.model == "Qwen3VL-4B" and r.suite == "simpler_bridge"]
     mean = next(r for r in wanted if r.table == "Table 2" and r.task == "all")
-    found = with_interval(mean, table)
-    assert found.method == "Wilson by task" and found.value == 0.563
+    found = paper_row(mean, table)
+    assert found.interval == "Wilson by task" and found.value == 0.563
     assert 0.47 < found.low < 0.50 and 0.61 < found.high < 0.65
     unstated = next(r for r in table if r.model == "ThinkAct" and r.task == "all")
-    assert with_interval(unstated, table).low is None
+    assert paper_row(unstated, table).low is None
 
 
 def test_conditional_rates_have_no_interval():
     assert all(
-        with_interval(r, published()).low is None
+        paper_row(r, published()).low is None
         for r in published()[::7] if "conditional" in r.flags and r.printed
     )  # fmt: skip
 

@@ -135,15 +135,20 @@ def _of_papers(papers: Collection[str]) -> list[BesideRow]:
         if not any(paper.casefold() in source.casefold() for source in sources):
             raise UnknownName("paper", paper, sources)
     return [
-        _of_paper(row, table)
+        paper_row(row, table)
         for row in table
         if row.metric not in _SPREADS and row.suite != "architecture"
         and (not papers or any(paper.casefold() in row.source.casefold() for paper in papers))
     ]  # fmt: skip
 
 
-def _of_paper(row: PublishedRow, table: Sequence[PublishedRow]) -> BesideRow:
-    found = with_interval(row, table)
+def paper_row(row: PublishedRow, table: Sequence[PublishedRow]) -> BesideRow:
+    """A printed number with its 95 % interval, where its trials are stated.
+
+    A mean over tasks is taken over their counts where the table prints them; an average length of
+    chains has the variance sum((2k-1) p_k) - mean^2 of the five chain rates.
+    """
+    low, high, how = _interval(row, table) or (None, None, "")
     own = [marks.BEST.name] * (row.selection == "best")
     own += [marks.UNSTATED.name] * (row.n is None)
     return _beside(
@@ -152,7 +157,9 @@ def _of_paper(row: PublishedRow, table: Sequence[PublishedRow]) -> BesideRow:
         policy=row.model,
         kind="rate" if row.rate else "mean",
         headline=row.metric in headline_names(),
-        **{"low": found.low, "high": found.high, "interval": found.method} if found else {},
+        low=low,
+        high=high,
+        interval=how,
         protocol={"best": "best over checkpoints or settings, on the episodes reported",
                   "last": "last checkpoint"}.get(row.selection, "selection not stated"),
         comparability=difference(row.suite),
@@ -188,57 +195,35 @@ def _of_import(row: ImportedResult, source: Source) -> BesideRow:
     )
 
 
-@dataclass(frozen=True)
-class Printed:
-    """A published number with what can be said about its precision."""
-
-    value: float
-    low: float | None = None
-    """95 % interval; None where the trials are not stated."""
-    high: float | None = None
-    method: str = ""
-    """How the interval was made: `Wilson`, `Wilson by task`, `normal from SR1..5`, or empty."""
-
-    @property
-    def standard_error(self) -> float | None:
-        """Half the interval over `Z95`, the normal's 97.5 % point; None without an interval."""
-        if self.low is None or self.high is None:
-            return None
-        return (self.high - self.low) / (2 * Z95)
-
-
-def with_interval(row: PublishedRow, table: Sequence[PublishedRow]) -> Printed | None:
-    """The number of a row and its 95 % interval; None for a dash.
-
-    A mean over tasks is taken over their counts where the table prints them; an average length of
-    chains has the variance sum((2k-1) p_k) - mean^2 of the five chain rates.
-    """
+def _interval(row: PublishedRow, table: Sequence[PublishedRow]) -> tuple[float, float, str] | None:
+    """Its 95 % limits and how they were made; None where the trials are not stated."""
     value = row.value
-    if value is None:
+    if value is None or not row.n:
         return None
-    if row.n and row.metric == "length":
+    if row.metric == "length":
         return _chain(row, value, row.n, table)
-    if not row.n or not row.rate or "conditional" in row.flags:
-        return Printed(value)
+    if not row.rate or "conditional" in row.flags:
+        return None
     parts = [part for part in _siblings(row, table) if part.metric == row.metric and part.n]
-    tasks = [part for part in parts if part.task != "all" and not part.task.endswith("average")]
-    if row.task == "all" and sum(part.n or 0 for part in tasks) == row.n:
+    tasks = [part for part in parts if part.task != ALL and not part.task.endswith("average")]
+    if row.task == ALL and sum(part.n or 0 for part in tasks) == row.n:
         trials = [part.n or 0 for part in tasks]
         counts = [round((part.value or 0) * n) for part, n in zip(tasks, trials, strict=True)]
         found = stratified_rate(counts, trials)
-        return Printed(value, found.low, found.high, "Wilson by task")
+        return found.low, found.high, "Wilson by task"
     low, high = wilson(min(value, 1.0) * row.n, row.n)
-    return Printed(value, float(low), float(high), "Wilson")
+    return float(low), float(high), "Wilson"
 
 
-def _chain(row: PublishedRow, mean: float, n: int, table: Sequence[PublishedRow]) -> Printed:
+def _chain(
+    row: PublishedRow, mean: float, n: int, table: Sequence[PublishedRow]
+) -> tuple[float, float, str] | None:
     rates = {part.metric: part.value for part in _siblings(row, table)}
     p = [rate for i in range(1, LENGTH + 1) if (rate := rates.get(f"sr{i}")) is not None]
     if len(p) < LENGTH:
-        return Printed(mean)
+        return None
     half = Z95 * math.sqrt(max(chain_length_variance(p), 0.0) / n)
-    limits = max(mean - half, 0.0), min(mean + half, float(LENGTH))
-    return Printed(mean, *limits, f"normal from SR1..{LENGTH}")
+    return max(mean - half, 0.0), min(mean + half, float(LENGTH)), f"normal from SR1..{LENGTH}"
 
 
 def _siblings(row: PublishedRow, table: Sequence[PublishedRow]) -> list[PublishedRow]:

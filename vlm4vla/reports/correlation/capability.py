@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vlm4vla.core.errors import BadInput, UnknownName
-from vlm4vla.reports.board.beside import with_interval
+from vlm4vla.reports.board.beside import BesideRow, paper_row
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.correlation.vqa import PUBLISHED, ScoreRow
-from vlm4vla.reports.scores import Row, headline
+from vlm4vla.reports.marks import BEST
+from vlm4vla.reports.scores import ALL, Row, headline
 from vlm4vla.stats.intervals import Z95
 from vlm4vla.store import Store
-from vlm4vla.store.published import PublishedRow, backbone_of, published
+from vlm4vla.store.published import backbone_of, published
 from vlm4vla.suites.files import headline_names
 
 
@@ -46,18 +47,11 @@ _MARKS = {
 
 
 def vqa_axis(name: str, rows: Sequence[ScoreRow], shipped_first: bool = False) -> Axis:
-    """Scores of every backbone on the benchmark `name`.
+    """Scores of every backbone on the benchmark `name`, of the `rows` of all.
 
     They come either from the store (measured, or imported by the user), the latest of each
-    backbone, or from what the package ships, the first: the two are never mixed on one axis.
-
-    Args:
-        name: the benchmark.
-        rows: the scores of all benchmarks.
-        shipped_first: prefer the shipped scores where both have the benchmark.
-
-    Raises:
-        UnknownName: no such benchmark; near names are offered.
+    backbone, or from what the package ships, the first: the two are never mixed on one axis, and
+    `shipped_first` says which where both have the benchmark. Raises UnknownName.
     """
     known = {row.benchmark for row in rows if row.backbone}
     if name not in known:
@@ -90,13 +84,10 @@ def vqa_axis(name: str, rows: Sequence[ScoreRow], shipped_first: bool = False) -
 def suite_axes(
     suites: Sequence[str], printed: bool, store: Store | None, named: Mapping[str, str]
 ) -> list[Axis]:
-    """How the policies do on each of the suites.
+    """How the policies of the store do on each of the suites, or as VLM4VLA has it `printed`.
 
-    Args:
-        suites: by default those of which the papers print a correlation, or all in the store.
-        printed: as VLM4VLA prints them, instead of the store's.
-        store: where the runs are; printed scores need none.
-        named: policy -> backbone, where the policy's name does not tell.
+    By default on all in the store, or those of which the papers print a correlation. `named` gives
+    the backbone of a policy whose name does not tell.
 
     Raises:
         UnknownName: no results of such a suite.
@@ -127,49 +118,42 @@ def _published_axis(suite: str) -> Axis:
         row
         for row in published()
         if row.source.startswith("VLM4VLA") and row.variant == "VLM4VLA baseline"
-        and row.task == "all" and row.metric in headline_names()
+        and row.task == ALL and row.metric in headline_names()
         and row.table in ("Table 1", "Table 2")
     ]  # fmt: skip
-    chosen = [row for row in rows if row.suite == suite]
+    chosen = [paper_row(row, published()) for row in rows if row.suite == suite]
     if not chosen:
         known = {row.suite for row in rows}
         raise UnknownName("suite in VLM4VLA's Tables 1 and 2", suite, known)
     text = "y: the best of several checkpoints and horizons, chosen on the episodes reported"
-    notes = (text,) if any(row.selection == "best" for row in chosen) else ()
-    return Axis(suite, chosen[0].metric, {row.backbone: _printed(row) for row in chosen}, notes)
-
-
-def _printed(row: PublishedRow) -> Value:
-    found = with_interval(row, published())
-    if found is None:
-        raise ValueError(f"{row.table} prints no value for {row.model}")
-    marks = ("best of many",) if row.selection == "best" else ()
-    return Value(found.value, found.standard_error, row.n, (*marks, *row.flags))
+    notes = (text,) if any(BEST.name in row.marks for row in chosen) else ()
+    return Axis(suite, chosen[0].metric, {row.backbone: _mean([row]) for row in chosen}, notes)
 
 
 def _measured_axis(store: Store, suite: str, named: Mapping[str, str]) -> Axis:
     """The headline of every complete run; several of one backbone are averaged."""
     heads, warnings = policies_of(store, suite, named)
-    grouped: dict[str, list[tuple[Row, float, float]]] = {}
+    found: dict[str, list[Row]] = {}
     notes = list(warnings)
     for row, backbone in heads:
         if not backbone:
             notes.append(f"{row.policy} has no backbone: --backbone {row.policy}=NAME gives it one")
         elif not row.complete:
             notes.append(f"{row.policy} is {row.status} and left out")
-        elif row.value is not None and row.low is not None and row.high is not None:
-            error = (row.high - row.low) / (2 * Z95)
-            grouped.setdefault(backbone, []).append((row, row.value, error))
-    values = {
-        backbone: Value(
-            value=sum(value for _, value, _ in found) / len(found),
-            standard_error=sum(error**2 for _, _, error in found) ** 0.5 / len(found),
-            n=sum(row.n for row, _, _ in found),
-            marks=tuple(dict.fromkeys(mark for row, _, _ in found for mark in row.marks)),
-        )
-        for backbone, found in grouped.items()
-    }
+        elif row.value is not None and row.low is not None:
+            found.setdefault(backbone, []).append(row)
+    values = {backbone: _mean(rows) for backbone, rows in found.items()}
     return Axis(suite, heads[-1][0].metric if heads else "", values, tuple(notes))
+
+
+def _mean(rows: Sequence[Row] | Sequence[BesideRow]) -> Value:
+    """Of scores that are not None, the mean, and its standard error if each has an interval."""
+    ends = [(row.low, row.high) for row in rows]
+    errors = [(h - low) / (2 * Z95) for low, h in ends if low is not None and h is not None]
+    error = sum(error**2 for error in errors) ** 0.5 / len(rows)
+    value, n = sum(row.value or 0.0 for row in rows) / len(rows), sum(row.n or 0 for row in rows)
+    marks = tuple(dict.fromkeys(mark for row in rows for mark in row.marks))
+    return Value(value, error if len(errors) == len(rows) else None, n or None, marks)
 
 
 def policies_of(
