@@ -12,7 +12,7 @@ from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.compare.comparison import comparison as compared
-from vlm4vla.reports.compare.pairing import Terms
+from vlm4vla.reports.compare.contrast import Terms
 from vlm4vla.reports.scores import rows_of
 from vlm4vla.store import RunStatus
 

@@ -16,7 +16,8 @@ from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import ErrorKind
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.board.board import board
-from vlm4vla.reports.compare.pairing import Terms, shared_metrics
+from vlm4vla.reports.compare.comparison import shared_metrics
+from vlm4vla.reports.compare.contrast import Terms
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.table import Exhibit
 from vlm4vla.store import RunRecord, Store

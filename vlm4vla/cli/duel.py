@@ -13,7 +13,7 @@ from vlm4vla.cli.progress import LINE_EVERY_S
 from vlm4vla.core.errors import BadInput, MissingDependency, OutOfRange, UnknownName
 from vlm4vla.core.result import Metric
 from vlm4vla.reports.compare.comparison import Comparison, comparison
-from vlm4vla.reports.compare.pairing import Terms
+from vlm4vla.reports.compare.contrast import Terms
 from vlm4vla.reports.scores import counted, headline
 from vlm4vla.rollout.events import Event
 from vlm4vla.runs.duel import Duel, Finite, Standing, check

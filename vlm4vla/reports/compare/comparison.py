@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from vlm4vla.core.errors import BadInput
+from vlm4vla.core.comparability import differing
+from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.result import Metric
-from vlm4vla.reports.compare.contrast import Contrast, Rows, Sides, anytime, contrast
-from vlm4vla.reports.compare.pairing import ALPHA, Terms, find_run, shared_metrics
+from vlm4vla.reports.compare.contrast import Contrast, Rows, Sides, Terms, anytime, contrast
 from vlm4vla.reports.compare.verdict import Winner, caveats, verdict
 from vlm4vla.reports.scores import ALL, Row, rows_of
 from vlm4vla.stats.multiplicity import holm
@@ -75,11 +75,7 @@ def compare(
     *,
     store: Where = None,
     suite: str | None = None,
-    metric: str | None = None,
-    unpaired: bool = False,
-    allow_different: bool = False,
-    alpha: float = ALPHA,
-    margin: float | None = None,
+    **terms: float | bool | str | None,
 ) -> pd.DataFrame:
     """Compare two stored runs: a row for each metric, the headline first.
 
@@ -88,24 +84,22 @@ def compare(
         second: as `first`.
         store: an open store, its file or URL; by default `VLM4VLA_STORE` or ./results/bench.db.
         suite: where policies are named and have runs of several suites.
-        metric: what the verdict is about; the suite's headline by default.
-        unpaired: compare all episodes of either run, identical or not.
-        allow_different: compare runs of different comparability, marked.
-        alpha: two-sided level.
-        margin: greatest difference that is still called none: points for rates, else units.
+        terms: any field of `Terms` (metric, margin, alpha, unpaired, allow_different).
 
     Returns:
         The fields of `Contrast`, with `first_run`, `second_run`; `attrs` holds `verdict` and
         `notes`.
 
     Raises:
-        BadInput: no such run, nothing in common, or different comparability.
+        BadInput: no such run or term, nothing in common, or different comparability.
     """
     import pandas as pd
 
-    terms = Terms(metric, margin, alpha, unpaired, allow_different)
+    for name in terms.keys() - {one.name for one in fields(Terms)}:
+        raise UnknownName("term of a comparison", name, {one.name for one in fields(Terms)})
+    on = Terms(**terms)  # type: ignore[arg-type]
     with reading(store) as opened:
-        found = comparison(opened, first, second, suite, terms)
+        found = comparison(opened, first, second, suite, on)
     runs = {"first_run": found.first.run, "second_run": found.second.run}
     table = pd.DataFrame([runs | asdict(line) for line in (*found.contrasts, *found.by_task)])
     table.attrs = {"verdict": found.verdict, "notes": list(found.notes)}
@@ -157,6 +151,61 @@ def comparison(
     return Comparison(
         text, winner, runs[0].suite, *sides, lines, by_task, notes, terms.alpha, terms.margin
     )
+
+
+def find_run(store: Store, name: str, suite: str | None = None) -> RunRecord:
+    """The run of that id (or its beginning or end), or the latest of the policy of that name.
+
+    Raises:
+        UnknownName: neither; the nearest of both are offered.
+        BadInput: the policy has runs of several suites.
+    """
+    runs = store.runs()
+    suites = {run.suite for run in runs}
+    if suite is not None and suite not in suites:
+        raise UnknownName("suite with runs in this store", suite, suites)
+    ids, policies = {run.id for run in runs}, {run.policy for run in runs}
+    of_policy = [run for run in runs if run.policy == name and suite in (None, run.suite)]
+    if of_policy and name not in ids:
+        suites = {run.suite for run in of_policy}
+        if len(suites) > 1:
+            raise BadInput(
+                f"Policy '{name}' has runs of {', '.join(sorted(suites))}.",
+                f"Name one with --suite, e.g. --suite {min(suites)}",
+            )
+        return of_policy[-1]
+    try:
+        return store.run(name)
+    except UnknownName:
+        hint = "`bench list runs` shows all."
+        raise UnknownName("run or policy with runs", name, ids | policies, hint) from None
+
+
+def shared_metrics(runs: tuple[RunRecord, RunRecord], terms: Terms) -> list[Metric]:
+    """The metrics of both runs, what the verdict is about first. Raises BadInput."""
+    first, second = runs
+    if first.id == second.id:
+        raise BadInput(f"Both names mean run {first.id}.", "`bench list runs` shows all.")
+    if first.suite != second.suite:
+        raise BadInput(
+            f"Run {first.id} is of suite {first.suite}, run {second.id} of {second.suite}.",
+            "Compare runs of one suite; --suite chooses among a policy's.",
+        )
+    unlike = differing([run.comparability for run in runs])
+    if unlike and not terms.allow_different:
+        raise BadInput(
+            f"Runs {first.id} and {second.id} cannot be compared as they stand; "
+            f"they differ in {unlike}.",
+            "Run one of them again under the other's conditions, or add --allow-different.",
+        )
+    shared = [one for one in first.metrics if one in second.metrics and not one.table]
+    if not shared:
+        raise BadInput("The runs count nothing in the same way.", "`bench show RUN` says what.")
+    if terms.metric is None:
+        return sorted(shared, key=lambda one: not one.headline)
+    if terms.metric not in {one.name for one in shared}:
+        raise UnknownName("metric of both runs", terms.metric, {one.name for one in shared})
+    return sorted(shared, key=lambda one: one.name != terms.metric)
 
 
 def _step(runs: Sequence[RunRecord], metric: Metric) -> int | None:

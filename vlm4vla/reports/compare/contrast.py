@@ -1,4 +1,4 @@
-"""One metric of two runs: which episodes count, and what is found on them."""
+"""One metric of two runs: on which terms, which episodes count, and what is found on them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from itertools import takewhile
 import numpy as np
 
 from vlm4vla.core.episode import EpisodeKey
-from vlm4vla.core.errors import BadInput
+from vlm4vla.core.errors import BadInput, OutOfRange
 from vlm4vla.core.result import Metric
-from vlm4vla.reports.compare.pairing import Terms
 from vlm4vla.reports.scores import ALL, BOOTSTRAP_SEED, counted
 from vlm4vla.stats import difference
 from vlm4vla.stats.difference import Difference
@@ -22,6 +21,38 @@ from vlm4vla.store import EpisodeRow
 Rows = Mapping[EpisodeKey, EpisodeRow]
 Sides = tuple[Rows, Rows]
 """The episodes of the first run and of the second."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which terms two runs are compared."""
+
+    metric: str | None = None
+    """What the verdict is about [the headline]."""
+    margin: float | None = None
+    """Equivalence: points (rates) or units that still count as none."""
+    alpha: float = 0.05
+    """Two-sided level."""
+    unpaired: bool = False
+    """All episodes of either run, identical or not."""
+    allow_different: bool = False
+    """Compare across different comparability.
+
+    Marked wherever it is shown.
+    """
+    sequential: bool = False
+    """The runs were looked at while they grew, though nothing was decided."""
+    span: float = 1.0
+    """Greatest possible value of a mean less the least, in a sequential comparison."""
+
+    def __post_init__(self) -> None:
+        """Raise OutOfRange for a level or margin that cannot be."""
+        if not 0 < self.alpha < 1:
+            text = f"--alpha {self.alpha:g} must lie between 0 and 1."
+            raise OutOfRange(text, "Write e.g. --alpha 0.05")
+        if self.margin is not None and not self.margin > 0:
+            text = f"--margin {self.margin:g} must be positive."
+            raise OutOfRange(text, "Write e.g. --margin 5")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from typing import Literal
 from vlm4vla.core.comparability import differing
 from vlm4vla.core.result import Outcome
 from vlm4vla.reports import marks
-from vlm4vla.reports.compare.contrast import Contrast, Sides
-from vlm4vla.reports.compare.pairing import Terms
+from vlm4vla.reports.compare.contrast import Contrast, Sides, Terms
 from vlm4vla.reports.scores import status_of
 from vlm4vla.reports.tables.numbers import amount, p_text
 from vlm4vla.store import RunRecord
