@@ -9,11 +9,12 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from vlm4vla.api import correlate
 from vlm4vla.cli.correlate import text_scatter
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
-from vlm4vla.reports.correlation.correlation import correlate, correlations, screen
+from vlm4vla.reports.correlation.correlation import correlations, screen
 from vlm4vla.reports.figures.correlation import influence, place, scatter
 from vlm4vla.reports.tables.text import strict_json
 from vlm4vla.stats.intervals import Z95

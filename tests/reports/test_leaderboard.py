@@ -11,12 +11,12 @@ from rich.console import Console
 from statsmodels.stats.proportion import proportion_confint
 
 from tests.reports.conftest import FACTS, emoji_result, emoji_run, exhibit, fill, quarantined
+from vlm4vla.api import leaderboard
 from vlm4vla.cli import screen
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import StoreError, UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.board.board import board
-from vlm4vla.reports.board.leaderboard import leaderboard
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.numbers import score
 from vlm4vla.store import RunRecord

@@ -6,9 +6,10 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import attrgetter
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -100,11 +101,21 @@ class _Ranked(Protocol):
 
 
 R = TypeVar("R", bound=_Ranked)
+T = TypeVar("T")
 
 
 def headline(rows: Sequence[R]) -> R:
     """Of the rows of one run, the metric that ranks."""
     return next((row for row in rows if row.headline), rows[0])
+
+
+def grouped(rows: Iterable[T], *names: str) -> list[list[T]]:
+    """The rows that agree in these fields together, in the order of the first of each."""
+    found: dict[object, list[T]] = {}
+    alike = attrgetter(*names)
+    for row in rows:
+        found.setdefault(alike(row), []).append(row)
+    return list(found.values())
 
 
 def status_of(run: RunRecord, finished: int, planned: int) -> str:

@@ -10,7 +10,7 @@ from itertools import chain, count, groupby
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.result import Outcome
-from vlm4vla.reports.scores import ALL, Row, rows_of, status_of
+from vlm4vla.reports.scores import ALL, Row, grouped, rows_of, status_of
 from vlm4vla.reports.tables.numbers import score
 from vlm4vla.reports.tables.table import Cell, ResultTable, columns, words
 from vlm4vla.store import EpisodeRow, Fault, RunRecord, Store
@@ -150,16 +150,12 @@ def scores_table(summary: Summary) -> ResultTable:
 def further_tables(summary: Summary) -> list[ResultTable]:
     """What the suite counts besides: a chain's subtasks, each over its own attempts."""
     main = {row.metric for row in summary.rows if row.task == ALL}
-    bodies: dict[str, list[tuple[Cell, ...]]] = {}
-    for row in summary.rows:
-        if row.metric not in main:
-            line = (Cell(row.task), replace(score(row), below=()), *words(row.n))
-            bodies.setdefault(row.metric, []).append(line)
-    numeric = ("solved", "attempts")
-    return [
-        ResultTable("", columns(name, *numeric, numeric=numeric), tuple(body))
-        for name, body in bodies.items()
-    ]
+    numeric, shown = ("solved", "attempts"), []
+    for rows in grouped((row for row in summary.rows if row.metric not in main), "metric"):
+        body = [(Cell(row.task), replace(score(row), below=()), *words(row.n)) for row in rows]
+        heads = columns(rows[0].metric, *numeric, numeric=numeric)
+        shown.append(ResultTable("", heads, tuple(body)))
+    return shown
 
 
 def repeat(run: RunRecord) -> str:

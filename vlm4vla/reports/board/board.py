@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from operator import attrgetter
 from typing import Literal
 
 from vlm4vla.core.comparability import conflicts, differing
@@ -13,8 +12,8 @@ from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports import marks
 from vlm4vla.reports.scores import (
     ALL,
-    R,
     Row,
+    grouped,
     headline,
     in_words,
     rows_of,
@@ -49,15 +48,6 @@ class Board:
     def of_suite(self, suite: str) -> list[list[Row]]:
         """One list of rows (a metric each, over all tasks) for every run of the suite."""
         return grouped((row for row in self.rows if (row.suite, row.task) == (suite, ALL)), "run")
-
-
-def grouped(rows: Iterable[R], *names: str) -> list[list[R]]:
-    """The rows that agree in these fields together, in the order of the first of each."""
-    found: dict[object, list[R]] = {}
-    alike = attrgetter(*names)
-    for row in rows:
-        found.setdefault(alike(row), []).append(row)
-    return list(found.values())
 
 
 def board(

@@ -1,27 +1,22 @@
-"""The leaderboard: a table a suite, of our runs alone or of rows of all origins; and as a frame."""
+"""The leaderboard: a table a suite, of our runs alone or of rows of all origins."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.beside import ORIGINS, BesideRow, difference, gather
-from vlm4vla.reports.board.board import Board, board, grouped
+from vlm4vla.reports.board.board import Board, board
 from vlm4vla.reports.board.control import beside_controls
-from vlm4vla.reports.scores import ALL, Row, headline, short_run
+from vlm4vla.reports.scores import ALL, Row, grouped, headline, short_run
 from vlm4vla.reports.tables.numbers import interval_below, less_control, score
-from vlm4vla.reports.tables.registry import opened
-from vlm4vla.reports.tables.selection import Selection, names_of
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.reports.tables.table import Cell, Column, Exhibit, ResultTable
-from vlm4vla.store import Store, Where
+from vlm4vla.store import Store
 from vlm4vla.store.published import paper_name
 from vlm4vla.suites.files import load_file, suite_names
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _ROOM = 4
 """So many numbers fit into a terminal with their intervals beside them."""
@@ -41,39 +36,6 @@ _SETTINGS = {
 
 Line = Mapping[Column, Cell]
 """What is known of a line, shown or not."""
-
-
-def leaderboard(
-    store: Where = None,
-    suite: str | Collection[str] | None = None,
-    policy: str | Collection[str] | None = None,
-    all_runs: bool = False,
-    published: bool = False,
-    imported: bool = False,
-) -> pd.DataFrame:
-    """The leaderboard as a data frame: one row per run, task (or `all`) and metric.
-
-    Args:
-        store: an open store, its file or URL; by default `VLM4VLA_STORE` or ./results/bench.db.
-        suite: only this suite, or these.
-        policy: only this policy, or these.
-        all_runs: every run, not only the latest of each policy, suite, comparability, execution.
-        published: set the papers' rows beside ours; the columns are those of `BesideRow`.
-        imported: set imported results beside ours, likewise.
-
-    Raises:
-        StoreError: the store cannot be read.
-        UnknownName: the store holds no such suite or policy.
-    """
-    import pandas as pd
-
-    suites, policies = names_of(suite), names_of(policy)
-    asked = Selection(suites, policies, False, all_runs, published, imported=imported)
-    with opened(store, asked) as read:
-        shown = leaderboard_exhibit(read, asked)
-    assert shown.record is not None
-    names = [field.name for field in fields(shown.record)]
-    return pd.DataFrame([asdict(row) for row in shown.records or ()], columns=names)  # type: ignore[call-overload]
 
 
 def leaderboard_exhibit(store: Store | None, asked: Selection) -> Exhibit:

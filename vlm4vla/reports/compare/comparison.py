@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
 
 from vlm4vla.core.comparability import differing
 from vlm4vla.core.errors import BadInput, UnknownName
@@ -13,11 +12,8 @@ from vlm4vla.reports.compare.contrast import Contrast, Rows, Sides, Terms, anyti
 from vlm4vla.reports.compare.verdict import Winner, caveats, verdict
 from vlm4vla.reports.scores import ALL, Row, rows_of
 from vlm4vla.stats.multiplicity import holm
-from vlm4vla.store import RunRecord, Store, Where, reading
+from vlm4vla.store import RunRecord, Store
 from vlm4vla.store.records import RunStatus
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -69,47 +65,16 @@ class Comparison:
         return not any(side.status.startswith(RunStatus.INCOMPLETE) for side in sides)
 
 
-def compare(
-    first: str,
-    second: str,
-    *,
-    store: Where = None,
-    suite: str | None = None,
-    **terms: float | bool | str | None,
-) -> pd.DataFrame:
-    """Compare two stored runs: a row for each metric, the headline first.
-
-    Args:
-        first: id of a run (or its beginning or end), or a policy: then its latest run.
-        second: as `first`.
-        store: an open store, its file or URL; by default `VLM4VLA_STORE` or ./results/bench.db.
-        suite: where policies are named and have runs of several suites.
-        terms: any field of `Terms` (metric, margin, alpha, unpaired, allow_different).
-
-    Returns:
-        The fields of `Contrast`, with `first_run`, `second_run`; `attrs` holds `verdict` and
-        `notes`.
-
-    Raises:
-        BadInput: no such run or term, nothing in common, or different comparability.
-    """
-    import pandas as pd
-
-    for name in terms.keys() - {one.name for one in fields(Terms)}:
-        raise UnknownName("term of a comparison", name, {one.name for one in fields(Terms)})
-    on = Terms(**terms)  # type: ignore[arg-type]
-    with reading(store) as opened:
-        found = comparison(opened, first, second, suite, on)
-    runs = {"first_run": found.first.run, "second_run": found.second.run}
-    table = pd.DataFrame([runs | asdict(line) for line in (*found.contrasts, *found.by_task)])
-    table.attrs = {"verdict": found.verdict, "notes": list(found.notes)}
-    return table
-
-
 def comparison(
     store: Store, first: str, second: str, suite: str | None = None, terms: Terms | None = None
 ) -> Comparison:
-    """As `compare`, as a record, of an open store."""
+    """Compare two stored runs: each by its id (or its beginning or end), or as a policy's latest.
+
+    The `suite` says which where policies are named and have runs of several.
+
+    Raises:
+        BadInput: no such run, nothing in common, or different comparability.
+    """
     terms = terms or Terms()
     runs = find_run(store, first, suite), find_run(store, second, suite)
     metrics = shared_metrics(runs, terms)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
 
-from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
+from vlm4vla.core.errors import BadInput, OutOfRange
 from vlm4vla.reports.scores import headline
 from vlm4vla.stats import power
 from vlm4vla.stats.intervals import Z95, wilson
 from vlm4vla.stats.needs import Need, Wish, needs
 from vlm4vla.suites.suite import Suite, load
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SD = 1.6
 """Of CALVIN's chain length, as published tables have it (1.55 to 1.89)."""
@@ -55,16 +51,11 @@ class PowerQuestion:
         suite = None if self.suite is None else load(self.suite, self.protocol)
         kind = "mean" if self.mean else "rate" if suite is None else headline(suite.metrics).kind
         scale = 1.0 if kind == "mean" else 0.01
+        goals = [None if one is None else scale * one for one in (self.precision, self.difference)]
+        discordant = None if self.discordant is None else self.discordant / 100
+        rate = self.rate / 100
         wish = Wish(
-            kind=kind,
-            rate=self.rate / 100,
-            precision=None if self.precision is None else scale * self.precision,
-            difference=None if self.difference is None else scale * self.difference,
-            discordant=None if self.discordant is None else self.discordant / 100,
-            sd=self.sd,
-            correlation=self.correlation,
-            alpha=self.alpha,
-            power=self.power,
+            kind, rate, *goals, discordant, self.sd, self.correlation, self.alpha, self.power
         )
         self._check(wish)
         return wish, list(needs(wish)), None if suite is None else reach(suite, wish)
@@ -114,30 +105,6 @@ class Reach:
     """Least differences found, on other episodes and on the same ones."""
     note: str
     """What `paired` supposes."""
-
-
-def plan(suite: str | None = None, **question: float | bool | str | None) -> pd.DataFrame:
-    """How many episodes a precision or a difference needs, before any are run.
-
-    Args:
-        suite: whose headline decides between a rate and a mean.
-        question: any other field of `PowerQuestion` (precision, difference, rate, mean, ...), in
-            per cent and points as in `bench plan`.
-
-    Returns:
-        One row per goal and design: goal, design, episodes of each policy, note.
-
-    Raises:
-        BadInput: in one of its forms.
-    """
-    import pandas as pd
-
-    known = {one.name for one in fields(PowerQuestion)} - {"suite"}
-    for name in question:
-        if name not in known:
-            raise UnknownName("part of a question", name, known)
-    _, answers, _ = PowerQuestion(suite, **question).answer()  # type: ignore[arg-type]
-    return pd.DataFrame([asdict(need) for need in answers])
 
 
 def reach(suite: Suite, wish: Wish) -> Reach:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,17 +12,12 @@ from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation.capability import Axis, suite_axes, vqa_axis
 from vlm4vla.reports.correlation.vqa import score_rows
 from vlm4vla.reports.marks import signs
-from vlm4vla.reports.tables.registry import opened
-from vlm4vla.reports.tables.selection import Selection, names_of
 from vlm4vla.stats import correlation as stats
 from vlm4vla.stats.measurement_error import disattenuated, noise_spread
 from vlm4vla.stats.multiplicity import benjamini_hochberg, holm
 from vlm4vla.stats.power import detectable_correlation
-from vlm4vla.store import Store, Where
+from vlm4vla.store import Store
 from vlm4vla.store.published import family_of, published
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SEED = 0
 """The same data always print the same numbers."""
@@ -104,38 +98,6 @@ class Correlation:
     notes: tuple[str, ...]
 
 
-def correlate(
-    vqa: str | Sequence[str],
-    suite: str | Sequence[str] | None = None,
-    *,
-    published: bool = False,
-    store: Where = None,
-    backbones: Mapping[str, str] | None = None,
-) -> pd.DataFrame:
-    """Correlate scores of backbones on benchmarks with those of their policies on suites.
-
-    Args:
-        vqa: one benchmark or several.
-        suite: one or several; by default the three of VLM4VLA, or all in the store.
-        published: take the policies' scores from VLM4VLA's tables instead of the store.
-        store: an open store, its file or URL; by default `VLM4VLA_STORE` or ./results/bench.db.
-        backbones: policy -> backbone, where the policy's name does not tell.
-
-    Returns:
-        One row per suite and benchmark, with the fields of `Correlation`.
-
-    Raises:
-        StoreError: the store cannot be read.
-        UnknownName: no such benchmark or suite.
-        BadInput: fewer than 3 backbones have both scores.
-    """
-    import pandas as pd
-
-    with opened(store, Selection(published=published)) as read:
-        found = correlations(names_of(vqa), names_of(suite), published, read, backbones)
-    return pd.DataFrame([asdict(one) for one in found])
-
-
 def correlations(
     vqa: Sequence[str],
     suites: Sequence[str] = (),
@@ -143,7 +105,15 @@ def correlations(
     store: Store | None = None,
     backbones: Mapping[str, str] | None = None,
 ) -> list[Correlation]:
-    """As `correlate`, as records, of an open store; published data need none."""
+    """Each benchmark against each suite (all in the store by default), over their backbones.
+
+    If `published`, against the policies' scores in VLM4VLA's tables, which need no store.
+    `backbones` says whose is which, where a policy's name does not tell.
+
+    Raises:
+        UnknownName: no such benchmark or suite.
+        BadInput: fewer than 3 backbones have both scores.
+    """
     scores = score_rows(store)
     xs = [vqa_axis(name, scores, shipped_first=published) for name in vqa]
     ys = suite_axes(suites, published, store, backbones or {})

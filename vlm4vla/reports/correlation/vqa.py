@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from vlm4vla.core.errors import UnknownName
+from vlm4vla.reports.scores import grouped
 from vlm4vla.reports.tables.numbers import PERCENT, estimate_cell
 from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns, words
 from vlm4vla.stats.intervals import Estimate, wilson
@@ -52,14 +53,8 @@ def score_rows(
 ) -> list[ScoreRow]:
     """Every score: measured and imported ones from the store, then what the package ships.
 
-    Args:
-        store: where else to look; None for the shipped scores alone.
-        names: only these benchmarks.
-        models: only models (or backbones) whose name holds one of these texts.
-
-    Raises:
-        StoreError: the store cannot be read.
-        UnknownName: no such benchmark.
+    Or only of the benchmarks `names`, and of `models` (or backbones) whose name holds one of these
+    texts. Raises UnknownName for a benchmark without scores.
     """
     rows: list[ScoreRow] = []
     if store is not None:
@@ -94,14 +89,11 @@ def scores_exhibit(rows: Sequence[ScoreRow], one_by_one: bool) -> Exhibit:
 
 def _by_benchmark(rows: Sequence[ScoreRow]) -> tuple[tuple[Cell, ...], ...]:
     """A line for each benchmark, those with the most backbones first."""
-    found: dict[str, list[ScoreRow]] = {}
-    for row in rows:
-        found.setdefault(row.benchmark, []).append(row)
     lines = []
-    for name, group in found.items():
+    for group in grouped(rows, "benchmark"):
         models, origins = {row.model for row in group}, dict.fromkeys(row.origin for row in group)
         backbones = dict.fromkeys(row.backbone for row in group if row.backbone)
-        told = words(name, len(models), ", ".join(backbones), ", ".join(origins))
+        told = words(group[0].benchmark, len(models), ", ".join(backbones), ", ".join(origins))
         lines.append((len(backbones), told))
     return tuple(told for _, told in sorted(lines, key=lambda line: -line[0]))
 
@@ -122,26 +114,21 @@ def _score(row: ScoreRow) -> Cell:
 
 
 def _own(score: Score, source: Source) -> ScoreRow:
-    return _row(score, source.kind, source.file, score.value, score.unit, score.k, score.chance)
+    k, chance = score.k, score.chance
+    return _row(score, source.kind, source.file, score.value, score.unit, k=k, chance=chance)
 
 
 def _shipped(score: VqaScore) -> ScoreRow:
     value, rate = score.value or 0.0, score.unit in ("percent", "score of 1000")
     k = round(value * score.n) if score.n and rate else None
     unit = "fraction" if rate else score.unit
-    return _row(score, PUBLISHED, score.source, value, unit, k, marks=score.flags)
+    return _row(score, PUBLISHED, score.source, value, unit, k=k, marks=score.flags)
 
 
 def _row(
-    score: Score | VqaScore,
-    origin: str,
-    source: str,
-    value: float,
-    unit: str,
-    k: int | None = None,
-    chance: float | None = None,
-    marks: tuple[str, ...] = (),
-) -> ScoreRow:
+    score: Score | VqaScore, origin: str, source: str, value: float, unit: str, *, k: int | None,
+    chance: float | None = None, marks: tuple[str, ...] = (),
+) -> ScoreRow:  # fmt: skip
     low, high = (None, None) if k is None or not score.n else map(float, wilson(k, score.n))
     return ScoreRow(
         origin, score.model, score.backbone, score.benchmark, score.metric, value, unit, score.n,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vlm4vla.reports.board.leaderboard import POLICY
 from vlm4vla.reports.marks import DECIDED, INCOMPLETE, MARKS, legend, signs
-from vlm4vla.reports.scores import short_run
+from vlm4vla.reports.scores import grouped, short_run
 from vlm4vla.reports.tables.numbers import PERCENT, estimate_cell
 from vlm4vla.reports.tables.registry import NothingToShow
 from vlm4vla.reports.tables.selection import Selection
@@ -46,10 +46,8 @@ def _drawings(found: Decomposed) -> Iterator[tuple[str, Axes]]:
     """Each policy's execution, recognition and overall success by split."""
     from vlm4vla.studies.emoji.decomposition_figure import decomposition
 
-    policies: dict[tuple[str, str, str], list[SplitScore]] = {}
-    for one in found.splits:
-        policies.setdefault(one.key, []).append(one)
-    for (_, policy, variant), scores in policies.items():
+    for scores in grouped(found.splits, "key"):
+        _, policy, variant = scores[0].key
         told = signs({mark for one in scores for mark in one.marks})
         yield f"{policy}{told} {variant}".strip(), decomposition(tuple(scores))
 
