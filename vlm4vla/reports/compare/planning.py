@@ -51,12 +51,14 @@ class PowerQuestion:
         suite = None if self.suite is None else load(self.suite, self.protocol)
         kind = "mean" if self.mean else "rate" if suite is None else headline(suite.metrics).kind
         scale = 1.0 if kind == "mean" else 0.01
-        goals = [None if one is None else scale * one for one in (self.precision, self.difference)]
-        discordant = None if self.discordant is None else self.discordant / 100
-        rate = self.rate / 100
-        wish = Wish(
-            kind, rate, *goals, discordant, self.sd, self.correlation, self.alpha, self.power
+        precision, difference = (
+            None if one is None else scale * one for one in (self.precision, self.difference)
         )
+        discordant = None if self.discordant is None else self.discordant / 100
+        wish = Wish(
+            kind, self.rate / 100, precision, difference, discordant, self.sd, self.correlation,
+            self.alpha, self.power,
+        )  # fmt: skip
         self._check(wish)
         return wish, list(needs(wish)), None if suite is None else reach(suite, wish)
 
