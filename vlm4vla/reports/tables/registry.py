@@ -55,8 +55,8 @@ def table_maker(name: str) -> TableMaker:
         BadInput: it cannot be loaded, or is no function.
     """
     installed = {entry.name: entry.value for entry in entry_points(group=GROUP)} | OURS
-    if ":" not in name and name not in installed:
-        raise UnknownName("table", name, installed, _FIX)
+    if ":" not in name:
+        UnknownName.check("table", [name], installed, _FIX)
     maker = load_object("Table", installed.get(name, name), _FIX)
     if not callable(maker):
         raise BadInput(f"Table '{name}' is not a function.", _FIX)

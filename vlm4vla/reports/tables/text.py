@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 
 import numpy as np
 from pydantic_core import to_jsonable_python
@@ -24,41 +25,12 @@ def text(shown: Exhibit, wanted: TableFormat) -> str:
 
 def markdown(shown: Exhibit) -> str:
     """GitHub-flavoured tables."""
-    lines: list[str] = []
-    for table in shown.tables:
-        lines += [f"### {_md(table.title)}", ""]
-        lines.append(f"| {' | '.join(_md(column.name) for column in table.columns)} |")
-        lines.append(f"| {' | '.join('---:' if c.numeric else '---' for c in table.columns)} |")
-        for line in table.body:
-            lines.append(f"| {' | '.join('<br>'.join(map(_md, cell.lines)) for cell in line)} |")
-        lines += ["", *([f"{_md('; '.join(table.notes))}.", ""] if table.notes else [])]
-    lines += [f"> **Warning:** {_md(warning)}" for warning in shown.warnings]
-    return "\n".join(lines).rstrip() + "\n"
+    return _filled("table.md", shown, _md)
 
 
 def latex(shown: Exhibit) -> str:
     r"""Tables for `\usepackage{booktabs}`; warnings as comments."""
-    lines = [f"% Warning: {_one_line(warning)}" for warning in shown.warnings]
-    for table in shown.tables:
-        said = table.title, "; ".join(table.notes)
-        lines += [
-            r"\begin{table}",
-            r"  \centering",
-            rf"  \caption{{{' '.join(f'{_tex(part)}.' for part in said if part)}}}",
-            rf"  \begin{{tabular}}{{{''.join('r' if c.numeric else 'l' for c in table.columns)}}}",
-            r"    \toprule",
-            f"    {' & '.join(_tex(column.name) for column in table.columns)} \\\\",
-            r"    \midrule",
-            *(
-                f"    {' & '.join(_tex(', '.join(cell.lines)) for cell in line)} \\\\"
-                for line in table.body
-            ),
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    return "\n".join(lines).rstrip() + "\n"
+    return _filled("table.tex", shown, _tex)
 
 
 def csv_text(shown: Exhibit) -> str:
@@ -93,6 +65,17 @@ def record(line: object) -> dict[str, object]:
     for field in fields(line):
         found |= flat(field.name, getattr(line, field.name))
     return found
+
+
+def _filled(template: str, shown: Exhibit, escaped: Callable[[str], str]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = FileSystemLoader(Path(__file__).parent / "templates")
+    surroundings = Environment(
+        loader=folder, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    surroundings.filters |= {"escaped": escaped, "one_line": _one_line}
+    return surroundings.get_template(template).render(shown=shown).rstrip() + "\n"
 
 
 def _builtin(value: object) -> object:
