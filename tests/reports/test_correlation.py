@@ -136,6 +136,17 @@ def test_an_incomplete_run_is_left_out_and_named(own):
     assert any("kosmos-2 is incomplete 1/10" in note for note in found.notes)
 
 
+def test_policies_that_all_score_alike_correlate_with_nothing(own):
+    with Store.open(own.name) as store:
+        for policy in SOLVED:
+            run = replace(store.run(f"toy-{policy}"), id=f"lost-{policy}", created="9999")
+            store.begin(run)
+            for key in run.plan:
+                store.record(run.id, EpisodeResult(key, Outcome.FAILURE))
+    with pytest.raises(BadInput, match=r"All 3 backbones have the same value on 'toy'"):
+        correlations(["my VQA"], store=own)
+
+
 def test_shipped_scores_are_never_mixed_with_ones_own(own):
     with Store.open(own.name, create=True) as opened:
         library = opened.library

@@ -26,6 +26,7 @@ def test_noise_pulls_down_what_is_put_right():
     assert reliability(x, 0.6) == pytest.approx(1 / 1.36, abs=0.03)
     assert disattenuated(x, y, 0.6, 0.5) == pytest.approx(0.8, abs=0.03)
     assert disattenuated([1, 2, 3], [1, 2, 4], 5.0, 0.0) is None
+    assert disattenuated([1, 2, 3], [2, 2, 2], 0.1, 0.1) is None and reliability([2, 2], 0.0) == 0
 
 
 def test_simex_follows_the_trend_back():

@@ -59,10 +59,11 @@ def noise_spread(
 
 
 def reliability(values: ArrayLike, error: ArrayLike) -> float:
-    """Share of the variance between backbones (n,) that is not noise; not below 0."""
+    """Share of the variance between backbones (n,) that is not noise; 0 where nothing varies."""
     v = np.asarray(values, dtype=np.float64)
     noise = float(np.mean(np.broadcast_to(np.asarray(error, dtype=np.float64), v.shape) ** 2))
-    return max(0.0, 1.0 - noise / float(v.var(ddof=1)))
+    spread = float(v.var(ddof=1))
+    return max(0.0, 1.0 - noise / spread) if spread > 0 else 0.0
 
 
 def disattenuated(

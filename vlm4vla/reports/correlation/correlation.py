@@ -27,8 +27,8 @@ FEWEST_SCREENED = 4
 """Of three, only six orders exist, and no p is below 1/3."""
 
 
-class TooFewBackbones(BadInput):
-    """A benchmark and a suite have fewer backbones in common than a correlation needs."""
+class NoCorrelation(BadInput):
+    """A benchmark and a suite share too few backbones, or ones that are alike in either."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,13 @@ def correlations(
 
 
 def correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
-    """One benchmark against one suite, p not adjusted. Raises TooFewBackbones."""
+    """One benchmark against one suite, p not adjusted. Raises NoCorrelation."""
     common = [name for name in y.values if name in x.values]
     both = sorted(common, key=lambda name: x.values[name].value)
     lacking_x = tuple(name for name in y.values if name not in x.values)
     lacking_y = tuple(name for name in x.values if name not in y.values)
     if len(both) < FEWEST:
-        raise TooFewBackbones(
+        raise NoCorrelation(
             f"{len(both)} backbones have both '{x.name}' and {y.name}; {FEWEST} are needed. "
             f"Without '{x.name}': {', '.join(lacking_x) or 'none'}. "
             f"Without {y.name}: {', '.join(lacking_y) or 'none'}.",
@@ -137,6 +137,13 @@ def correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
         )
     sides = [[axis.values[name] for name in both] for axis in (x, y)]
     a, b = np.array([[one.value for one in side] for side in sides])
+    for axis, values in ((x, a), (y, b)):
+        if np.ptp(values) == 0:
+            raise NoCorrelation(
+                f"All {len(both)} backbones have the same value on '{axis.name}': "
+                "nothing varies that could go together with anything.",
+                "Name another with --vqa or --suite.",
+            )
     x_error, y_error = np.array([[one.standard_error or 0.0 for one in side] for side in sides])
     generator = np.random.default_rng(SEED)
     r, rho = (stats.permutation_test(a, b, kind, generator) for kind in stats.Kind)
@@ -212,9 +219,10 @@ def screen(
     for name in dict.fromkeys(row.benchmark for row in rows if row.unit != "position"):
         if len({row.backbone for row in rows if row.benchmark == name}) >= FEWEST_SCREENED:
             x = vqa_axis(name, rows, shipped_first=published)
-            with suppress(TooFewBackbones):
-                found += [correlation(x, y, published) for y in ys]
-    enough = [one for one in found if one.n >= FEWEST_SCREENED and one.pearson == one.pearson]
+            for y in ys:
+                with suppress(NoCorrelation):
+                    found.append(correlation(x, y, published))
+    enough = [one for one in found if one.n >= FEWEST_SCREENED]
     if not enough:
         raise BadInput(
             f"No benchmark and suite have {FEWEST_SCREENED} backbones in common.",
