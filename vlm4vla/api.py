@@ -164,10 +164,7 @@ def plan(suite: str | None = None, **question: float | bool | str | None) -> pd.
 
 def _known(what: str, given: Iterable[str], kind: type, *named: str) -> None:
     """Raise UnknownName for a keyword that is no field of the class, or has a name of its own."""
-    known = {field.name for field in fields(kind)} - {*named}
-    for name in given:
-        if name not in known:
-            raise UnknownName(what, name, known)
+    UnknownName.check(what, given, {field.name for field in fields(kind)} - {*named})
 
 
 def _ignore(event: object) -> None:

@@ -136,6 +136,5 @@ def _metric(suite: Suite, name: str | None) -> Metric:
     known = {one.name: one for one in suite.metrics}
     if name is None:
         return headline(suite.metrics)
-    if name not in known:
-        raise UnknownName(f"metric of suite '{suite.name}'", name, known)
+    UnknownName.check(f"metric of suite '{suite.name}'", [name], known)
     return known[name]

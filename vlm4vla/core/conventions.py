@@ -33,8 +33,7 @@ CONVENTIONS = {name: read_fields(ActionSpec, entry, name) for name, entry in _PU
 
 def named(name: str) -> ActionSpec:
     """The convention of that name. Raises UnknownName."""
-    if name not in CONVENTIONS:
-        raise UnknownName("action convention", name, CONVENTIONS, "--convention NAME")
+    UnknownName.check("action convention", [name], CONVENTIONS, "--convention NAME")
     return CONVENTIONS[name]
 
 

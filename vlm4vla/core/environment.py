@@ -133,8 +133,7 @@ def environment_names() -> list[str]:
 def load_environment(name: str) -> Environment:
     """Read `envs/<name>/env.toml`; UnknownName or InvalidFile if that is not possible."""
     files = _files()
-    if name not in files:
-        raise UnknownName("environment", name, files, "`bench env list` shows all.")
+    UnknownName.check("environment", [name], files, "`bench env list` shows all.")
     environment = read_environment(files[name])
     if environment.name != name:
         file = f"Environment file {files[name]}"

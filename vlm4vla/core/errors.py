@@ -8,7 +8,7 @@ the episode, and the run goes on.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 
 
@@ -55,6 +55,13 @@ class UnknownName(BadInput):
         else:
             hint = ""
         super().__init__(f"There is no {what} named '{name}'. {hint}".strip(), fix)
+
+    @classmethod
+    def check(cls, what: str, names: Iterable[str], known: Collection[str], fix: str = "") -> None:
+        """Raise it for the first of these names that is not among those known."""
+        for name in names:
+            if name not in known:
+                raise cls(what, name, known, fix)
 
 
 class SpecMismatch(BadInput):

@@ -43,9 +43,7 @@ def check(known: Known, given: Mapping[str, JSON], owner: str) -> None:
     """Refuse what `read` would refuse, or, where names alone are known, another name."""
     if isinstance(known, type):
         read(known, given, owner)
-    for name in given:
-        if name not in names(known):
-            raise UnknownName(f"option of {owner}", name, names(known))
+    UnknownName.check(f"option of {owner}", given, names(known))
 
 
 def check_ranges(owner: object, said: str = "{}", /, **ranges: tuple[float, float]) -> None:

@@ -59,9 +59,7 @@ def cells(
         ("policy", policies, [row.policy for row in campaign.rows]),
         ("suite", suites, [suite.suite for suite in campaign.suites]),
     ):
-        for name in wanted:
-            if name not in known:
-                raise UnknownName(f"{what} in campaign '{campaign.name}'", name, known)
+        UnknownName.check(f"{what} in campaign '{campaign.name}'", wanted, known)
     return [
         _cell(row, suite, checkpoints / campaign.checkpoint(row, suite), template)
         for row in campaign.rows

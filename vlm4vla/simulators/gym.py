@@ -150,9 +150,7 @@ class SuiteEnv(gymnasium.Env[Observed, Floats]):
         self._simulator.close()
 
     def _choose(self, options: dict[str, Any]) -> Episode:
-        for name in options:
-            if name not in ("task", "init"):
-                raise UnknownName("reset option", name, ["task", "init"])
+        UnknownName.check("reset option", options, ("task", "init"))
         tasks = [str(options["task"])] if options.get("task") is not None else []
         inits = [int(options["init"])] if options.get("init") is not None else []
         episodes = self.suite.narrowed(tasks, inits).episodes

@@ -112,8 +112,8 @@ class Library:
     def remove(self, source: str) -> None:
         """Take a source out again, with everything it brought. Raises UnknownName."""
         known = [one.id for one in self.sources()]
-        if source not in known:
-            raise UnknownName("imported source", source, known, "`bench import --list` shows all.")
+        fix = "`bench import --list` shows all."
+        UnknownName.check("imported source", [source], known, fix)
         with self._db.write() as connection:
             connection.execute(delete(sources).where(sources.c.id == source))
 

@@ -62,9 +62,7 @@ def load_sentences(source: str) -> Sentences:
     content = read_yaml(path, "Annotations", fix)
     if not isinstance(content, dict):
         raise InvalidFile(f"Annotations {path} hold no subtasks.", fix)
-    for task in content:
-        if task not in TASKS:
-            raise UnknownName(f"CALVIN subtask (in {path})", str(task), TASKS)
+    UnknownName.check(f"CALVIN subtask (in {path})", map(str, content), TASKS)
     for task in TASKS:
         found = content.get(task) or [None]  # an empty list says nothing either
         if not isinstance(found, list) or not all(isinstance(s, str) and s.strip() for s in found):

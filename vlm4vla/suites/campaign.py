@@ -96,7 +96,6 @@ def load_campaign(name_or_path: str) -> CampaignFile:
             f"Campaign {path}: checkpoints may name {{data}} and {{policy}} only."
         ) from error
     suites = [suite.suite for suite in file.suites]
-    for column in file.columns:
-        if column.suite not in suites:
-            raise UnknownName(f"suite of campaign '{file.name}'", column.suite, suites)
+    asked = (column.suite for column in file.columns)
+    UnknownName.check(f"suite of campaign '{file.name}'", asked, suites)
     return file

@@ -52,8 +52,7 @@ def emojis() -> tuple[Emoji, ...]:
 
 def members(split: str) -> tuple[Emoji, ...]:
     """The emojis of `train`, `val`, `hard` or `all`, in the order of the table."""
-    if split not in get_args(Split):
-        raise UnknownName("emoji split", split, get_args(Split))
+    UnknownName.check("emoji split", [split], get_args(Split))
     return tuple(emoji for emoji in emojis() if split in emoji.splits)
 
 

@@ -71,8 +71,7 @@ def file_of(name_or_path: str, what: str, known: Mapping[str, Path], fix: str = 
     """A YAML file by its path, or one that is known by its name. Raises UnknownName."""
     if name_or_path.endswith(_SUFFIXES):
         return Path(name_or_path)
-    if name_or_path not in known:
-        raise UnknownName(what, name_or_path, known, fix)
+    UnknownName.check(what, [name_or_path], known, fix)
     return known[name_or_path]
 
 

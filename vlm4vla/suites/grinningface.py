@@ -172,6 +172,5 @@ def _normal(uniform: Uniform, deviation: float) -> float:
 
 def _chosen(name: str, table: Mapping[str, T], options: Mapping[str, JSON], default: str) -> T:
     value = str(options.get(name, default))
-    if value not in table:
-        raise UnknownName(f"{name} of grinningface", value, table)
+    UnknownName.check(f"{name} of grinningface", [value], table)
     return table[value]

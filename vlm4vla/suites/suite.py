@@ -81,8 +81,7 @@ class Suite:
         known = self.tasks
         if said not in known and said.isdecimal() and int(said) < len(known):
             return known[int(said)]
-        if said not in known:
-            raise UnknownName(f"task in suite '{self.name}'", said, known)
+        UnknownName.check(f"task in suite '{self.name}'", [said], known)
         return said
 
 
@@ -93,8 +92,7 @@ def load(
     file = load_file(name_or_path)
     protocol = protocol or "default"
     protocols = {"default": Protocol(summary=""), **file.protocols}
-    if protocol not in protocols:
-        raise UnknownName(f"protocol in suite '{file.name}'", protocol, protocols)
+    UnknownName.check(f"protocol in suite '{file.name}'", [protocol], protocols)
     chosen = protocols[protocol]
     options = {**file.options, **chosen.options, **(overrides or {})}
     return Suite(

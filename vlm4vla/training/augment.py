@@ -63,8 +63,7 @@ _NAMED: dict[str, Augmenter] = {
 
 def named(name: str) -> Augmenter:
     """The augmentation of that name. Raises UnknownName."""
-    if name not in _NAMED:
-        raise UnknownName("augmentation", name, _NAMED)
+    UnknownName.check("augmentation", [name], _NAMED)
     return _NAMED[name]
 
 

@@ -85,9 +85,7 @@ def gather(store: Store | None, asked: Selection) -> tuple[list[BesideRow], tupl
     if asked.published or asked.papers:
         found += _of_papers(asked.papers)
     known = {row.suite for row in found}
-    for suite in asked.suites:
-        if suite not in known:
-            raise UnknownName("suite with results", suite, known)
+    UnknownName.check("suite with results", asked.suites, known)
     wanted = list(asked.suites) or _shared(found)
     rows = sorted(
         (row for row in found if row.suite in wanted),

@@ -62,9 +62,7 @@ def board(
         ("suite with runs in this store", suites, {run.suite for run in runs}),
         ("policy with runs in this store", policies, {run.policy for run in runs}),
     ):
-        for name in wanted:
-            if name not in known:
-                raise UnknownName(what, name, known, "`bench list runs` shows what there is.")
+        UnknownName.check(what, wanted, known, "`bench list runs` shows what there is.")
     chosen = [
         run
         for run in runs

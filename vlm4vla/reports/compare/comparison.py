@@ -127,8 +127,7 @@ def find_run(store: Store, name: str, suite: str | None = None) -> RunRecord:
     """
     runs = store.runs()
     suites = {run.suite for run in runs}
-    if suite is not None and suite not in suites:
-        raise UnknownName("suite with runs in this store", suite, suites)
+    UnknownName.check("suite with runs in this store", [] if suite is None else [suite], suites)
     ids, policies = {run.id for run in runs}, {run.policy for run in runs}
     of_policy = [run for run in runs if run.policy == name and suite in (None, run.suite)]
     if of_policy and name not in ids:
@@ -168,8 +167,7 @@ def shared_metrics(runs: tuple[RunRecord, RunRecord], terms: Terms) -> list[Metr
         raise BadInput("The runs count nothing in the same way.", "`bench show RUN` says what.")
     if terms.metric is None:
         return sorted(shared, key=lambda one: not one.headline)
-    if terms.metric not in {one.name for one in shared}:
-        raise UnknownName("metric of both runs", terms.metric, {one.name for one in shared})
+    UnknownName.check("metric of both runs", [terms.metric], {one.name for one in shared})
     return sorted(shared, key=lambda one: one.name != terms.metric)
 
 

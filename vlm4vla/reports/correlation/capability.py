@@ -54,8 +54,7 @@ def vqa_axis(name: str, rows: Sequence[ScoreRow], shipped_first: bool = False) -
     `shipped_first` says which where both have the benchmark. Raises UnknownName.
     """
     known = {row.benchmark for row in rows if row.backbone}
-    if name not in known:
-        raise UnknownName("benchmark", name, known, "`bench vqa list` shows all.")
+    UnknownName.check("benchmark", [name], known, "`bench vqa list` shows all.")
     found = [row for row in rows if row.backbone and row.benchmark == name]
     shipped = [row for row in found if row.origin == PUBLISHED]
     chosen, notes = {row.backbone: row for row in found if row.origin != PUBLISHED}, []
@@ -122,9 +121,8 @@ def _published_axis(suite: str) -> Axis:
         and row.table in ("Table 1", "Table 2")
     ]  # fmt: skip
     chosen = [paper_row(row, published()) for row in rows if row.suite == suite]
-    if not chosen:
-        known = {row.suite for row in rows}
-        raise UnknownName("suite in VLM4VLA's Tables 1 and 2", suite, known)
+    known = {row.suite for row in rows}
+    UnknownName.check("suite in VLM4VLA's Tables 1 and 2", [suite], known)
     text = "y: the best of several checkpoints and horizons, chosen on the episodes reported"
     notes = (text,) if any(BEST.name in row.marks for row in chosen) else ()
     return Axis(suite, chosen[0].metric, {row.backbone: _mean([row]) for row in chosen}, notes)

@@ -62,9 +62,7 @@ def score_rows(
         rows += [_own(score, sources[score.source]) for score in store.library.scores()]
     rows += [_shipped(score) for score in vqa_scores() if score.value is not None]
     known = {row.benchmark for row in rows}
-    for name in names:
-        if name not in known:
-            raise UnknownName("benchmark", name, known, "`bench vqa list` shows all.")
+    UnknownName.check("benchmark", names, known, "`bench vqa list` shows all.")
     if names:
         rows = [row for row in rows if row.benchmark in names]
     if models:

@@ -106,13 +106,8 @@ def _label(ax: Axes, marks: Sequence[tuple[str, float, float]]) -> None:
 def place(texts: Sequence[str], marks: ArrayLike, room: ArrayLike) -> list[tuple[int, int]]:
     """How far from its mark each text goes: the nearest place that hides nothing, or the best.
 
-    Args:
-        texts: one for each mark.
-        marks: centres (N, 2), points.
-        room: left, bottom, right, top: texts stay inside.
-
-    Returns:
-        Offset in points for each text, from which it goes right, left, or either way from 0.
+    `marks` are centres (N, 2) and `room`, in which texts stay, is left, bottom, right, top; an
+    offset is what the text goes right from, left from, or either way from where it is 0. In points.
     """
     marked, around = np.asarray(marks, dtype=float), np.array(_AROUND)
     widths = _LETTER * np.array([[len(text)] for text in texts])

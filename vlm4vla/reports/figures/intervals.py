@@ -32,12 +32,8 @@ def intervals(
 ) -> Axes:
     """Dots with whiskers; a dashed line marks chance, a bracket what errors leave open.
 
-    Args:
-        points: what is drawn, at least one.
-        rate: the axis runs from 0 to 100 %; otherwise from 0 (or a round number below the lowest)
-            to a round number beyond the highest.
-        chance: value of a policy that knows nothing.
-        ax: where; by default on a sheet of its own.
+    The axis of a `rate` runs from 0 to 100 %; otherwise from 0 (or a round number below the lowest)
+    to a round number beyond the highest. Without `ax`, on a sheet of its own.
     """
     top = 1.0 if rate else draw.round_up(max(point.high for point in points))
     least = min(point.low for point in points)
@@ -60,12 +56,9 @@ def intervals(
 
 
 def differences(points: Sequence[Interval], rate: bool, ax: Axes | None = None) -> Axes:
-    """Dots with whiskers around a line at zero.
+    """Dots with whiskers around a line at zero: one run less another each, at least one.
 
-    Args:
-        points: one run less another each, at least one.
-        rate: they are differences of fractions, shown in points.
-        ax: where; by default on a sheet of its own.
+    Of a `rate` they are differences of fractions, shown in points.
     """
     reach = draw.round_up(max(max(abs(point.low), abs(point.high)) for point in points))
     reach = min(reach, 1.0) if rate else reach

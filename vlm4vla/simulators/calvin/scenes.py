@@ -47,6 +47,5 @@ SCENES = {name: read_fields(Scene, {"name": name, **of}, name) for name, of in _
 
 def scene(name: str) -> Scene:
     """The scene of that name; UnknownName if there is none."""
-    if name not in SCENES:
-        raise UnknownName("CALVIN scene", name, SCENES)
+    UnknownName.check("CALVIN scene", [name], SCENES)
     return SCENES[name]

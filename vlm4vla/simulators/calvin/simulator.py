@@ -40,9 +40,7 @@ class ChainSetup:
         """Read a suite's setup; UnknownName or InvalidFile for one that cannot be run."""
         setup = episode.setup
         subtasks = tuple(str(task) for task in cast(list[JSON], setup["subtasks"]))
-        for task in subtasks:
-            if task not in TASKS:
-                raise UnknownName(f"CALVIN subtask (in {episode.key})", task, TASKS)
+        UnknownName.check(f"CALVIN subtask (in {episode.key})", subtasks, TASKS)
         instructions = tuple(str(line) for line in cast(list[JSON], setup["instructions"]))
         states = {name: np.array(setup[name], np.float64) for name in _STATES}
         for name, size in _STATES.items():

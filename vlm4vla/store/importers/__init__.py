@@ -42,8 +42,7 @@ def read(path: Path, asked: Asked | None = None, format: str | None = None) -> F
         InvalidFile: missing, unreadable, of no known kind, or contradicting itself.
         UnknownName: no such format.
     """
-    if format is not None and format not in FORMATS:
-        raise UnknownName("format", format, FORMATS)
+    UnknownName.check("format", [format] if format is not None else [], FORMATS)
     if not path.is_file():
         raise InvalidFile(f"There is no file {path}.", "Check the path.")
     file = ResultFile(path, asked or Asked())
