@@ -1,9 +1,11 @@
-"""Two Ray nodes (on this machine): slots on both, observations over TCP, the same rows."""
+"""What a run starts of Ray; two nodes (on this machine): slots on both, TCP, the same rows."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
 SCRIPT = """
 from ray.cluster_utils import Cluster
@@ -51,3 +53,26 @@ def test_a_run_spreads_over_two_nodes():
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "queries" in done.stdout
+
+
+ALONE = """
+import psutil, ray
+from vlm4vla.rollout.cluster import cluster
+
+with cluster():
+    assert ray.get(ray.remote(lambda: 7).remote()) == 7
+    for process in psutil.Process().children(recursive=True):
+        program, *words = process.cmdline()
+        script = next((word for word in words if word.endswith(".py")), program)
+        print(script.strip().rpartition("/")[2])
+"""
+
+
+def test_of_ray_only_the_scheduler_and_its_workers_start():
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr[-3000:]
+    started = Counter(done.stdout.split())
+    guard = Path(sys.executable).name
+    workers = {name for name in started if name.startswith("ray::") or name == "default_worker.py"}
+    assert workers and started["idle_agent.py"] == 2
+    assert set(started) - workers == {"gcs_server", "raylet", "idle_agent.py", guard}, started

@@ -32,12 +32,10 @@ LEAST_MEMORY_GB = 2.0
 _RAY = """
 import ray
 from vlm4vla.environments.processes import tell
-# A memory store of the smallest size: the engine carries no frames through Ray.
-ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False,
-         object_store_memory=80_000_000)
-ray.get(ray.remote(lambda: 41 + 1).remote(), timeout=60)
-tell({"found": f"{ray.__version__} starts and runs a task"})
-ray.shutdown()
+from vlm4vla.rollout.cluster import cluster
+with cluster():
+    ray.get(ray.remote(lambda: 41 + 1).remote(), timeout=60)
+    tell({"found": f"{ray.__version__} starts and runs a task"})
 """
 _TORCH = """
 import torch

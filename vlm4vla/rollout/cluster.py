@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private.node import Node
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from vlm4vla.core.episode import Episode
@@ -26,6 +25,7 @@ from vlm4vla.policies import registry
 from vlm4vla.rollout.guard import Guard
 from vlm4vla.rollout.hosts.host import HostConfig
 from vlm4vla.rollout.hosts.host_process import HostProcess
+from vlm4vla.rollout.local_ray import scheduler_alone
 from vlm4vla.rollout.policy_client import Address
 from vlm4vla.rollout.policy_server import PolicyServer, QueryCounts
 
@@ -34,7 +34,6 @@ _LOCAL = {
     "include_dashboard": False,
     "object_store_memory": 100 * 2**20,  # results are small; frames never pass through Ray
 }
-_SPARED = ("start_monitor", "start_api_server", "start_log_monitor")
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
     guard = Guard()
     try:
         logger.setLevel(logging.ERROR)  # no greeting on the terminal; its errors still raise
-        with _no_more_than_needed():
+        with scheduler_alone():
             ray.init(
                 log_to_driver=False,
                 configure_logging=False,
@@ -89,22 +88,6 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
         logger.setLevel(level)
         ray.shutdown()
         guard.close()
-
-
-@contextlib.contextmanager
-def _no_more_than_needed() -> Iterator[None]:
-    """Ray starts an autoscaler, a dashboard's server and a reader of logs that nothing here asks.
-
-    They take as long to start as all the rest, and it has no option to leave them out.
-    """
-    spared = {name: getattr(Node, name) for name in _SPARED if hasattr(Node, name)}
-    for name in spared:
-        setattr(Node, name, lambda *_, **__: None)
-    try:
-        yield
-    finally:
-        for name, method in spared.items():
-            setattr(Node, name, method)
 
 
 def _present() -> Cluster:
