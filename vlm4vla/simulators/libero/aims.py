@@ -5,7 +5,8 @@ A row of `aims` is one condition of the goal, in the order in which they are bro
     0 what (1 carry, 2 push)   1 whether it holds now
     carry: 2-4 where to close the fingers, 5 the angle of the line on which they close, 6-7 how far
         the thing is from its place (x, y), 8 how far above the surface there, 9 how much higher
-        it must be to be carried
+        it must be to be carried, 10-11 the way into its place (unit vector, x and y), if that is
+        open at the front alone
     push: 2-4 where to push, 5-7 the way to push (unit vector), 8 how far the hand leans that way
 
 Metres and radians in the world, as they are at this moment.
@@ -23,12 +24,13 @@ from vlm4vla.simulators.libero.shapes import grasp, handle, points
 from vlm4vla.simulators.libero.words import CARRY, PUSH
 from vlm4vla.simulators.libero.world import TaskWorld
 
-WIDTH = 10
+WIDTH = 12
 _ORDER = {"open": 0, "turnon": 1, "in": 2, "on": 2}
 _CLEARANCE = 0.03
 _APART = 0.04
 """How far from the middle of their place two things are put down, metres."""
 _HANDLED = ("moka_pot", "chefmate")
+_FRONT = "microwave"
 _OUT = 0.6
 """How much of the way from a drawer's middle to its front."""
 _LEAN = 0.7
@@ -63,7 +65,7 @@ def _carry(world: TaskWorld, condition: Sequence[str], company: list[str]) -> li
     held = handle(surface) if thing.startswith(_HANDLED) else grasp(surface)
     return [
         CARRY, float(env._eval_predicate(condition)), *held, *miss,
-        bottom - floor, top + _CLEARANCE - bottom,
+        bottom - floor, top + _CLEARANCE - bottom, *_inwards(world, place),
     ]  # fmt: skip
 
 
@@ -91,7 +93,7 @@ def _push(world: TaskWorld, condition: Sequence[str]) -> list[float]:
         way /= np.linalg.norm(way)
     height = surface[:, 2].max() - 0.02
     done = float(env._eval_predicate(condition))
-    return [PUSH, done, *place[:2], height, *way, _LEAN * slides, 0.0]
+    return [PUSH, done, *place[:2], height, *way, _LEAN * slides, 0.0, 0.0, 0.0]
 
 
 def _place(world: TaskWorld, name: str) -> tuple[Floats, float, float]:
@@ -112,6 +114,14 @@ def _place(world: TaskWorld, name: str) -> tuple[Floats, float, float]:
     inner = surface[np.linalg.norm(surface[:, :2] - middle, axis=1) < 0.05]
     floor = (inner if len(inner) else surface)[:, 2].max()
     return middle, float(floor), float(surface[:, 2].max())
+
+
+def _inwards(world: TaskWorld, name: str) -> Floats:
+    """From the front into a place with a roof, (2,); 0 for all others."""
+    parent = getattr(world.env.object_sites_dict.get(name), "parent_name", "")
+    if not parent.startswith(_FRONT):
+        return np.zeros(2)
+    return world.data.xmat[world.env.obj_body_id[parent]].reshape(3, 3)[:2, 1]
 
 
 def _outwards(world: TaskWorld, joints: Sequence[str]) -> Floats:

@@ -25,6 +25,10 @@ RUN_UP = 0.05
 PUSH_STEPS = 80
 LOW = 0.012
 """Height above its place at which a thing is let go."""
+BEFORE = 0.25
+"""How far before a place that is open at the front a thing is turned, metres."""
+LEVEL = 1.5
+"""Radians by which the hand leans to reach in at the front."""
 STALLED = 8
 """Steps without getting lower, after which the thing must stand on something."""
 
@@ -72,9 +76,11 @@ def _action(errand: Errand, tcp: Floats, aims: Floats) -> Floats:
     if aim[0] == PUSH:
         goal, closed = _push(errand, hand, aim)
         errand.angle = _nearest(float(np.arctan2(aim[6], aim[5])) + np.pi / 2, turned)
-        lean = np.tan(aim[8]) * aim[5:8]
+        lean = aim[8] * aim[5:8]
     else:
         goal, closed = _carry(errand, hand, turned, aim)
+        if errand.phase in ("turn", "enter", "let go", "leave"):
+            lean = LEVEL * np.array([*aim[10:12], 0.0])
     step = GAIN * (goal - hand) / 0.05
     step = step / max(1.0, float(np.abs(step).max()))
     turn = rotation.from_matrix(_downwards(errand.angle, lean) @ turned.T, "rotvec")
@@ -124,6 +130,19 @@ def _carry(errand: Errand, hand: Floats, turned: Floats, aim: Floats) -> tuple[F
     elif errand.phase == "close" and errand.waited > CLOSE_STEPS:
         _enter(errand, "lift", hand)
         errand.held = held
+    elif errand.phase == "lift" and aim[10:12].any() and drop > HOVER:
+        _enter(errand, "turn", hand)
+    elif errand.phase == "turn" and (
+        np.linalg.norm(miss - BEFORE * aim[10:12]) < 2 * ARRIVED and turned[2, 2] > -0.25
+    ):
+        _enter(errand, "enter", hand)
+    elif errand.phase == "enter" and np.linalg.norm(miss) < 2.5 * ARRIVED:
+        _enter(errand, "let go", hand)
+    elif errand.phase == "let go" and errand.waited > OPEN_STEPS:
+        _enter(errand, "leave", hand)
+        errand.held = hand.copy()
+    elif errand.phase == "leave" and np.linalg.norm((hand - errand.held)[:2]) > 0.15:
+        _enter(errand, "up", hand)
     elif errand.phase == "lift" and rise <= 0:
         _enter(errand, "carry", hand)
     elif errand.phase == "carry" and np.linalg.norm(miss) < ARRIVED:
@@ -135,7 +154,11 @@ def _carry(errand: Errand, hand: Floats, turned: Floats, aim: Floats) -> tuple[F
     elif errand.phase == "up" and hand[2] > errand.height + HOVER:
         errand.phase = "choose"
     there = hand[:2] + miss
+    way = aim[10:12]
     goal = {
+        "turn": np.array([*(there - BEFORE * way), hand[2] - drop + 2 * LOW]),
+        "enter": np.array([*there, hand[2] - drop + LOW]),
+        "leave": np.array([*(hand[:2] - way), hand[2]]),
         "hover": grip + _ABOVE,
         "down": errand.grip,
         "close": errand.grip,
@@ -144,7 +167,7 @@ def _carry(errand: Errand, hand: Floats, turned: Floats, aim: Floats) -> tuple[F
         "lower": np.array([*there, hand[2] - 0.03]),
         "up": np.array([*hand[:2], errand.height + HOVER + 0.05]),
     }.get(errand.phase, hand)
-    return goal, errand.phase in ("close", "lift", "carry", "lower")
+    return goal, errand.phase in ("close", "lift", "carry", "lower", "turn", "enter")
 
 
 def _enter(errand: Errand, phase: str, hand: Floats) -> None:
@@ -159,11 +182,14 @@ def _stalled(errand: Errand, hand: Floats) -> bool:
 
 
 def _downwards(angle: float, lean: Floats = _UPRIGHT) -> Floats:
-    """The hand pointing down, its fingers closing on a line at this angle to the x axis."""
+    """The hand pointing down, its fingers closing on a line at this angle to the x axis.
+
+    It leans by so many radians as `lean` is long, towards where that points.
+    """
     closing = np.array([np.cos(angle), np.sin(angle), 0.0])
-    down = lean - [0.0, 0.0, 1.0]
-    down = down / np.linalg.norm(down)
-    return np.stack([closing, np.cross(down, closing), down], -1)
+    down = np.array([0.0, 0.0, -1.0])
+    upright = np.stack([closing, np.cross(down, closing), down], -1)
+    return rotation.to_matrix(np.cross(down, lean), "rotvec") @ upright
 
 
 def _nearest(angle: float, turned: Floats) -> float:

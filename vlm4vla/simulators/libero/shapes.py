@@ -24,7 +24,8 @@ def points(model: mujoco.MjModel, data: mujoco.MjData, body: int) -> Floats:
     found = [
         data.geom_xpos[geom] + _local(model, geom) @ data.geom_xmat[geom].reshape(3, 3).T
         for geom in range(model.ngeom)
-        if model.geom_bodyid[geom] in parts and model.geom_contype[geom]
+        if model.geom_bodyid[geom] in parts
+        and (model.geom_contype[geom] or model.geom_conaffinity[geom])
     ]
     return np.concatenate(found)
 
