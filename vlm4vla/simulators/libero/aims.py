@@ -6,7 +6,7 @@ A row of `aims` is one condition of the goal, in the order in which they are bro
     carry: 2-4 where to close the fingers, 5 the angle of the line on which they close, 6-7 how far
         the thing is from its place (x, y), 8 how far above the surface there, 9 how much higher
         it must be to be carried, 10-11 the way into its place (unit vector, x and y), if that is
-        open at the front alone
+        open at the front alone, 12 by how much it must be turned to fit in
     push: 2-4 where to push, 5-7 the way to push (unit vector), 8 how far the hand leans that way
 
 Metres and radians in the world, as they are at this moment.
@@ -20,18 +20,22 @@ import mujoco
 import numpy as np
 
 from vlm4vla.core.simulator import Floats
-from vlm4vla.simulators.libero.shapes import grasp, handle, points
+from vlm4vla.simulators.libero.shapes import across, boxes, family, grasp, handle, points
 from vlm4vla.simulators.libero.words import CARRY, PUSH
 from vlm4vla.simulators.libero.world import TaskWorld
 
-WIDTH = 12
+WIDTH = 13
 _ORDER = {"open": 0, "turnon": 1, "in": 2, "on": 2}
 _CLEARANCE = 0.03
 _APART = 0.04
 """How far from the middle of their place two things are put down, metres."""
 _HANDLED = ("moka_pot", "chefmate")
 _FRONT = "microwave"
-_OUT = 0.6
+_SIDES = (np.pi / 2, -np.pi / 2, np.pi, 0.0)
+_DRAWN = _SIDES[2:] + _SIDES[:2]
+_SLOT = 0.04
+"""Half the width of what counts as a slot, metres."""
+_OUT = 0.4
 """How much of the way from a drawer's middle to its front."""
 _LEAN = 0.7
 """Radians by which the hand leans to push a drawer: its palm would meet the ones above."""
@@ -62,11 +66,20 @@ def _carry(world: TaskWorld, condition: Sequence[str], company: list[str]) -> li
     if len(company) > 1 and condition[0] == "on":
         there[1] += _APART * (2 * company.index(thing) - 1)
     miss = there - here[:2]
-    held = handle(surface) if thing.startswith(_HANDLED) else grasp(surface)
+    held = handle(surface) if thing.startswith(_HANDLED) else _grasp(world, surface, thing, place)
     return [
         CARRY, float(env._eval_predicate(condition)), *held, *miss,
         bottom - floor, top + _CLEARANCE - bottom, *_inwards(world, place),
+        _turn(world, surface, place),
     ]  # fmt: skip
+
+
+def _grasp(world: TaskWorld, surface: Floats, thing: str, place: str) -> Floats:
+    """Where the hand has room; for a drawer, so that it fits in between front and back."""
+    bodies = world.env.obj_body_id
+    others = set().union(*(family(world.model, bodies[name]) for name in bodies if name != thing))
+    sides = _DRAWN if _outwards(world, place).any() else _SIDES
+    return grasp(surface, boxes(world.model, world.data, others), sides)
 
 
 def _push(world: TaskWorld, condition: Sequence[str]) -> list[float]:
@@ -93,7 +106,7 @@ def _push(world: TaskWorld, condition: Sequence[str]) -> list[float]:
         way /= np.linalg.norm(way)
     height = surface[:, 2].max() - 0.02
     done = float(env._eval_predicate(condition))
-    return [PUSH, done, *place[:2], height, *way, _LEAN * slides, 0.0, 0.0, 0.0]
+    return [PUSH, done, *place[:2], height, *way, _LEAN * slides, 0.0, 0.0, 0.0, 0.0]
 
 
 def _place(world: TaskWorld, name: str) -> tuple[Floats, float, float]:
@@ -107,7 +120,7 @@ def _place(world: TaskWorld, name: str) -> tuple[Floats, float, float]:
         around = middle[2] + half[2]
         if parent in env.obj_body_id:
             around = points(world.model, data, env.obj_body_id[parent])[:, 2].max()
-        there = middle[:2] + _outwards(world, env.object_sites_dict[name].joints or ()) * half[:2]
+        there = middle[:2] + _outwards(world, name) * half[:2]
         return there, float(middle[2] - half[2]), float(around)
     surface = points(world.model, data, env.obj_body_id[name])
     middle = data.xpos[env.obj_body_id[name]][:2].copy()
@@ -121,12 +134,27 @@ def _inwards(world: TaskWorld, name: str) -> Floats:
     parent = getattr(world.env.object_sites_dict.get(name), "parent_name", "")
     if not parent.startswith(_FRONT):
         return np.zeros(2)
-    return world.data.xmat[world.env.obj_body_id[parent]].reshape(3, 3)[:2, 1]
+    return np.array(world.data.xmat[world.env.obj_body_id[parent]].reshape(3, 3)[:2, 1])
 
 
-def _outwards(world: TaskWorld, joints: Sequence[str]) -> Floats:
+def _turn(world: TaskWorld, surface: Floats, name: str) -> float:
+    """From a thing's narrowest width to that of a slot for it, radians; 0 for other places."""
+    if name not in world.env.object_sites_dict:
+        return 0.0
+    site = world.model.site(name).id
+    half = world.data.site_xmat[site].reshape(3, 3) @ world.model.site_size[site]
+    wide, long = sorted(np.abs(half[:2]))
+    if wide > _SLOT or long < 2 * wide:
+        return 0.0
+    _, angle, _ = across(surface)
+    slot = 0.0 if abs(half[0]) == wide else np.pi / 2
+    return float((slot - angle + np.pi / 2) % np.pi - np.pi / 2)
+
+
+def _outwards(world: TaskWorld, name: str) -> Floats:
     """Towards the front of an open drawer, (2,): the hand does not fit below what is above it."""
-    for joint in (world.model.joint(name).id for name in joints):
+    site = world.env.object_sites_dict.get(name)
+    for joint in (world.model.joint(each).id for each in getattr(site, "joints", None) or ()):
         if world.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_SLIDE:
             position = world.data.qpos[world.model.jnt_qposadr[joint]]
             return np.asarray(_OUT * np.sign(position) * world.data.xaxis[joint][:2])

@@ -145,7 +145,8 @@ def _carry(errand: Errand, hand: Floats, turned: Floats, aim: Floats) -> tuple[F
         _enter(errand, "up", hand)
     elif errand.phase == "lift" and rise <= 0:
         _enter(errand, "carry", hand)
-    elif errand.phase == "carry" and np.linalg.norm(miss) < ARRIVED:
+        errand.angle += aim[12]
+    elif errand.phase == "carry" and np.linalg.norm(miss) < ARRIVED and abs(aim[12]) < 0.15:
         _enter(errand, "lower", hand)
     elif errand.phase == "lower" and (drop < LOW or _stalled(errand, hand)):
         _enter(errand, "open", hand)
@@ -189,7 +190,7 @@ def _downwards(angle: float, lean: Floats = _UPRIGHT) -> Floats:
     closing = np.array([np.cos(angle), np.sin(angle), 0.0])
     down = np.array([0.0, 0.0, -1.0])
     upright = np.stack([closing, np.cross(down, closing), down], -1)
-    return rotation.to_matrix(np.cross(down, lean), "rotvec") @ upright
+    return np.asarray(rotation.to_matrix(np.cross(down, lean), "rotvec") @ upright)
 
 
 def _nearest(angle: float, turned: Floats) -> float:
