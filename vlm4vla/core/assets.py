@@ -79,27 +79,24 @@ def defect(folder: Path, asset: Asset) -> str | None:
 
 def digest(path: Path, like: str) -> str:
     """The file's sha256, or its git blob id where `like` is one; hexadecimal."""
-    return sha256(path) if len(like) == 64 else blob_id(path)
+    return _read_once(path, len(like) == 64)
 
 
 def sha256(path: Path) -> str:
     """Hexadecimal sha256 of a file; unchanged files (size and time) are not read twice."""
-    state = path.stat()
-    return _digest(path.resolve(), state.st_size, state.st_mtime_ns)
+    return _read_once(path, True)
 
 
-def blob_id(path: Path) -> str:
-    """What `git hash-object` says of a file; like `sha256`, not read twice."""
+def _read_once(path: Path, plain: bool) -> str:
     state = path.stat()
-    return _blob_id(path.resolve(), state.st_size, state.st_mtime_ns)
+    return _digest(path.resolve(), state.st_size, state.st_mtime_ns, plain)
 
 
 @functools.cache
-def _digest(path: Path, size: int, modified: int) -> str:
+def _digest(path: Path, size: int, modified: int, plain: bool) -> str:
+    if not plain:  # as `git hash-object` does it
+        return hashlib.sha1(
+            b"blob %d\0" % size + path.read_bytes(), usedforsecurity=False
+        ).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@functools.cache
-def _blob_id(path: Path, size: int, modified: int) -> str:
-    return hashlib.sha1(b"blob %d\0" % size + path.read_bytes(), usedforsecurity=False).hexdigest()

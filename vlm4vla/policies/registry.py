@@ -31,7 +31,7 @@ def target(name: str, simulator: SimulatorPlugin) -> str:
     for entry in entry_points(group="vlm4vla.policies", name=name):
         return entry.value
     if name in entries():
-        return vla.policy_name(name)
+        return f"{vla.__name__}:{name}"
     raise UnknownName("policy", name, names(simulator), _FIX)
 
 

@@ -151,11 +151,6 @@ class VLAPolicy(Policy):
         return [ActionChunk(chunk) for chunk in actions.cpu().numpy().astype(np.float64)]
 
 
-def policy_name(backbone: str) -> str:
-    """`module:Class` of the policy that takes only this backbone."""
-    return f"{__name__}:{backbone}"
-
-
 def __getattr__(name: str) -> type[VLAPolicy]:
     """The policy class of a backbone by the backbone's name, e.g. `qwen3vl-4b`."""
     if name.startswith("_") or name not in entries():
