@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from vlm4vla.core import __version__
 
 if TYPE_CHECKING:
-    from vlm4vla.api import compare, correlate, leaderboard, plan, run
-    from vlm4vla.reports.page import report
+    from vlm4vla.api import compare, correlate, leaderboard, plan, report, run
 
 __all__ = ["__version__", "compare", "correlate", "leaderboard", "plan", "report", "run"]
 
@@ -22,5 +21,4 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'vlm4vla' has no attribute '{name}'")
     from importlib import import_module
 
-    module = "vlm4vla.reports.page" if name == "report" else "vlm4vla.api"
-    return getattr(import_module(module), name)
+    return getattr(import_module("vlm4vla.api"), name)

@@ -1,4 +1,4 @@
-"""The verbs as functions: `from vlm4vla import run, leaderboard`. Each returns a data frame.
+"""The verbs as functions: `from vlm4vla import run, leaderboard`. All but one give a data frame.
 
 `store` is an open store, its file or URL; by default `VLM4VLA_STORE` or ./results/bench.db. One
 that cannot be read is a StoreError. Every other mistake is a BadInput in one of its forms, e.g.
@@ -25,7 +25,8 @@ from vlm4vla.reports.tables.selection import Selection, names_of
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.store import Store, Where, reading
 
-if TYPE_CHECKING:  # what runs policies is not needed to read a store
+if TYPE_CHECKING:  # what runs policies, and what draws, is not needed to read a store
+    from vlm4vla.reports.page import Sheet
     from vlm4vla.runs.execute import Observer
 
 
@@ -160,6 +161,39 @@ def plan(suite: str | None = None, **question: float | bool | str | None) -> pd.
     _known("part of a question", question, PowerQuestion, "suite")
     _, answers, _ = PowerQuestion(suite, **question).answer()  # type: ignore[arg-type]
     return pd.DataFrame([asdict(need) for need in answers])
+
+
+def report(
+    out: str | Path = "results/report.html",
+    store: Where = None,
+    *,
+    suite: str | Collection[str] = (),
+    policy: str | Collection[str] = (),
+    all_runs: bool = False,
+    sheets: Mapping[str, str | Path] | Sequence[Sheet] = (),
+    vqa: str | Sequence[str] = (),
+    others: bool = False,
+) -> Path:
+    """Write the page of a store, as `bench report` does, and return its file.
+
+    Args:
+        out: the file; its folder is made.
+        store: where the runs are.
+        suite: only this suite, or these.
+        policy: only this policy, or these.
+        all_runs: every run, not only the latest of its kind.
+        sheets: title -> picture, embedded; or with the suite that each belongs to.
+        vqa: benchmarks to correlate the policies' scores with.
+        others: add what papers print and what was imported; correlate the papers' policies.
+    """
+    from vlm4vla.reports.page import Sheet, collect, write_page
+
+    if isinstance(sheets, Mapping):
+        sheets = [Sheet(title, Path(path)) for title, path in sheets.items()]
+    asked = Selection(names_of(suite), names_of(policy), all_runs=all_runs, published=others)
+    with reading(store) as opened:
+        content = collect(opened, asked, names_of(vqa))
+    return write_page(content, Path(out), sheets)
 
 
 def _known(what: str, given: Iterable[str], kind: type, *named: str) -> None:

@@ -18,9 +18,9 @@ from matplotlib.axes import Axes
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.correlation.correlation import correlations
-from vlm4vla.reports.figures.canvas import Drawing
 from vlm4vla.reports.figures.correlation import influence as _influence
 from vlm4vla.reports.figures.correlation import scatter as _scatter
+from vlm4vla.reports.figures.drawing import Drawing
 from vlm4vla.reports.figures.intervals import Interval, intervals
 from vlm4vla.reports.scores import ALL, headline
 from vlm4vla.reports.tables.registry import opened

@@ -9,12 +9,11 @@ import pytest
 
 from tests.reports.conftest import FACTS, emoji_run, exhibit, fill
 from tests.reports.test_leaderboard import printed
-from vlm4vla.api import leaderboard
+from vlm4vla.api import leaderboard, report
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.board.control import beside_controls
 from vlm4vla.reports.compare.comparison import comparison
-from vlm4vla.reports.page import report
 from vlm4vla.reports.tables import text as written
 
 PERTURBED, CONTROL = "grinningface_val-mine-0a1b2c3d", "grinningface_val-mine-1a1b2c3d"

@@ -11,9 +11,8 @@ from PIL import Image
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation.correlation import correlations
-from vlm4vla.reports.figures.canvas import Drawing, svg_text
 from vlm4vla.reports.figures.correlation import influence, scatter
-from vlm4vla.reports.figures.drawing import COLOURS, series
+from vlm4vla.reports.figures.drawing import COLOURS, Drawing, series, svg_text
 from vlm4vla.reports.figures.episodes import funnel, lengths, seconds, survival
 from vlm4vla.reports.figures.intervals import Interval, differences, intervals
 from vlm4vla.reports.summary import Spent, Stage

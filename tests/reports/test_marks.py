@@ -11,6 +11,7 @@ import pytest
 from markupsafe import escape
 
 from tests.reports.conftest import FACTS, MARKED, emoji_run, exhibit, fill
+from vlm4vla.api import report
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.beside import gather
 from vlm4vla.reports.board.board import board
@@ -18,7 +19,6 @@ from vlm4vla.reports.board.leaderboard import beside_tables
 from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.correlation.sentences import sentences
 from vlm4vla.reports.figures.correlation import scatter
-from vlm4vla.reports.page import report
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.reports.tables.table import Exhibit

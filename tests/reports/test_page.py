@@ -9,9 +9,10 @@ from PIL import Image
 from sqlalchemy import Engine, event
 
 from tests.reports.conftest import emoji_result, emoji_run, fill, fill_marked, quarantined
+from vlm4vla.api import report
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.page import Sheet, report
+from vlm4vla.reports.page import Sheet
 from vlm4vla.store import Store
 
 VOID = {"meta", "img", "br"}

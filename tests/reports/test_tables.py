@@ -15,11 +15,11 @@ import pytest
 from rich.console import Console
 
 from tests.reports.conftest import exhibit
+from vlm4vla.api import report
 from vlm4vla.cli import screen
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.reports import marks
 from vlm4vla.reports.board.board import board
-from vlm4vla.reports.page import report
 from vlm4vla.reports.tables import registry, text
 from vlm4vla.reports.tables.numbers import MEAN, PERCENT, estimate_cell, interval_text, score
 from vlm4vla.reports.tables.registry import NothingToShow, table_maker

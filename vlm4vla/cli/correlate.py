@@ -79,8 +79,8 @@ def correlate(
 
 
 def _draw(found: list[Correlation], folder: Path) -> list[Path]:
-    from vlm4vla.reports.figures.canvas import Drawing  # and with it matplotlib
     from vlm4vla.reports.figures.correlation import influence, scatter
+    from vlm4vla.reports.figures.drawing import Drawing  # and with it matplotlib
 
     check_writable(str(folder), folder, "Name a folder of yours with --svg.")
     written = []

@@ -7,6 +7,7 @@ from typing import Annotated
 from vlm4vla.cli.options import JsonOption, Spread
 from vlm4vla.cli.screen import drawn, print_json, screen
 from vlm4vla.reports.compare.planning import PowerQuestion, Reach
+from vlm4vla.reports.tables.numbers import counted
 from vlm4vla.reports.tables.table import ResultTable, columns, words
 from vlm4vla.stats.needs import Need, Wish
 
@@ -52,9 +53,8 @@ def _show(wish: Wish, answers: list[Need], within: Reach | None) -> None:
 def _within(within: Reach, wish: Wish) -> str:
     scale, unit = wish.printed
     digits = 1 if unit else 2
-    noun = "episode" if within.episodes == 1 else "episodes"
     text = (
-        f"{within.suite} has {within.episodes} {noun}: {within.metric} is known to "
+        f"{within.suite} has {counted(within.episodes, 'episode')}: {within.metric} is known to "
         f"±{scale * within.half_width:.{digits}f}{unit}; "
     )
     if within.unpaired is None and within.paired is None:

@@ -16,7 +16,7 @@ from rich.text import Text
 from vlm4vla.cli.screen import clock
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.result import EpisodeResult, Outcome
-from vlm4vla.reports.tables.numbers import TENTHS, interval_text
+from vlm4vla.reports.tables.numbers import TENTHS, counted, interval_text
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
 from vlm4vla.runs.execute import Opened, RunSummary, execute
 from vlm4vla.runs.plan import RunPlan
@@ -25,11 +25,6 @@ from vlm4vla.store import Store
 
 LINE_EVERY_S = 10.0
 """Where there is no terminal."""
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 slot`, `2 slots`."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def watched(plan: RunPlan, store: Store, console: Console) -> RunSummary:

@@ -13,9 +13,9 @@ import typer
 from vlm4vla.cli.options import JsonOption, Spread, StoreOption, check_writable
 from vlm4vla.cli.screen import print_json, screen
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.sheet import write_sheet
 from vlm4vla.runs.replay import Pictures, Replay, replay_file, replay_stored
 from vlm4vla.runs.request import RunRequest
+from vlm4vla.runs.sheet import write_sheet
 from vlm4vla.store import Store
 
 _GIVEN = Spread(

@@ -12,9 +12,9 @@ from vlm4vla.cli.options import StoreOption
 from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import Outcome
 from vlm4vla.reports.scores import short_run
-from vlm4vla.reports.sheet import write_sheet
 from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.runs.replay import Pictures, replay_stored
+from vlm4vla.runs.sheet import write_sheet
 from vlm4vla.store import RunRecord, Store, StoreSnapshot
 
 if TYPE_CHECKING:  # what draws takes seconds to import, and --help does not draw

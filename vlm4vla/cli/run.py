@@ -10,9 +10,10 @@ from typing import Annotated
 from rich.console import Console
 
 from vlm4vla.cli.options import Spread, StoreOption, scalars
-from vlm4vla.cli.progress import counted, end_if_interrupted, watched
+from vlm4vla.cli.progress import end_if_interrupted, watched
 from vlm4vla.cli.screen import screen
 from vlm4vla.core.errors import BadInput
+from vlm4vla.reports.tables.numbers import counted
 from vlm4vla.runs.campaign import CampaignCell, carry_out, cells
 from vlm4vla.runs.execute import RunSummary
 from vlm4vla.runs.plan import RunPlan, resolve

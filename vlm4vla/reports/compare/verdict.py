@@ -10,7 +10,7 @@ from vlm4vla.core.result import Outcome
 from vlm4vla.reports import marks
 from vlm4vla.reports.compare.contrast import Contrast, Sides, Terms
 from vlm4vla.reports.scores import status_of
-from vlm4vla.reports.tables.numbers import amount, p_text
+from vlm4vla.reports.tables.numbers import amount, counted, p_text
 from vlm4vla.store import RunRecord
 from vlm4vla.store.records import RunStatus
 
@@ -78,11 +78,7 @@ def _not_separable(found: Contrast, margin: float | None) -> str:
 
 
 def _episodes(found: Contrast) -> str:
-    return _counted(found.n, "episode") + ("" if found.paired else " of each")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    return counted(found.n, "episode") + ("" if found.paired else " of each")
 
 
 def _rounded(number: int) -> str:
@@ -118,13 +114,13 @@ def caveats(runs: Sequence[RunRecord], sides: Sides, lines: Sequence[Contrast]) 
     errors = sum(row.outcome is Outcome.ERROR for done in sides for row in done.values())
     if errors:
         verb = "is" if errors == 1 else "are"
-        notes.append(f"{_counted(errors, 'episode')} ended in an error and {verb} left out.")
+        notes.append(f"{counted(errors, 'episode')} ended in an error and {verb} left out.")
     if headline.bound_low is not None and headline.bound_high is not None:
         bounds = headline.bound_low, headline.bound_high
         low, high = (amount(bound, headline.kind, signed=True) for bound in bounds)
         notes.append(f"Whatever became of them, the difference is within {low} to {high}.")
     notes += [
-        f"{one.metric} is compared on the {_counted(one.n, 'episode')} where both runs have "
+        f"{one.metric} is compared on the {counted(one.n, 'episode')} where both runs have "
         f"{one.given}."
         for one in lines
         if one.given and one.paired

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike
 
 from vlm4vla.reports.correlation.correlation import Correlation, Point
 from vlm4vla.reports.figures import drawing as draw
-from vlm4vla.reports.figures.canvas import blank, tip
 from vlm4vla.reports.tables.numbers import interval_text
 from vlm4vla.stats.intervals import Z95, Floats
 
@@ -30,7 +29,7 @@ _PASSES = 4
 
 def scatter(found: Correlation, ax: Axes | None = None) -> Axes:
     """A mark per backbone with the 95 % interval of y, the fit, r with its interval and p."""
-    ax = ax or blank(_TALL, f"{found.suite} against {found.vqa}", _WIDTH)
+    ax = ax or draw.blank(_TALL, f"{found.suite} against {found.vqa}", _WIDTH)
     rate = all(0 <= point.y <= 1 for point in found.points)
     factor = 100.0 if rate else 1.0
     ends = [min(point.x for point in found.points), max(point.x for point in found.points)]
@@ -69,11 +68,11 @@ def influence(found: Correlation, ax: Axes | None = None) -> Axes:
         if one.without is not None and one.members > 1
     ]
     height = 20.0 * len(lines) + draw.BELOW
-    ax = ax or blank(height, "Influence of each backbone on r", _WIDTH)
+    ax = ax or draw.blank(height, "Influence of each backbone on r", _WIDTH)
     draw.frame_rows(ax, -0.5, len(lines) - 0.5)
     draw.scale(ax, -1.0, 1.0, rate=False)
     band = ax.axvspan(found.low, found.high, color="#dbe9f3", linewidth=0, zorder=0.5)
-    tip(band, "95 % interval of r")
+    draw.tip(band, "95 % interval of r")
     for row, (text, r) in enumerate(lines):
         draw.name(ax, row, text, bold=row == 0, longest=32)
         draw.mark(ax, 0, r, row, f"{r:.3f}", 9)

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from vlm4vla.reports.figures import drawing as draw
-from vlm4vla.reports.figures.canvas import blank, tip
 from vlm4vla.reports.summary import Spent, Stage
 
 _SHADES = ("#e3e8ed", "#cfe1ee", "#9fc6e0", "#63a5cf", "#2a80b8", "#00507d")
@@ -34,7 +33,7 @@ def survival(chains: Mapping[str, Sequence[int]], ax: Axes | None = None) -> Axe
     `chains[run][k]` chains of a run solved k subtasks.
     """
     height = 190.0 + 18.0 * len(chains)
-    ax = ax or blank(height, name="Share of chains by subtasks solved in a row")
+    ax = ax or draw.blank(height, name="Share of chains by subtasks solved in a row")
     steps = max(map(len, chains.values())) - 1
     draw.levels(ax)
     ax.set(xlim=(0.7, steps + 0.3), ylim=(0, 100), yticks=range(0, 101, 25))
@@ -89,5 +88,5 @@ def seconds(runs: Mapping[str, Spent], ax: Axes | None = None) -> Axes:
 def _piece(ax: Axes, row: int, start: float, length: float, colour: str, said: str) -> float:
     """A piece of a bar; where it ends."""
     (bar,) = ax.barh(row, length, draw.THICK, start, color=colour, edgecolor="white", linewidth=1)
-    tip(bar, said)
+    draw.tip(bar, said)
     return start + length

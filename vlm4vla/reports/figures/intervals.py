@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from vlm4vla.reports.figures import drawing as draw
-from vlm4vla.reports.figures.canvas import tip
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def intervals(
                 (low, low, high, high), [row + part / line for part in (5, 10, 10, 5)],
                 color=draw.SOFT, linewidth=1.5, clip_on=False, solid_joinstyle="miter",
             )  # fmt: skip
-            tip(bracket, "if every error were a failure, or a success")
+            draw.tip(bracket, "if every error were a failure, or a success")
         _dot(ax, row, point, base, top)
     return ax
 

@@ -1,6 +1,6 @@
 """The HTML page: one file that needs no other, to be mailed, printed or read on a phone."""
 
 from vlm4vla.reports.page.content import collect
-from vlm4vla.reports.page.render import Sheet, report, write_page
+from vlm4vla.reports.page.render import Sheet, write_page
 
-__all__ = ["Sheet", "collect", "report", "write_page"]
+__all__ = ["Sheet", "collect", "write_page"]

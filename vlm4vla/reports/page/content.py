@@ -95,9 +95,8 @@ class Content:
     """The whole page."""
 
     store: str
-    warnings: tuple[str, ...]
+    board: Board
     suites: tuple[SuitePart, ...]
-    older: int
     sections: tuple[Exhibit, ...]
     """What installed tables of studies and plugins show of this store."""
     correlations: tuple[Correlation, ...]
@@ -135,9 +134,8 @@ def collect(store: Store, asked: Selection = _EVERYTHING, vqa: Sequence[str] = (
     against = [suite for suite in asked.suites if suite in known]
     return Content(
         store=store.name,
-        warnings=found.warnings,
+        board=found,
         suites=tuple(_suite(store, found, name, beside.get(name)) for name in found.suites),
-        older=found.older,
         sections=tuple(page_exhibits(store, Selection(found.suites, asked.policies))),
         correlations=tuple(correlations(vqa, against, asked.published, store)) if vqa else (),
     )

@@ -1,4 +1,4 @@
-"""The page as a file: from a store, over what it is made of, to the templates.
+"""The page as a file: from what it is made of, by templates.
 
 Templates escape whatever they are given; only drawings and the page's own style and script are
 taken as they are.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -23,12 +23,10 @@ from vlm4vla.core import __version__
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports import marks
 from vlm4vla.reports.correlation.sentences import sentences
-from vlm4vla.reports.figures.canvas import svg_text
+from vlm4vla.reports.figures.drawing import svg_text
 from vlm4vla.reports.page import plots
-from vlm4vla.reports.page.content import Content, collect
+from vlm4vla.reports.page.content import Content
 from vlm4vla.reports.summary import configuration, environment, repeat
-from vlm4vla.reports.tables.selection import Selection, names_of
-from vlm4vla.store import Where, reading
 
 _HERE = Path(__file__).parent
 _KINDS = {".webp": "webp", ".jpg": "jpeg", ".jpeg": "jpeg"}
@@ -42,45 +40,6 @@ class Sheet:
     path: Path
     suite: str = ""
     """Shown with this suite; otherwise in a section of its own."""
-
-
-def report(
-    out: str | Path = "results/report.html",
-    store: Where = None,
-    *,
-    suite: str | Collection[str] = (),
-    policy: str | Collection[str] = (),
-    all_runs: bool = False,
-    sheets: Mapping[str, str | Path] | Sequence[Sheet] = (),
-    vqa: str | Sequence[str] = (),
-    others: bool = False,
-) -> Path:
-    """The page of a store, as `bench report` writes it.
-
-    Args:
-        out: the file; its folder is made.
-        store: an open store or its file; by default `VLM4VLA_STORE` or ./results/bench.db.
-        suite: only this suite, or these.
-        policy: only this policy, or these.
-        all_runs: every run, not only the latest of its kind.
-        sheets: title -> picture, embedded; or with the suite that each belongs to.
-        vqa: benchmarks to correlate the policies' scores with.
-        others: add what papers print and what was imported; correlate the papers' policies.
-
-    Returns:
-        The file.
-
-    Raises:
-        StoreError: the store cannot be read.
-        UnknownName: the store holds no such suite or policy, or there is no such benchmark.
-        BadInput: too few backbones to correlate, the file cannot be written, a picture not read.
-    """
-    if isinstance(sheets, Mapping):
-        sheets = [Sheet(title, Path(path)) for title, path in sheets.items()]
-    asked = Selection(names_of(suite), names_of(policy), all_runs=all_runs, published=others)
-    with reading(store) as opened:
-        content = collect(opened, asked, names_of(vqa))
-    return write_page(content, Path(out), sheets)
 
 
 def write_page(content: Content, out: Path, sheets: Sequence[Sheet] = ()) -> Path:

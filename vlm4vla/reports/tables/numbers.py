@@ -92,10 +92,7 @@ def score(row: Row | BesideRow, needs_interval: bool = True) -> Cell:
         closing = marks.DECIDED.sign
     elif {marks.INCOMPLETE.name, marks.UNFINISHED.name} & set(row.marks):
         text, closing = f"({text}", ")"
-    if interval:
-        interval += closing
-    else:
-        text += closing
+    text, interval = (text, interval + closing) if interval else (text + closing, "")
     cell = Cell(text, interval, value=value)
     if row.bound_low is None or row.bound_high is None:
         return cell
@@ -133,6 +130,11 @@ def amount(value: float, kind: str, signed: bool = False) -> str:
     if kind != "rate":
         return text
     return f"{text} point" + ("" if text.lstrip("+-") == "1.0" else "s")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 slot`, `2 slots`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def p_text(p: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from vlm4vla.reports.figures import drawing as draw
-from vlm4vla.reports.figures.canvas import blank
 from vlm4vla.studies.emoji.decomposition import SplitScore
 from vlm4vla.studies.emoji.premise import CHANCE, SPLITS
 
@@ -23,7 +22,7 @@ def decomposition(scores: tuple[SplitScore, ...], ax: Axes | None = None) -> Axe
     ordered = sorted(scores, key=lambda one: SPLITS.index(one.split))
     step = 3 * _LINE + _GAP
     name = f"Execution, recognition and overall success of {ordered[0].policy}"
-    ax = ax or blank(step * len(ordered) + 72, name, 440)
+    ax = ax or draw.blank(step * len(ordered) + 72, name, 440)
     draw.frame_rows(ax, -_LINE / 2 - _GAP / 2, step * len(ordered) - _GAP / 2)
     draw.scale(ax, 0.0, 1.0, rate=True)
     draw.chance_line(ax, CHANCE, "recognition by chance")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vlm4vla.core.errors import BadInput
-from vlm4vla.reports.sheet import write_sheet
+from vlm4vla.runs.sheet import write_sheet
 
 
 @pytest.fixture
