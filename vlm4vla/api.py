@@ -21,7 +21,7 @@ from vlm4vla.reports.compare.contrast import Terms
 from vlm4vla.reports.compare.planning import PowerQuestion
 from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.tables.registry import opened
-from vlm4vla.reports.tables.selection import Selection, names_of
+from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.store import Store, Where, reading
 
@@ -83,7 +83,7 @@ def leaderboard(
         published: set the papers' rows beside ours; the columns are those of `BesideRow`.
         imported: set imported results beside ours, likewise.
     """
-    suites, policies = names_of(suite), names_of(policy)
+    suites, policies = _names(suite), _names(policy)
     asked = Selection(suites, policies, False, all_runs, published, imported=imported)
     with opened(store, asked) as read:
         shown = leaderboard_exhibit(read, asked)
@@ -143,7 +143,7 @@ def correlate(
         One row per suite and benchmark, with the fields of `Correlation`.
     """
     with opened(store, Selection(published=published)) as read:
-        found = correlations(names_of(vqa), names_of(suite), published, read, backbones)
+        found = correlations(_names(vqa), _names(suite), published, read, backbones)
     return pd.DataFrame([asdict(one) for one in found])
 
 
@@ -190,10 +190,15 @@ def report(
 
     if isinstance(sheets, Mapping):
         sheets = [Sheet(title, Path(path)) for title, path in sheets.items()]
-    asked = Selection(names_of(suite), names_of(policy), all_runs=all_runs, published=others)
+    asked = Selection(_names(suite), _names(policy), all_runs=all_runs, published=others)
     with reading(store) as opened:
-        content = collect(opened, asked, names_of(vqa))
+        content = collect(opened, asked, _names(vqa))
     return write_page(content, Path(out), sheets)
+
+
+def _names(given: str | Collection[str] | None) -> tuple[str, ...]:
+    """One, several or none."""
+    return (given,) if isinstance(given, str) else tuple(given or ())
 
 
 def _known(what: str, given: Iterable[str], kind: type, *named: str) -> None:

@@ -14,9 +14,14 @@ from rich.text import Text
 from vlm4vla.cli.duel import Stopping, run_both
 from vlm4vla.cli.options import JsonOption, Spread, StoreOption
 from vlm4vla.cli.screen import drawn, print_json, screen
-from vlm4vla.reports.compare.comparison import Comparison, comparison
+from vlm4vla.reports.compare.comparison import (
+    Comparison,
+    comparison,
+    details,
+    scores_table,
+    tasks_table,
+)
 from vlm4vla.reports.compare.contrast import Terms
-from vlm4vla.reports.compare.tables import details, scores_table, tasks_table
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.store import Store
 

@@ -67,10 +67,7 @@ def gather(store: Store | None, asked: Selection) -> tuple[list[BesideRow], tupl
     """Rows of all origins, suite by suite, ours first; and what must be said of our runs.
 
     Without a named suite there is every suite of ours that others have too, else all. The papers'
-    rows need no store: a first look may come before the first run.
-
-    Raises:
-        UnknownName: no such suite, policy or paper.
+    rows need no store: a first look may come before the first run. Raises UnknownName.
     """
     ours, found = Board(()), []
     if store is not None:

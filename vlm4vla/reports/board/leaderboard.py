@@ -39,11 +39,7 @@ Line = Mapping[Column, Cell]
 
 
 def leaderboard_exhibit(store: Store | None, asked: Selection) -> Exhibit:
-    """Our runs; beside the papers' and imported rows where these are asked for.
-
-    Raises:
-        UnknownName: no such suite, policy or paper.
-    """
+    """Our runs; beside the papers' and imported rows where asked for. Raises UnknownName."""
     if asked.published or asked.imported or asked.papers:
         rows, warnings = gather(store, asked)
         shown = beside_tables(rows, asked.by_task, asked.narrow)

@@ -192,12 +192,6 @@ def levels(ax: Axes) -> None:
     ax.set_axisbelow(True)
 
 
-def above(ax: Axes, x: float, text: str) -> None:
-    """A small word on top of the axes."""
-    ax.annotate(text, (x, 1), xycoords=("data", "axes fraction"), xytext=(0, 3), ha="center",
-                textcoords="offset points", fontsize=11, color=SOFT)  # fmt: skip
-
-
 def whisker(ax: Axes, y: float, low: float, high: float) -> None:
     """An interval in the colour of the first series."""
     ax.plot((low, high), (y, y), color=COLOURS[0], linewidth=3, clip_on=False,

@@ -38,7 +38,8 @@ def intervals(
     least = min(point.low for point in points)
     base = 0.0 if rate or least >= 0 else -draw.round_up(-least)
     line = draw.TALL if any(point.note for point in points) else draw.LINE
-    ax = _rows(points, "Values with 95 % intervals", line, ax)
+    labels, notes = [point.label for point in points], [point.note for point in points]
+    ax = draw.rows(ax, "Values with 95 % intervals", labels, notes, line)
     draw.scale(ax, base, top, rate)
     if chance is not None:
         draw.chance_line(ax, chance)
@@ -61,17 +62,13 @@ def differences(points: Sequence[Interval], rate: bool, ax: Axes | None = None) 
     """
     reach = draw.round_up(max(max(abs(point.low), abs(point.high)) for point in points))
     reach = min(reach, 1.0) if rate else reach
-    ax = _rows(points, "Paired differences with 95 % intervals", draw.TALL, ax)
+    labels, notes = [point.label for point in points], [point.note for point in points]
+    ax = draw.rows(ax, "Paired differences with 95 % intervals", labels, notes, draw.TALL)
     draw.scale(ax, -reach, reach, rate, signed=True)
     ax.axvline(0, color=draw.INK, linewidth=1, clip_on=False)
     for row, point in enumerate(points):
         _dot(ax, row, point, -reach, reach)
     return ax
-
-
-def _rows(points: Sequence[Interval], name: str, line: float, ax: Axes | None) -> Axes:
-    labels, notes = [point.label for point in points], [point.note for point in points]
-    return draw.rows(ax, name, labels, notes, line)
 
 
 def _dot(ax: Axes, row: int, point: Interval, base: float, top: float) -> None:

@@ -43,11 +43,7 @@ class Sheet:
 
 
 def write_page(content: Content, out: Path, sheets: Sequence[Sheet] = ()) -> Path:
-    """Write the page to `out`, whose folder is made.
-
-    Raises:
-        BadInput: the file cannot be written, a picture not read.
-    """
+    """Write the page to `out`, whose folder is made. BadInput if that or a picture fails."""
     try:
         text = _render(content, sheets)
         out.parent.mkdir(parents=True, exist_ok=True)

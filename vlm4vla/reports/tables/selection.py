@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -50,8 +49,3 @@ class Selection:
     def needs_store(self) -> bool:
         """Whether there is nothing to show without a store; what papers print needs none."""
         return self.imported or not (self.published or self.papers or self.campaign)
-
-
-def names_of(given: str | Collection[str] | None) -> tuple[str, ...]:
-    """The names that a function was given: one, several or none."""
-    return (given,) if isinstance(given, str) else tuple(given or ())

@@ -26,7 +26,8 @@ def decomposition(scores: tuple[SplitScore, ...], ax: Axes | None = None) -> Axe
     draw.frame_rows(ax, -_LINE / 2 - _GAP / 2, step * len(ordered) - _GAP / 2)
     draw.scale(ax, 0.0, 1.0, rate=True)
     draw.chance_line(ax, CHANCE, "recognition by chance")
-    draw.above(ax, CHANCE, "chance")
+    ax.annotate("chance", (CHANCE, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
+                ha="center", textcoords="offset points", fontsize=11, color=draw.SOFT)  # fmt: skip
     for number, one in enumerate(ordered):
         top = number * step
         draw.name(ax, top + _LINE, f"{one.split}, n = {one.n}", bold=True)
