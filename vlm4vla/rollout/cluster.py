@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from vlm4vla.core.errors import BenchError, HarnessFault
 from vlm4vla.policies import registry
 from vlm4vla.rollout.guard import Guard
 from vlm4vla.rollout.hosts.host import HostConfig
-from vlm4vla.rollout.hosts.host_process import HostProcess
 from vlm4vla.rollout.local_ray import scheduler_alone
 from vlm4vla.rollout.policy_client import Address
 from vlm4vla.rollout.policy_server import PolicyServer, QueryCounts
+from vlm4vla.rollout.slot import Slot, this_node
 
 _LOCAL = {
     "address": "local",
@@ -92,7 +92,7 @@ def cluster(address: str | None = None) -> Iterator[Cluster]:
 
 def _present() -> Cluster:
     return Cluster(
-        node=_node(),
+        node=this_node(),
         nodes=sum(node["Alive"] for node in ray.nodes()),
         cpus=int(ray.cluster_resources().get("CPU", 1)),
     )
@@ -113,17 +113,6 @@ class Job:
     tcp: bool = False
     """Use TCP even on one node."""
     video_folder: Path | None = None
-
-
-class Slot(HostProcess):
-    """Supervises one simulator host. One call at a time, in the actor's main thread.
-
-    The main thread matters: a host asks the kernel to die with the thread that started it.
-    """
-
-    def __init__(self, config: HostConfig) -> None:
-        """Start nothing yet; the first episode does."""
-        super().__init__(replace(config, node=_node()))
 
 
 class PolicyActor:
@@ -151,7 +140,7 @@ class PolicyActor:
                 f"Policy '{job.policy}' cannot be loaded: {type(error).__name__}: {error}",
                 f"It was raised in {where.filename}, line {where.lineno}.",
             ) from None
-        self._server = PolicyServer(policy, spec.action.size, job.max_batch, _node(), tcp)
+        self._server = PolicyServer(policy, spec.action.size, job.max_batch, this_node(), tcp)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         return self._server.address
@@ -168,7 +157,3 @@ class PolicyActor:
         """Stop serving and remove the socket."""
         self._server.stop()
         self._thread.join(5)
-
-
-def _node() -> str:
-    return str(ray.get_runtime_context().get_node_id())
