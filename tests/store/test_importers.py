@@ -15,6 +15,7 @@ from vlm4vla.store.library import ImportedResult, Score, Source
 
 HERE = Path(__file__).parent
 VLA_EVAL = HERE / "vla_eval"
+KITS = HERE / "vqa_kits"
 PEER = HERE.parents[1] / ".venv-peer" / "bin" / "python"
 
 
@@ -166,6 +167,86 @@ def test_vlmevalkit_tables(tmp_path, name, text, benchmark, expected):
     (score,) = found.scores
     assert (score.benchmark, score.backbone) == (benchmark, "qwen3vl-2b")
     assert score.value == pytest.approx(expected) and found.format == "vlmevalkit"
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("dataset", ["MMStar", "POPE", "VSR-zeroshot", "TextVQA_VAL"])
+def test_what_vlmevalkit_wrote_is_what_its_single_answers_say(side, dataset):
+    """The files are the kit's own (`vqa_kits/make.py`): 9 and 5 of 12 questions are right."""
+    (path,) = (KITS / side).glob(f"*_{dataset}_[as]c*.csv")
+    score = read(path).scores[0]
+    right = {"before": 9, "after": 5}[side]
+    partly = dataset == "TextVQA_VAL"  # a right answer is worth 0.3 there
+    assert score.value == pytest.approx((0.3 if partly else 1) * right / 12)
+    assert (score.n, score.k) == (12, None if partly else right)
+    assert (score.unit, score.metric, score.benchmark) == ("fraction", "accuracy", dataset)
+
+
+def test_popes_f1_is_no_accuracy():
+    overall, *parts = read(KITS / "before" / "before_POPE_score.csv").scores
+    assert (overall.value, overall.note) == (0.75, "F1 76.9")
+    assert {(part.benchmark, part.k, part.n) for part in parts} == {
+        (f"POPE {name}", 3, 4) for name in ("adversarial", "popular", "random")
+    }
+
+
+def test_mme_adds_its_points():
+    (score,) = read(KITS / "before" / "before_MME_score.csv").scores
+    assert (score.value, score.unit, score.n) == (950 + 200, "points", 28)
+    assert "2800" in score.note
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("m_TextVQA_VAL_acc.csv", '"Overall"\n"0.8"\n', 0.008),  # percent, however small
+        ("m_VSR-zeroshot_score.csv", '"acc","f1_score"\n"0.8","0.1"\n', 0.008),
+        ("m_MMStar_acc.csv", '"split","Overall"\n"none","0.008"\n', 0.008),
+        ("m_MMVP_acc.csv", '"Average","Overall"\n"0.3","0.008"\n', 0.008),
+        ("m_TextVQA_VAL_acc.json", '[{"Overall": 0.8}]', 0.008),
+    ],
+)
+def test_the_kind_of_data_set_says_the_unit_and_not_the_size(tmp_path, name, text, expected):
+    (tmp_path / name).write_text(text)
+    (score,) = read(tmp_path / name, Asked(model="m")).scores
+    assert score.value == pytest.approx(expected) and score.unit == "fraction"
+
+
+def test_a_table_of_fractions_in_percent_is_refused(tmp_path):
+    path = tmp_path / "m_MMStar_acc.csv"
+    path.write_text("split,Overall\nnone,58.3\n")
+    with pytest.raises(InvalidFile, match=r"58\.3 is no fraction"):
+        read(path)
+
+
+def test_lmms_eval_results():
+    path = KITS / "ours__before" / "20260101_000000_results.json"
+    found = read(path)
+    scores = {score.benchmark: score for score in found.scores}
+    assert {score.model for score in found.scores} == {"ours/before"}
+    pope = scores["pope"]
+    assert (pope.metric, pope.value, pope.n, pope.k) == ("pope_accuracy", 0.75, 12, 9)
+    assert scores["pope pope_f1_score"].k is None, "F1 counts nothing"
+    assert (scores["mme"].value, scores["mme"].unit) == (1500.5, "points")
+    assert scores["mme mme_cognition_score"].value == 300.0
+    forgotten = scores["mmbench_en_dev"]
+    assert (forgotten.metric, forgotten.value) == ("gpt_eval_score", pytest.approx(0.008))
+    assert found.provenance["lmms-eval"] == "0.7.3"
+    (sampled,) = read(path.with_name("20260101_000000_samples_pope.jsonl")).scores
+    assert sampled == pope
+
+
+def test_a_metric_of_lmms_eval_that_nobody_knows_keeps_its_unit(tmp_path):
+    path = tmp_path / "d_results.json"
+    results = {"results": {"t": {"wer,none": 0.4, "exact_match,none": 0.5}}, "n-samples": {}}
+    path.write_text(json.dumps(results))
+    head, other = sorted(read(path, Asked(model="m")).scores, key=lambda s: s.benchmark)
+    assert (head.benchmark, head.unit, head.n) == ("t", "fraction", None)
+    assert (other.benchmark, other.value, other.unit) == ("t wer", 0.4, "as written")
+    results["results"]["t"]["exact_match,none"] = 50.0
+    path.write_text(json.dumps(results))
+    with pytest.raises(InvalidFile, match="no fraction"):
+        read(path)
 
 
 def test_a_model_with_an_underscore_is_told_by_its_folder(tmp_path):
