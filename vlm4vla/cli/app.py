@@ -19,7 +19,7 @@ from vlm4vla.core.errors import BenchError
 
 HELP = "How much of a vision-language model survives when it becomes a robot policy?"
 GROUPS = {
-    "vqa": "Scores of vision-language models: list, import, measure.",
+    "vqa": "Scores of vision-language models: list, import, measure, before and after a training.",
     "env": "List, install and check what the simulators need.",
 }
 VERBS = {
@@ -41,6 +41,7 @@ VERBS = {
     "vqa import": "import_:import_",
     "vqa premise": "premise:premise",
     "vqa list": "vqa:list_",
+    "vqa retention": "vqa:retention",
     "env list": "env:list_",
     "env check": "env:check",
     "env install": "env:install",

@@ -85,7 +85,7 @@ def newcombe(table: PairedCounts, confidence: float = 0.95) -> Estimate:
     totals = table.both + np.array([table.first_only, table.second_only])
     (low1, low2), (high1, high2) = wilson(totals, n, confidence)
     rate1, rate2 = totals / n
-    phi = _correlation(table)
+    phi = pair_correlation(table)
     # Limits below and above the difference: what is low for the first is high for the second.
     below = _joined(rate1 - low1, high2 - rate2, phi)
     above = _joined(high1 - rate1, rate2 - low2, phi)
@@ -151,7 +151,7 @@ def _flipped(size: Floats, generator: Generator, resamples: int) -> Floats:
     return sums
 
 
-def _correlation(table: PairedCounts) -> float:
+def pair_correlation(table: PairedCounts) -> float:
     """Phi of the pairs, positive values corrected for continuity as Newcombe does."""
     a, b, c, d = table.both, table.first_only, table.second_only, table.neither
     product = float((a + b) * (c + d) * (a + c) * (b + d))

@@ -70,7 +70,8 @@ def item_files(place: Path) -> list[Path]:
     found: dict[str, Path] = {}
     for path in sorted(place.rglob("*")):  # names of lmms-eval begin with the date
         sample = SAMPLES.match(path.stem) if path.suffix == ".jsonl" else None
-        kit = _KIT.match(path.stem) if path.suffix in (".xlsx", ".tsv", ".json") else None
+        table = path.suffix in (".xlsx", ".tsv") or (path.suffix == ".json" and table_rows(path))
+        kit = _KIT.match(path.stem) if table else None
         if sample or kit:
             found[sample["task"] if sample else kit["stem"] if kit else ""] = path
     if not found:
