@@ -89,7 +89,15 @@ told["a drawn state is begun at again"] = again == fresh and cabinet(world) == s
 told["numbers of a drawn state"] = [len(drawn), bool(np.array_equal(drawn, world.drawn))]
 told["a state that is not there"] = refusal(lambda: world.reset(episode(50)))
 
-community = LiberoSimulator(LiberoOptions(seeding="community"))
+
+def beside(options: LiberoOptions) -> LiberoSimulator:
+    """A simulator set up otherwise, in the task that is loaded: building it again costs seconds."""
+    other = LiberoSimulator(options)
+    other._world = world._world
+    return other
+
+
+community = beside(LiberoOptions(seeding="community"))
 places = []
 for init in (2, 0, 1):
     community.reset(episode(init))
@@ -137,15 +145,15 @@ told["proprioception is robosuite's"] = bool(
     )
 )
 upstream.close()
-community.close()
+community._close_eye()
 
-cut = LiberoSimulator(LiberoOptions(view="crop"))
+cut = beside(LiberoOptions(view="crop"))
 cut.reset(episode(0))
 whole = ObservationRequest((CameraRequest("agentview"),))
 told["cropped"] = cut.observe(whole).image("agentview").shape
-cut.close()
+cut._close_eye()
 
-legacy = LiberoSimulator(LiberoOptions(settle="interleaved"))
+legacy = beside(LiberoOptions(settle="interleaved"))
 legacy.reset(episode(0))
 clock = [round(legacy._world.data.time / 0.05)]
 for _ in range(STEPS):

@@ -13,8 +13,10 @@ import pytest
 
 from tests.bench import bench
 from vlm4vla.core.environment import load_environment
+from vlm4vla.core.result import Outcome
 from vlm4vla.core.source import copied_source, own_hash
 from vlm4vla.environments import interpreter
+from vlm4vla.store import Store
 from vlm4vla.suites.suite import load
 from vlm4vla.testing import check_simulator
 
@@ -22,6 +24,10 @@ pytestmark = [pytest.mark.libero, pytest.mark.usefixtures("libero_venv")]
 
 GOLDEN = ("libero_10", 0, 0, 180)
 """Suite, task, init, and at which step upstream's actions succeed."""
+
+
+BOOK = 5
+"""The shortest task of libero_10."""
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +91,47 @@ def test_upstreams_actions_succeed_at_their_last_step():
     assert shown["success"] and shown["steps"] == steps
 
 
-def test_the_expert_is_rolled_out_in_the_other_python(tmp_path, ray_session):
+SHORT = """
+from dataclasses import replace
+from vlm4vla.suites import libero
+
+def episodes(suite, arguments, options):
+    return [replace(one, max_steps=5) for one in libero.episodes(suite, arguments, options)]
+"""
+
+
+def test_what_the_expert_shows_trains_a_policy_that_is_rolled_out(tmp_path, ray_session):
+    """`bench demos`, `bench train`, `bench run`, as they are typed; from a state that is drawn."""
+
+    def typed(*words):
+        done = bench(*words, cwd=tmp_path, VLM4VLA_STORE=str(store))
+        assert done.code == 0, done.out + done.err
+        return done.out
+
     store = tmp_path / "bench.db"
-    words = ("run", "--policy", "expert", "--suite", "libero_10", "--task", 0, "--init", 0)
-    done = bench(*words, "--store", store, cwd=tmp_path)
-    assert done.code == 0, done.out + done.err
-    rows = json.loads(bench("leaderboard", "--store", store, "--json").out)
-    assert {(row["suite"], row["metric"], row["value"]) for row in rows} == {
-        ("libero_10", "success", 1.0)
-    }
+    typed("demos", "--suite", "libero_10", "--task", BOOK, "--init", 0, "--frames", 4, "--size", 64,
+          "--slots", 1, "--out", "d")  # fmt: skip
+    with Store.open(next((tmp_path / "d").glob("**/*.db"))) as played:
+        (run,) = played.runs()
+        assert [row.outcome for row in played.episodes(run.id)] == [Outcome.SUCCESS]
+    typed("train", "--backbone", "toy", "--data", "d", "--out", "ckpt", "--steps", 2, "--batch", 2,
+          "--workers", 0)  # fmt: skip
+    (tmp_path / "short.py").write_text(SHORT)
+    (tmp_path / "short.yaml").write_text(
+        "extends: libero\nname: short\nsummary: five steps\ngenerator: short:episodes\n"
+        "episodes: {suite: libero_10, states: fresh, count: 2}\n"
+    )
+    typed("run", "--policy", "vla", "--checkpoint", "ckpt", "--suite", "short.yaml",
+          "--task", BOOK, "--init", 1)  # fmt: skip
+    with Store.open(store) as opened:
+        (run,) = opened.runs()
+        (row,) = opened.episodes(run.id)
+        assert row.error is None and row.steps == 5 and row.queries == row.renders == 2
+        drawn = opened.trace(run.id, row.key).drawn
+    shown = json.loads(typed("show", run.id, "--episode", row.key.init, "--json"))
+    assert shown["drawn"] == drawn.tolist() and drawn.size > 47
+    replayed = json.loads(typed("replay", run.id, "--episode", row.key.init, "--json"))
+    assert not replayed["differences"] and replayed["steps"] == 5
 
 
 def test_the_contract_holds():
