@@ -16,8 +16,7 @@ from vlm4vla.reports import marks
 from vlm4vla.reports.board.beside import gather
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.board.leaderboard import beside_tables
-from vlm4vla.reports.correlation.correlation import correlations
-from vlm4vla.reports.correlation.sentences import sentences
+from vlm4vla.reports.correlation.correlation import correlations, sentences
 from vlm4vla.reports.figures.correlation import scatter
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.selection import Selection

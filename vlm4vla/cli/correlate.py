@@ -14,8 +14,13 @@ from vlm4vla.cli.screen import drawn, present, print_json
 from vlm4vla.cli.screen import screen as terminal
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation import mixed as mixed_models
-from vlm4vla.reports.correlation.correlation import Correlation, correlations
-from vlm4vla.reports.correlation.sentences import points_table, screening_exhibit, sentences
+from vlm4vla.reports.correlation.correlation import (
+    Correlation,
+    correlations,
+    points_table,
+    screening_exhibit,
+    sentences,
+)
 from vlm4vla.reports.tables.registry import opened
 from vlm4vla.reports.tables.selection import Selection, TableFormat
 

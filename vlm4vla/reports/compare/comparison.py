@@ -74,10 +74,8 @@ def comparison(
 ) -> Comparison:
     """Compare two stored runs: each by its id (or its beginning or end), or as a policy's latest.
 
-    The `suite` says which where policies are named and have runs of several.
-
-    Raises:
-        BadInput: no such run, nothing in common, or different comparability.
+    The `suite` says which where policies are named and have runs of several. Raises BadInput for
+    no such run, nothing in common, or different comparability.
     """
     terms = terms or Terms()
     runs = find_run(store, first, suite), find_run(store, second, suite)

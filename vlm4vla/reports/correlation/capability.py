@@ -86,11 +86,7 @@ def suite_axes(
     """How the policies of the store do on each of the suites, or as VLM4VLA has it `printed`.
 
     By default on all in the store, or those of which the papers print a correlation. `named` gives
-    the backbone of a policy whose name does not tell.
-
-    Raises:
-        UnknownName: no results of such a suite.
-        BadInput: the store holds no runs.
+    the backbone of a policy whose name does not tell. Raises UnknownName, or BadInput without runs.
     """
     if printed:
         return [_published_axis(suite) for suite in suites or correlated_suites()]

@@ -116,11 +116,7 @@ def collect(store: Store, asked: Selection = _EVERYTHING, vqa: Sequence[str] = (
     """Read what the page shows, each run once; and correlate with the benchmarks `vqa`.
 
     If `asked` says `published`, it shows what papers print and what was imported too, and
-    correlates the papers' policies.
-
-    Raises:
-        UnknownName: a filter without runs, or no such benchmark.
-        BadInput: too few backbones to correlate.
+    correlates the papers' policies. Raises UnknownName, or BadInput where nothing correlates.
     """
     store = StoreSnapshot.of(store)
     found = beside_controls(store, board(store, asked.suites, asked.policies, asked.all_runs))

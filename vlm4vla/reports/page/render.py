@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from vlm4vla.core import __version__
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports import marks
-from vlm4vla.reports.correlation.sentences import sentences
+from vlm4vla.reports.correlation.correlation import sentences
 from vlm4vla.reports.figures.drawing import svg_text
 from vlm4vla.reports.page import plots
 from vlm4vla.reports.page.content import Content
