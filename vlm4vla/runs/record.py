@@ -8,7 +8,7 @@ from vlm4vla.core.errors import OutOfRange
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.demonstrations.recorder import FrameSelection, Recorder
 from vlm4vla.runs.plan import RunPlan
-from vlm4vla.store import Store
+from vlm4vla.store import EpisodeRow, Store
 
 
 def recorder(
@@ -27,21 +27,15 @@ def recorder(
             f"Run {run} has no successful episode to learn from.",
             "Look at it with `bench show`, or keep the failures too: --failures",
         )
+
+    def result(row: EpisodeRow) -> EpisodeResult:
+        return EpisodeResult(
+            row.key, row.outcome, row.instruction, measures=row.measures, steps=row.steps,
+            actions=store.actions(run, row.key),
+        )  # fmt: skip
+
     return Recorder(
-        played=[
-            (
-                episode,
-                EpisodeResult(
-                    row.key,
-                    row.outcome,
-                    row.instruction,
-                    measures=row.measures,
-                    steps=row.steps,
-                    actions=store.actions(run, row.key),
-                ),
-            )
-            for episode, row in kept
-        ],
+        played=[(episode, result(row)) for episode, row in kept],
         host=plan.host,
         folder=folder,
         selection=selection,

@@ -78,15 +78,9 @@ def pearson(x: ArrayLike, y: ArrayLike) -> Floats:
     return r
 
 
-def ranks(values: ArrayLike) -> Floats:
-    """Ranks (..., n) from 1 along the last axis; ties share the mean of theirs."""
-    middle: Floats = rankdata(values, axis=-1)
-    return middle
-
-
 def spearman(x: ArrayLike, y: ArrayLike) -> Floats:
-    """Spearman's rho along the last axis: Pearson's r of the ranks. Shapes as in `pearson`."""
-    return pearson(ranks(x), ranks(y))
+    """Spearman's rho: Pearson's r of the ranks, ties sharing the mean of theirs; shapes alike."""
+    return pearson(rankdata(x, axis=-1), rankdata(y, axis=-1))
 
 
 COEFFICIENTS: dict[Kind, Callable[[ArrayLike, ArrayLike], Floats]] = {
@@ -110,7 +104,7 @@ def permutation_test(
     """
     a, b = _pair(x, y)
     if Kind(kind) is Kind.SPEARMAN:
-        a, b = ranks(a), ranks(b)
+        a, b = rankdata(a), rankdata(b)
     observed = float(pearson(a, b))
     if np.isnan(observed):
         return PermutationTest(np.nan, np.nan, a.size <= EXACT)

@@ -26,10 +26,7 @@ LEVELS = (0.0, 0.5, 1.0, 1.5, 2.0)
 class NoiseSpread:
     """What re-measuring the same backbones would do to a coefficient."""
 
-    value: float
     sd: float
-    low: float
-    high: float
     sign_kept: float
     """Share of re-measurements in which the coefficient has the sign that it has now."""
 
@@ -41,21 +38,15 @@ def noise_spread(
     y_error: ArrayLike,
     generator: Generator,
     kind: Kind | str = Kind.PEARSON,
-    confidence: float = 0.95,
     draws: int = DRAWS,
 ) -> NoiseSpread:
-    """Add the measurements' noise once more, many times over; an error of 0 is an unknown one.
-
-    `confidence` is that of the range from low to high.
-    """
+    """Add the measurements' noise once more, many times over; an error of 0 is an unknown one."""
     a, b, sa, sb = _axes(x, y, x_error, y_error)
     coefficient = COEFFICIENTS[Kind(kind)]
-    value = float(coefficient(a, b))
     noisy = [v + e * generator.normal(size=(draws, v.size)) for v, e in ((a, sa), (b, sb))]
     values = coefficient(*noisy)
-    low, high = np.nanquantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    kept = float(np.mean(np.sign(values) == np.sign(value)))
-    return NoiseSpread(value, float(np.nanstd(values)), float(low), float(high), kept)
+    kept = float(np.mean(np.sign(values) == np.sign(coefficient(a, b))))
+    return NoiseSpread(float(np.nanstd(values)), kept)
 
 
 def reliability(values: ArrayLike, error: ArrayLike) -> float:

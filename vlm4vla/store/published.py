@@ -129,7 +129,7 @@ def published() -> tuple[PublishedRow, ...]:
 @cache
 def vqa_scores() -> tuple[VqaScore, ...]:
     """Every row of results/vqa_scores.csv. Raises InvalidFile."""
-    return read_vqa(shipped("results") / "vqa_scores.csv")
+    return _read(shipped("results") / "vqa_scores.csv", tuple[VqaScore, ...])
 
 
 @cache
@@ -165,11 +165,6 @@ def paper_name(source: str) -> str:
 def read_published(path: Path) -> tuple[PublishedRow, ...]:
     """Rows of a file in the schema of published.csv. Raises MissingAsset, InvalidFile."""
     return _read(path, tuple[PublishedRow, ...])
-
-
-def read_vqa(path: Path) -> tuple[VqaScore, ...]:
-    """Rows of a file in the schema of vqa_scores.csv. Raises MissingAsset, InvalidFile."""
-    return _read(path, tuple[VqaScore, ...])
 
 
 Rows = TypeVar("Rows")
