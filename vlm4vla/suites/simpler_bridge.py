@@ -1,25 +1,41 @@
-"""Episodes of SimplerEnv's Bridge tasks: upstream's grid of 24 a task.
+"""Episodes of SimplerEnv's Bridge tasks: upstream's grid of 24 a task, and more than that.
 
 Grids and sentences are those of `custom_scenes/put_on_in_scene.py` (ManiSkill2_real2sim@ef7a4d4).
+Further episodes are ours, drawn from the suite's seed and rounded to the micrometre, in suites with
+names of their own:
+
+- `jitter`: each pose of the grid shifted by up to 1 cm and turned by up to 15 degrees
+- `altered`: things anywhere within the grid's bounds and turned anyhow, the arm's joints off by
+  0.02 rad (standard deviation); and the grid's blocks with a third one below the yellow one
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import random
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
-from typing import Annotated
+from typing import Annotated, Literal
 
 from vlm4vla.core.episode import JSON, Episode, EpisodeKey
+from vlm4vla.core.errors import OutOfRange
 from vlm4vla.core.options import Bounds, read
 
 GRID = 24
-"""Episodes a task: upstream's numbers 0 to 23 are our inits."""
+"""Poses a task; upstream's episode is our init modulo this, and the rest counts repeats."""
+SHIFT, TURN, ARM = 0.01, math.pi / 12, 0.02
+"""Metres and radians of a jitter, and the arm's deviation in radians."""
+APART = 0.09
+"""Metres between the middles of two things that are placed anyhow."""
+SUPPORTED = "cube_supported"
+"""The task with a block below the yellow one."""
 
 Pair = tuple[float, float]
-Start = list[float]
-"""x, y, and the quaternion wxyz from which a thing is dropped."""
+Start = tuple[Pair, float]
+"""Where a thing is dropped, metres, and its yaw, radians."""
+Uniform = Callable[[float, float], float]
 
 
 @dataclass(frozen=True)
@@ -30,13 +46,23 @@ class _Task:
     """Where source and target are dropped, metres; the outer loop of the grid."""
     yaws: Sequence[float]
     """How the source is turned, radians; the inner loop. The target is not turned."""
+    moves: bool = True
+    """The target may lie elsewhere; the basket in the photo may not."""
+
+    def grid(self) -> Iterator[tuple[Start, Start]]:
+        """Source and target of upstream's episodes, in its order."""
+        for (source, target), yaw in product(self.places, self.yaws):
+            yield (source, yaw), (target, 0.0)
 
 
 @dataclass(frozen=True)
 class BridgeEpisodes:
     """Which episodes a suite has."""
 
-    count: Annotated[int, Bounds(1, GRID)] = GRID
+    poses: Literal["grid", "jitter", "altered"] = "grid"
+    repeats: Annotated[int, Bounds(1, 1000)] = 1
+    """How often the 24 are played; as they stand there is nothing new but a policy's chance."""
+    seed: int = 0
 
 
 def _corners(x: float, y: float) -> list[tuple[Pair, Pair]]:
@@ -64,6 +90,7 @@ TASKS: Mapping[str, _Task] = {
             for y in (-0.015, -0.005, 0.005, 0.015)
         ],
         (0, _QUARTER / 2, -_QUARTER / 2),
+        moves=False,
     ),
 }
 """Named as published tables name them."""
@@ -72,21 +99,75 @@ TASKS: Mapping[str, _Task] = {
 def episodes(
     suite: str, arguments: Mapping[str, JSON], options: Mapping[str, JSON]
 ) -> list[Episode]:
-    """The first `count` of each task's grid, in upstream's order."""
-    count = read(BridgeEpisodes, arguments, f"the episodes of suite '{suite}'").count
-    return [
-        Episode(
-            EpisodeKey(suite, name, init),
-            task.instruction,
-            task.max_steps,
-            {"starts": [_start(source, yaw), _start(target, 0.0)]},
-        )
-        for name, task in TASKS.items()
-        for init, ((source, target), yaw) in list(enumerate(product(task.places, task.yaws)))[
-            :count
-        ]
-    ]
+    """The tasks' episodes: 24 and their repeats, each task's in upstream's order."""
+    asked = read(BridgeEpisodes, arguments, f"the episodes of suite '{suite}'")
+    if asked.poses == "grid" and asked.seed:
+        raise OutOfRange("The grid is drawn from no seed.", "Leave `seed` out of the suite file.")
+    made = []
+    for name, task in TASKS.items():
+        for init, (source, target) in enumerate(list(task.grid()) * asked.repeats):
+            between = _generator(asked, name, init)
+            setup: dict[str, JSON] = {"task": name}
+            if asked.poses == "jitter":
+                source, target = _jittered(task, source, target, between)
+            elif asked.poses == "altered":
+                source, target = _anywhere(task, target, between)
+                setup["arm"] = [_normal(between) for _ in range(6)]
+            setup["starts"] = [_dropped(source), _dropped(target)]
+            key = EpisodeKey(suite, name, init)
+            made.append(Episode(key, task.instruction, task.max_steps, setup))
+    if asked.poses == "altered":
+        made += _supported(suite, asked.repeats)
+    return made
 
 
-def _start(place: Pair, yaw: float) -> Start:
-    return [*place, math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2)]
+def _supported(suite: str, repeats: int) -> Iterator[Episode]:
+    task = TASKS["cube"]
+    for init, starts in enumerate(list(task.grid()) * repeats):
+        setup: dict[str, JSON] = {
+            "task": "cube", "starts": [_dropped(start) for start in starts], "supported": True,
+        }  # fmt: skip
+        key = EpisodeKey(suite, SUPPORTED, init)
+        yield Episode(key, task.instruction, task.max_steps, setup)
+
+
+def _jittered(task: _Task, source: Start, target: Start, between: Uniform) -> tuple[Start, Start]:
+    def moved(start: Start) -> Start:
+        (x, y), yaw = start
+        place = x + between(-SHIFT, SHIFT), y + between(-SHIFT, SHIFT)
+        return place, yaw + between(-TURN, TURN)
+
+    return moved(source), moved(target) if task.moves else target
+
+
+def _anywhere(task: _Task, target: Start, between: Uniform) -> tuple[Start, Start]:
+    """Within the bounds of where the grid has its things."""
+    sources, targets = zip(*task.places, strict=True)
+
+    def placed(places: Sequence[Pair]) -> Start:
+        x, y = ([pair[axis] for pair in places] for axis in (0, 1))
+        return (between(min(x), max(x)), between(min(y), max(y))), between(-math.pi, math.pi)
+
+    while True:
+        source, other = placed(sources), placed(targets) if task.moves else target
+        if math.dist(source[0], other[0]) >= APART:
+            return source, other
+
+
+def _generator(asked: BridgeEpisodes, task: str, init: int) -> Uniform:
+    """Only `random()` is used, whose sequence Python guarantees across versions."""
+    text = f"simpler_bridge/{asked.poses}/{asked.seed}/{task}/{init}"
+    draw = random.Random(zlib.crc32(text.encode())).random
+    return lambda low, high: low + (high - low) * draw()
+
+
+def _normal(between: Uniform) -> float:
+    """Box and Muller's cosine branch."""
+    radius = math.sqrt(-2 * math.log(1 - between(0, 1)))
+    return round(ARM * radius * math.cos(2 * math.pi * between(0, 1)), 6)
+
+
+def _dropped(start: Start) -> list[float]:
+    """x, y and the quaternion wxyz."""
+    (x, y), yaw = start
+    return [round(v, 8) for v in (x, y, math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2))]

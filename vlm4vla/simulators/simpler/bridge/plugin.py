@@ -70,6 +70,10 @@ class Bridge(SimulatorPlugin):
 
         return sapien_renderer.require()
 
+    def experts(self) -> Mapping[str, str]:
+        """The scripted policy."""
+        return {"expert": "vlm4vla.simulators.simpler.bridge.expert:BridgeExpert"}
+
 
 def _sapien() -> str:
     return installed("sapien", "SimplerEnv", "simpler")

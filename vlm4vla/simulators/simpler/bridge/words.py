@@ -19,10 +19,10 @@ PROPRIO = (
 )
 """Of `ee_gripper_link`; the opening is the distance of the fingers."""
 PRIVILEGED = (
-    "tcp", "command", "fingers", "source", "target", "source_centre", "target_centre",
+    "base", "tcp", "command", "fingers", "source", "target", "source_centre", "target_centre",
     "source_extent", "target_extent", "grasped", "success",
 )  # fmt: skip
-"""World frame, SI units: poses (7,) of hand, commanded hand, actors; joints of the fingers (2,);
+"""World frame, SI units: poses (7,) of base, hand, commanded hand, actors; finger joints (2,);
 centres of mass (3,); bounding boxes (3,) turned as the things settled; the rules' flags (1,)."""
 STAGES = (
     "is_src_obj_grasped", "consecutive_grasp", "moved_correct_obj", "moved_wrong_obj",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,8 @@ from vlm4vla.simulators.simpler.simulator import TaskScene, Verdict
 from vlm4vla.simulators.simpler.view import OverlaidView, Poses, looking_along
 
 ENVIRONMENT = "simpler_bridge"
+SUPPORT = "support"
+"""What is called so stands below the target."""
 
 
 def held_files() -> Holding:
@@ -45,8 +48,18 @@ def stage_pose() -> tuple[sapien.Pose, sapien.Pose]:
 class BridgeWorld(TaskScene):
     """A scene of its own for each episode."""
 
-    def __init__(self, task: BridgeTask, instruction: str, files: Holding, urdf: Path) -> None:
-        """Build it; things and robot still have no place. Raises MissingAsset."""
+    def __init__(
+        self,
+        task: BridgeTask,
+        instruction: str,
+        files: Holding,
+        urdf: Path,
+        supported: bool = False,
+    ) -> None:
+        """Build it; things and robot still have no place. Raises MissingAsset.
+
+        If `supported`, the target stands on another of its kind.
+        """
         self.task, self.instruction = task, instruction
         self.scene = physics.new_scene(protocol.PHYSICS)
         stage = files.path(f"hab2_bench_assets/stages/{task.setting.stage}.glb")
@@ -55,6 +68,8 @@ class BridgeWorld(TaskScene):
         self.source, self.target = (
             physics.add_object(self.scene, models[name]) for name in (task.source, task.target)
         )
+        under = replace(models[task.target], name=SUPPORT)
+        self.support = physics.add_object(self.scene, under) if supported else None
         if task.fixture:
             fixture = physics.add_object(self.scene, models[task.fixture])
             fixture.put(np.array(protocol.SINK_PLACE))
@@ -69,7 +84,11 @@ class BridgeWorld(TaskScene):
         """Drop source and target from above `starts` (2, 6): x, y, quaternion wxyz."""
         height = protocol.TABLE + physics.DROP
         poses = np.insert(starts, 2, height, axis=1)
-        bodies = (self.source, self.target)
+        bodies = [self.source, self.target]
+        if self.support is not None:
+            bodies.append(self.support)
+            poses = np.concatenate([poses, poses[1:]])
+            poses[1, 2] += 1.5 * self.target.extent[2]
         physics.drop_and_settle(self.scene, bodies, poses, protocol.PHYSICS)
 
     def begin(self, qpos: Floats | None = None) -> None:
@@ -109,10 +128,10 @@ class BridgeWorld(TaskScene):
         )
 
     def poses(self) -> Poses:
-        """Of the robot's links and both things."""
+        """Of the robot's links and the things."""
         links = {name: link.entity_pose for name, link in self.robot.links.items()}
-        things = {body.name: body.rigid.entity_pose for body in (self.source, self.target)}
-        return {**links, **things}
+        bodies = filter(None, (self.source, self.target, self.support))
+        return {**links, **{body.name: body.rigid.entity_pose for body in bodies}}
 
     def eye(self) -> sapien.Pose:
         """On the robot's base."""
@@ -134,6 +153,7 @@ class BridgeWorld(TaskScene):
         quaternion = rotation.from_matrix(self.controller.turn, "quat_wxyz")
         command = base * posed(np.concatenate([self.controller.position, quaternion]))
         return {
+            "base": numbers(base),
             "tcp": self.robot.pose(protocol.HAND),
             "command": numbers(command),
             "fingers": self.robot.qpos[6:],
@@ -160,7 +180,7 @@ def _models(files: Holding, task: BridgeTask) -> Mapping[str, ObjectModel]:
     return models
 
 
-def view(task: BridgeTask, files: Holding, urdf: Path) -> OverlaidView:
+def view(task: BridgeTask, files: Holding, urdf: Path, supported: bool = False) -> OverlaidView:
     """How the task is seen; raises MissingAsset or RendererUnavailable."""
     setting = task.setting
     photo = files.path(f"real_inpainting/{setting.photo}.png")
@@ -175,4 +195,6 @@ def view(task: BridgeTask, files: Holding, urdf: Path) -> OverlaidView:
         shown = name == task.source or not task.fixture
         place = posed(np.array(protocol.SINK_PLACE)) if name == task.fixture else None
         made.add_model(name, visual, place=place, foreground=shown)
+    if supported:
+        made.add_model(SUPPORT, files.path(f"custom/models/{task.target}/textured.dae"))
     return made
