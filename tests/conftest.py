@@ -1,8 +1,8 @@
 """What tests share: one Ray, and the rule on what a machine may lack.
 
-Tests marked `assets`, `golden`, `grinningface`, `calvin`, `libero` or `browser`, and those of
-models, need what the repository has not. Where CI=true its absence fails the session at once;
-elsewhere those tests are deselected or skipped and their number is printed.
+Tests marked `assets`, `golden`, `grinningface`, `calvin`, `libero`, `simpler` or `browser`, and
+those of models, need what the repository has not. Where CI=true its absence fails the session at
+once; elsewhere those tests are deselected or skipped and their number is printed.
 
 A test that is not marked sees neither folder, wherever it runs, nor what an earlier download left:
 what passes here passes on the machine of somebody who has just cloned the repository.
@@ -62,6 +62,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         **{mark: _folder(variable) for mark, variable in FOLDERS.items()},
         "grinningface": _package("sapien") or _package("mani_skill"),
         "calvin": _package("pybullet"),
+        "simpler": _package("sapien"),
         "libero": interpreter.defect(load_environment("libero")) and "LIBERO's Python is not ready",
         "browser": _browser(),
         "models": _package("transformers"),

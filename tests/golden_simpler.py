@@ -158,11 +158,11 @@ def rules(golden: Golden, name: str, row: Row) -> None:
         row.add(rules=sum(a != b for a, b in zip(ours, told, strict=True)))
 
 
-def settled(golden: Golden, task: str) -> tuple[float, float]:
-    """Millimetres of source and target at most, over the task's episodes in the file."""
+def settled(golden: Golden, task: str, count: int | None = None) -> tuple[float, float]:
+    """Millimetres of source and target at most, over the task's first episodes in the file."""
     starts = {e.key.init: e for e in load("simpler_bridge").episodes if e.key.task == TASKS[task]}
     worst = [0.0, 0.0]
-    for index, init in enumerate(golden.traces[f"{task}/init/episode_id"]):
+    for index, init in enumerate(golden.traces[f"{task}/init/episode_id"][:count]):
         made = golden.world(task)
         made.settle(_starts(starts[int(init)]))
         for place, (body, what) in enumerate(((made.source, "src"), (made.target, "tgt"))):

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from vlm4vla.stats.intervals import bootstrap_mean, stratified_rate, upper_bound, wilson
+from vlm4vla.stats.intervals import (
+    bootstrap_mean,
+    effective_trials,
+    stratified_rate,
+    upper_bound,
+    wilson,
+)
 
 COUNTS = st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 LEVELS = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99])
@@ -149,3 +155,39 @@ def test_the_bootstrap_is_determined_by_its_generator():
 def test_impossible_input_is_refused(act):
     with pytest.raises(ValueError, match=r"\."):
         act()
+
+
+def test_trials_that_repeat_one_another_count_once():
+    clusters = np.repeat(np.arange(24), 12)
+    always = (clusters % 2).astype(float)
+    assert effective_trials(always, clusters) == pytest.approx(24)
+    assert effective_trials(np.zeros(288), clusters) == 24
+    assert effective_trials(always[::12], clusters[::12]) == 24
+
+
+def test_independent_trials_keep_about_their_number():
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(24), 12)
+    found = [effective_trials(rng.random(288) < 0.4, clusters) for _ in range(200)]
+    assert np.median(found) > 0.8 * 288 and max(found) == 288
+
+
+def test_288_episodes_of_24_poses_weigh_as_41_where_they_correlate_so():
+    """An intraclass correlation of 0.54, as of CogACT on the fixed grid's stack (11 * 0.54 + 1)."""
+    rng = np.random.default_rng(1)
+    share = (1 / 0.54 - 1) * 0.5
+    rates = rng.beta(share, share, (400, 24))  # this spread of the poses' rates gives 0.54
+    clusters = np.repeat(np.arange(24), 12)
+    found = [effective_trials(rng.random(288) < np.repeat(row, 12), clusters) for row in rates]
+    assert np.median(found) == pytest.approx(288 / (1 + 11 * 0.54), rel=0.08)
+
+
+def test_the_standard_error_of_a_repeated_grid_is_that_of_its_poses():
+    """Against a bootstrap that draws whole poses."""
+    rng = np.random.default_rng(2)
+    clusters = np.repeat(np.arange(24), 12)
+    values = (rng.random(288) < np.repeat(rng.beta(0.5, 0.5, 24), 12)).astype(float)
+    means = values.reshape(24, 12).mean(1)
+    drawn = [rng.choice(means, 24).mean() for _ in range(4000)]
+    rate, trials = values.mean(), effective_trials(values, clusters)
+    assert np.sqrt(rate * (1 - rate) / trials) == pytest.approx(np.std(drawn), rel=0.1)

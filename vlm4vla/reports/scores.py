@@ -17,9 +17,16 @@ import numpy as np
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports import marks
-from vlm4vla.stats.intervals import Estimate, bootstrap_mean, error_bounds, rate_of_tasks
+from vlm4vla.stats.intervals import (
+    Estimate,
+    bootstrap_mean,
+    effective_trials,
+    error_bounds,
+    rate_of_tasks,
+)
 from vlm4vla.stats.sequential import asymptotic_sequence, confidence_sequence
 from vlm4vla.store.records import EpisodeRow, RunRecord, RunStatus
+from vlm4vla.suites.files import facts_of
 
 ALL = "all"
 """The name of the row that averages over tasks, each weighing the same."""
@@ -215,7 +222,8 @@ def _row(
         sequence = confidence_sequence if rate else asymptotic_sequence
         estimate = Estimate(float(np.mean(everything)), *sequence(everything))
     elif rate:
-        estimate = rate_of_tasks(*counts)
+        poses = facts_of(run.suite).poses
+        estimate = rate_of_tasks(*(_independent(poses, metric, groups) if poses else counts))
     elif everything:
         generator = np.random.default_rng(BOOTSTRAP_SEED)
         estimate = bootstrap_mean([group for group in values if group], generator)
@@ -245,3 +253,16 @@ def _row(
         looks=marks.looks(run),
         stand_ins=marks.stand_ins(run),
     )
+
+
+def _independent(
+    poses: int, metric: Metric, groups: Sequence[Sequence[EpisodeRow]]
+) -> tuple[list[float], list[float]]:
+    """Of each task successes and trials, as many as are independent: repeats of a pose are not."""
+    successes, trials = [], []
+    for group in groups:
+        found = [(v, row.key.init) for row in group if (v := counted(metric, row)) is not None]
+        values, inits = np.array(found).reshape(-1, 2).T
+        trials.append(effective_trials(values, inits % poses))
+        successes.append(float(values.mean()) * trials[-1] if found else 0.0)
+    return successes, trials

@@ -119,6 +119,36 @@ def error_bounds(successes: ArrayLike, trials: ArrayLike, errors: ArrayLike) -> 
     return float(np.mean(k / whole)), float(np.mean((k + e) / whole))
 
 
+def effective_trials(values: ArrayLike, clusters: ArrayLike) -> float:
+    """How many independent trials repeated ones are worth.
+
+    The design effect 1 + (m - 1) r (Kish 1965), m the size of the cluster an episode is in, on
+    average, and r the intraclass correlation by analysis of variance (Donner & Koval 1980,
+    Biometrics 36, 19-25), between 0 and 1. Values that do not differ at all say nothing of r: then
+    each cluster counts once.
+
+    Args:
+        values: one for each trial, (n,).
+        clusters: equal for trials that repeat one another, (n,).
+    """
+    x = np.asarray(values, dtype=np.float64).ravel()
+    _, index, sizes = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
+    n, groups = x.size, sizes.size
+    if groups == n or n == 0:
+        return float(n)
+    spread = float(np.sum((x - x.mean()) ** 2))
+    if spread == 0.0 or groups == 1:
+        return float(groups)
+    means = np.bincount(index, x) / sizes
+    within = float(np.sum((x - means[index]) ** 2))
+    between = (spread - within) / (groups - 1)
+    within /= n - groups
+    typical = (n - np.sum(sizes**2) / n) / (groups - 1)
+    correlation = (between - within) / (between + (typical - 1) * within)
+    effect = 1 + (np.sum(sizes**2) / n - 1) * min(max(correlation, 0.0), 1.0)
+    return float(n / effect)
+
+
 def bootstrap_mean(
     strata: Sequence[ArrayLike],
     generator: Generator,

@@ -49,6 +49,9 @@ class SuiteFacts(Strict):
 
     differs: str = ""
     """In what a printed number differs at least from one measured here."""
+    poses: int = 0
+    """Inits that are equal modulo this begin at one pose, so that they are no trials of their own:
+    intervals count poses. 0 where no init repeats another."""
     metrics: Annotated[list[MetricFields], Field(min_length=1)] = [
         MetricFields(name="success", kind="rate", of="success", headline=True)
     ]

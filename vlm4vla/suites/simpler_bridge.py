@@ -117,13 +117,13 @@ def episodes(
             key = EpisodeKey(suite, name, init)
             made.append(Episode(key, task.instruction, task.max_steps, setup))
     if asked.poses == "altered":
-        made += _supported(suite, asked.repeats)
+        made += _supported(suite)
     return made
 
 
-def _supported(suite: str, repeats: int) -> Iterator[Episode]:
+def _supported(suite: str) -> Iterator[Episode]:
     task = TASKS["cube"]
-    for init, starts in enumerate(list(task.grid()) * repeats):
+    for init, starts in enumerate(task.grid()):
         setup: dict[str, JSON] = {
             "task": "cube", "starts": [_dropped(start) for start in starts], "supported": True,
         }  # fmt: skip

@@ -40,7 +40,7 @@ Privileged = Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
-class Grip:
+class Grasp:
     """Where a thing is best held, and how high it is let go."""
 
     along: float = 0.0
@@ -51,17 +51,17 @@ class Grip:
     """Height of its origin over the target's when it is let go, metres."""
 
 
-GRIPS = {
-    "put the spoon on the towel": Grip(along=0.0395, above=0.0095, release=0.021),
-    "put carrot on plate": Grip(release=0.033),
-    "stack the green block on the yellow block": Grip(above=0.002, release=0.036),
-    "put eggplant into yellow basket": Grip(above=0.0015, release=0.0525),
+GRASPS = {
+    "put the spoon on the towel": Grasp(along=0.0395, above=0.0095, release=0.021),
+    "put carrot on plate": Grasp(release=0.033),
+    "stack the green block on the yellow block": Grasp(above=0.002, release=0.036),
+    "put eggplant into yellow basket": Grasp(above=0.0015, release=0.0525),
 }
 """By the instruction: a policy is told nothing else of its task."""
 
 
 @dataclass
-class Errand:
+class Carrying:
     """What the expert remembers of an episode."""
 
     phase: int = 0
@@ -92,10 +92,10 @@ class BridgeExpert(ScriptedPolicy):
 
     def next_part(self, observation: Observation, session: Session) -> ActionChunk:
         """One action."""
-        if not isinstance(session.memory, Errand):
-            session.memory = Errand()
+        if not isinstance(session.memory, Carrying):
+            session.memory = Carrying()
         state = observation.privileged
-        aim = _next(session.memory, state, GRIPS[observation.instruction])
+        aim = _next(session.memory, state, GRASPS[observation.instruction])
         return ActionChunk(_towards(aim, state)[None])
 
 
@@ -113,61 +113,61 @@ def _towards(aim: Aim, state: Privileged) -> Floats:
     return np.concatenate([base.T @ step, base.T @ turn, [-1.0 if aim.closed else 1.0]])
 
 
-def _next(errand: Errand, state: Privileged, grip: Grip) -> Aim:
+def _next(carrying: Carrying, state: Privileged, grasp: Grasp) -> Aim:
     """What to do now; goes on to the next phase where one is over."""
-    errand.waited += 1
+    carrying.waited += 1
     while True:
-        aim, over = _phase(errand, state, grip)
-        if errand.phase in (4, 5) and _slipped(errand, state):
-            errand.phase, errand.waited, errand.lost = 0, 0, errand.lost + 1
+        aim, over = _phase(carrying, state, grasp)
+        if carrying.phase in (4, 5) and _slipped(carrying, state):
+            carrying.phase, carrying.waited, carrying.lost = 0, 0, carrying.lost + 1
         elif not over:
             return aim
         else:
-            errand.phase, errand.waited = errand.phase + 1, 0
-            if errand.phase == 3:
-                errand.held = state["tcp"][:3] - state["source"][:3]
-            if errand.phase == 6:
-                errand.released = state["command"][:3].copy()
+            carrying.phase, carrying.waited = carrying.phase + 1, 0
+            if carrying.phase == 3:
+                carrying.held = state["tcp"][:3] - state["source"][:3]
+            if carrying.phase == 6:
+                carrying.released = state["command"][:3].copy()
 
 
-def _phase(errand: Errand, state: Privileged, grip: Grip) -> tuple[Aim, bool]:
+def _phase(carrying: Carrying, state: Privileged, grasp: Grasp) -> tuple[Aim, bool]:
     """What the present phase aims at, and whether it is over."""
     hand, source, target = (state[name][:3] for name in ("tcp", "source", "target"))
     turn = rotation.to_matrix(state["command"][3:], "quat_wxyz")
     travel = max(source[2], target[2]) + CLEAR
-    if errand.phase < 2:
-        across, hold = _hold(state, grip, SLANTS[errand.lost % len(SLANTS)])
-        place = hold if errand.phase else np.array([*hold[:2], max(travel, hold[2] + 0.05)])
-        near = _near(hand, place, 2 - errand.phase) and _aligned(state, across)
-        return Aim(place, across, False), near or errand.waited > PATIENCE
+    if carrying.phase < 2:
+        across, hold = _hold(state, grasp, SLANTS[carrying.lost % len(SLANTS)])
+        place = hold if carrying.phase else np.array([*hold[:2], max(travel, hold[2] + 0.05)])
+        near = _near(hand, place, 2 - carrying.phase) and _aligned(state, across)
+        return Aim(place, across, False), near or carrying.waited > PATIENCE
     here = state["command"][:3]
-    if errand.phase == 2:
-        return Aim(here, turn, True), errand.waited >= CLOSING
-    if errand.phase in (3, 4, 5):
-        assert errand.held is not None
+    if carrying.phase == 2:
+        return Aim(here, turn, True), carrying.waited >= CLOSING
+    if carrying.phase in (3, 4, 5):
+        assert carrying.held is not None
         rise = np.array([*here[:2], target[2] + CLEAR])
-        if errand.phase == 3:
+        if carrying.phase == 3:
             return Aim(rise, turn, True), hand[2] > rise[2] - 2 * ARRIVED
-        over = target + errand.held + np.array([0.0, 0.0, grip.release])
-        if errand.phase == 4:
+        over = target + carrying.held + np.array([0.0, 0.0, grasp.release])
+        if carrying.phase == 4:
             high = np.array([*over[:2], max(rise[2], over[2])])
             return Aim(high, turn, True), _near(hand[:2], high[:2])
         return Aim(over, turn, True), _near(hand, over)
-    assert errand.released is not None
-    if errand.phase == 6:
-        return Aim(errand.released, turn, False), errand.waited >= OPENING
-    away = errand.released + np.array([0.0, 0.0, BACK_OFF])
+    assert carrying.released is not None
+    if carrying.phase == 6:
+        return Aim(carrying.released, turn, False), carrying.waited >= OPENING
+    away = carrying.released + np.array([0.0, 0.0, BACK_OFF])
     return Aim(away, turn, False), False
 
 
-def _hold(state: Privileged, grip: Grip, slant: float) -> tuple[Floats, Floats]:
+def _hold(state: Privileged, grasp: Grasp, slant: float) -> tuple[Floats, Floats]:
     """How the hand is turned across the thing's long side (3, 3), and where it grips (3,)."""
     along = rotation.to_matrix(state["source"][3:], "quat_wxyz")[:, 0]
     yaw = float(np.arctan2(along[1], along[0]))
     yaw = (yaw + np.pi / 2) % np.pi - np.pi / 2  # either way round, the nearer one
     across = rotation.to_matrix(np.array([0.0, 0.0, yaw + slant]), "rotvec") @ DOWN
     flat = np.array([along[0], along[1], 0.0])
-    place = state["source"][:3] + grip.along * flat + np.array([0.0, 0.0, grip.above])
+    place = state["source"][:3] + grasp.along * flat + np.array([0.0, 0.0, grasp.above])
     return across, place
 
 
@@ -180,7 +180,7 @@ def _aligned(state: Privileged, turn: Floats) -> bool:
     return float(np.linalg.norm(rotation.from_matrix(turn @ hand.T, "rotvec"))) < ALIGNED
 
 
-def _slipped(errand: Errand, state: Privileged) -> bool:
-    assert errand.held is not None
-    moved = state["tcp"][:3] - state["source"][:3] - errand.held
+def _slipped(carrying: Carrying, state: Privileged) -> bool:
+    assert carrying.held is not None
+    moved = state["tcp"][:3] - state["source"][:3] - carrying.held
     return bool(np.linalg.norm(moved) > LOST)
