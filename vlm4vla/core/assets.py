@@ -52,7 +52,10 @@ def roots() -> list[Path]:
     return [*([Path(own).expanduser()] if own else []), cache_folder()]
 
 
-def cache_folder(kind: Literal["assets", "shaders", "source", "venvs"] = "assets") -> Path:
+Kind = Literal["assets", "layers", "shaders", "source", "trees", "venvs"]
+
+
+def cache_folder(kind: Kind = "assets") -> Path:
     """Where what was fetched or made is kept; absolute."""
     own = os.environ.get(CACHE_VARIABLE)
     if own:

@@ -12,7 +12,7 @@ import numpy as np
 
 from vlm4vla.core.errors import MissingAsset
 from vlm4vla.simulators.simpler.assets import hold
-from vlm4vla.simulators.simpler.google.words import Variant
+from vlm4vla.simulators.simpler.google.words import ELSEWHERE, Variant
 from vlm4vla.simulators.simpler.physics import ObjectModel
 
 ENVIRONMENT = "simpler_google"
@@ -25,12 +25,6 @@ _LIGHT_FRUIT = 200.0
 _STAGES = "hab2_bench_assets/stages"
 _LOOKS = ("obj", "dae", "glb")
 """Upstream takes the first that a thing has."""
-_ELSEWHERE = {
-    "matching": ("alt_background", "modern_", "Baked_sc1", "frl_apartment", "models/apple/"),
-    "core": ("alt_background", "modern_", "Baked_sc1"),
-    "aggregation": (),
-}
-"""Variant -> what begins so, of stages and things, is of other variants' episodes."""
 
 
 class _Model(TypedDict):
@@ -84,7 +78,7 @@ class GoogleFiles:
         needed = [
             name
             for name in self._data.asset.files
-            if not any(other in name for other in _ELSEWHERE[variant])
+            if not any(other in name for other in ELSEWHERE[variant])
         ]
         absent = []
         for name in needed:

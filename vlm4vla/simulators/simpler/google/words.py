@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +50,12 @@ DRAWERS = ("top", "middle", "bottom")
 RULES = ("pick", "near", "open", "close", "place")
 Rule = Literal["pick", "near", "open", "close", "place"]
 Variant = Literal["matching", "aggregation", "core"]
+ELSEWHERE: Mapping[Variant, tuple[str, ...]] = {
+    "matching": ("alt_background", "modern_", "Baked_sc1", "frl_apartment", "models/apple/"),
+    "core": ("alt_background", "modern_", "Baked_sc1"),
+    "aggregation": (),
+}
+"""Variant -> what begins so, of stages and things, is of other variants' episodes."""
 
 
 @dataclass(frozen=True)
@@ -102,3 +109,15 @@ class GoogleSetup:
     """The robot's surfaces reflect as upstream sets them by default."""
     head_tilt: float | None = None
     """Radians, where the camera looks elsewhere than it does by default."""
+
+    def measures(self, success: bool, instructed_at: int | None) -> dict[str, float | None]:
+        """Those of `MEASURES` by which upstream's tables are made, as they stand with `success`."""
+        found: dict[str, float | None] = {
+            "scored": float(self.scored),
+            self.setting: float(success),
+        }
+        if self.part and self.scored:
+            found[self.part] = float(success)
+        if instructed_at is not None:
+            found[INSTRUCTED_AT] = float(instructed_at)
+        return found

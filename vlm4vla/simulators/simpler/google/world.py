@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import sapien
 
-from vlm4vla.core.simulator import INSTRUCTED_AT, Floats
+from vlm4vla.core.simulator import Floats
 from vlm4vla.simulators.simpler import contact, physics
 from vlm4vla.simulators.simpler.google import robot as google
 from vlm4vla.simulators.simpler.google.cabinet import CABINET, Cabinet
@@ -113,12 +113,7 @@ class GoogleWorld(TaskScene):
             self.robot.run(self.scene, 1)
         self._steps += 1
         verdict = self._judge.watch(self.state())
-        success, setup = float(verdict.success), self._setup
-        measures: dict[str, float | None] = {"scored": float(setup.scored), setup.setting: success}
-        if setup.part and setup.scored:
-            measures[setup.part] = success
-        if self._instructed_at is not None:
-            measures[INSTRUCTED_AT] = float(self._instructed_at)
+        measures = self._setup.measures(verdict.success, self._instructed_at)
         return replace(verdict, measures={**verdict.measures, **measures})
 
     def move_on(self) -> None:
