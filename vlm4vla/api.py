@@ -18,10 +18,10 @@ from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports.board.leaderboard import leaderboard_exhibit
 from vlm4vla.reports.compare.comparison import comparison
 from vlm4vla.reports.compare.contrast import Terms
-from vlm4vla.reports.compare.planning import PowerQuestion
 from vlm4vla.reports.correlation.correlation import correlations
 from vlm4vla.reports.tables.registry import opened
 from vlm4vla.reports.tables.selection import Selection
+from vlm4vla.runs.question import PowerQuestion
 from vlm4vla.runs.request import RunRequest
 from vlm4vla.store import Store, Where, reading
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from vlm4vla.cli.options import JsonOption, Spread
 from vlm4vla.cli.screen import drawn, print_json, screen
-from vlm4vla.reports.compare.planning import PowerQuestion, Reach
 from vlm4vla.reports.tables.numbers import counted
 from vlm4vla.reports.tables.table import ResultTable, columns, words
+from vlm4vla.runs.question import PowerQuestion, Reach
 from vlm4vla.stats.needs import Need, Wish
 
 

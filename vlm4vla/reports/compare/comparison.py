@@ -123,9 +123,7 @@ def comparison(
 def find_run(store: Store, name: str, suite: str | None = None) -> RunRecord:
     """The run of that id (or its beginning or end), or the latest of the policy of that name.
 
-    Raises:
-        UnknownName: neither; the nearest of both are offered.
-        BadInput: the policy has runs of several suites.
+    Raises UnknownName, or BadInput where the policy has runs of several suites.
     """
     runs = store.runs()
     suites = {run.suite for run in runs}

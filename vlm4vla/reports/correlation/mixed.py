@@ -42,11 +42,8 @@ def mixed_model(
     is solved to its end). Episodes that ended in an error are left out.
 
     `named` says the backbone of a policy whose name does not tell; suites are all by default.
-
-    Raises:
-        UnknownName: no such benchmark or suite.
-        BadInput: no episodes, or of fewer than 6 backbones that have a score.
-        MissingDependency: statsmodels is not installed.
+    Raises UnknownName, MissingDependency without statsmodels, and BadInput where there are no
+    episodes, or of fewer than 6 backbones that have a score.
     """
     scores = vqa_axis(vqa, score_rows(store)).values
     rows = [

@@ -50,9 +50,7 @@ def page_exhibits(store: Store, asked: Selection) -> list[Exhibit]:
 def table_maker(name: str) -> TableMaker:
     """The table of that name, or at `module:function`.
 
-    Raises:
-        UnknownName: no such table is installed.
-        BadInput: it cannot be loaded, or is no function.
+    Raises UnknownName where none is installed, BadInput for what cannot be loaded or called.
     """
     installed = {entry.name: entry.value for entry in entry_points(group=GROUP)} | OURS
     if ":" not in name:
