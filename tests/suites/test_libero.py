@@ -6,6 +6,7 @@ import pytest
 
 from vlm4vla.core.comparability import conflicts
 from vlm4vla.core.errors import InvalidFile, OutOfRange, UnknownName
+from vlm4vla.simulators import plugin
 from vlm4vla.suites.libero import episodes
 from vlm4vla.suites.suite import load
 
@@ -38,6 +39,7 @@ def test_a_task_may_be_called_by_its_number():
 def test_the_legacy_loop_gives_the_policy_five_steps_more():
     legacy = load("libero_10", "vlm4vla_legacy")
     assert {episode.max_steps for episode in legacy.episodes} == {525}
+    assert plugin("libero").describe(legacy.options).max_steps == 525
 
 
 @pytest.mark.parametrize("kind", ["lan", "object", "swap", "task"])

@@ -131,8 +131,8 @@ def _place(world: TaskWorld, name: str) -> tuple[Floats, float, float]:
 
 def _inwards(world: TaskWorld, name: str) -> Floats:
     """From the front into a place with a roof, (2,); 0 for all others."""
-    parent = getattr(world.env.object_sites_dict.get(name), "parent_name", "")
-    if not parent.startswith(_FRONT):
+    parent = getattr(world.env.object_sites_dict.get(name), "parent_name", None)
+    if parent is None or not parent.startswith(_FRONT):
         return np.zeros(2)
     return np.array(world.data.xmat[world.env.obj_body_id[parent]].reshape(3, 3)[:2, 1])
 

@@ -13,7 +13,7 @@ from vlm4vla.core.specs import CameraRequest, ObservationRequest
 from vlm4vla.simulators.libero.aims import aims
 from vlm4vla.simulators.libero.eye import Eye, cropped
 from vlm4vla.simulators.libero.options import LiberoOptions
-from vlm4vla.simulators.libero.words import CAMERAS, CROPPED, GOALS, INTERLEAVED, SETTLING
+from vlm4vla.simulators.libero.words import CAMERAS, CROPPED, GOALS, SETTLING
 from vlm4vla.simulators.libero.world import STATE, TaskFiles, TaskWorld
 
 
@@ -38,7 +38,7 @@ class LiberoSimulator:
             self._world = TaskWorld(scene)
         self._world.reset(episode, self._options.seeding == "community")
         interleaved = self._options.settle == "interleaved"
-        self._owed = INTERLEAVED - 1 if interleaved else 0
+        self._owed = SETTLING // 2 - 1 if interleaved else 0
         settling = 0 if STATE in episode.setup else 1 if interleaved else SETTLING
         for _ in range(settling):
             self._world.settle()

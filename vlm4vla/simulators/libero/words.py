@@ -22,8 +22,7 @@ PRIVILEGED = ("tcp", "fingers", "aims")
 MAX_STEPS = 525
 """Of the longest episodes: libero_10, settled as VLM4VLA's loop does."""
 SETTLING = 10
-INTERLEAVED = 5
-"""Settling steps that VLM4VLA's loop makes, between the policy's first actions."""
+"""VLM4VLA's loop makes half of them, between the policy's first actions."""
 
 GOALS = "goals"
 """The measure: which share of the goal's conditions holds."""
