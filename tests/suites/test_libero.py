@@ -69,6 +69,9 @@ def test_a_run_may_be_set_beside_its_control():
 def test_a_file_without_states_is_refused_by_name():
     ladder = load("libero_object_temp_y0.5")
     assert len(ladder.tasks) == 9
+    with pytest.raises(UnknownName) as asked:
+        ladder.narrowed(tasks=["pick_up_the_cream_cheese_and_place_it_in_the_basket"])
+    assert "cream cheese has no states" in asked.value.fix and "--task 8" in asked.value.fix
     with pytest.raises(InvalidFile, match=r"cream_cheese.*holds no initial state") as caught:
         episodes("mine", {"suite": "libero_object", "perturbation": "temp_y0.5"}, {})
     assert "leave_out: pick_up_the_cream_cheese" in caught.value.fix

@@ -81,7 +81,8 @@ class Suite:
         known = self.tasks
         if said not in known and said.isdecimal() and int(said) < len(known):
             return known[int(said)]
-        UnknownName.check(f"task in suite '{self.name}'", [said], known)
+        fix = f"{self.name}: {self.summary}. Or by number: --task 0 to --task {len(known) - 1}"
+        UnknownName.check(f"task in suite '{self.name}'", [said], known, fix)
         return said
 
 

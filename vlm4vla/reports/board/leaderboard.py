@@ -97,7 +97,7 @@ def _table(found: Board, suite: str, by_task: bool, narrow: bool) -> ResultTable
     for rows in runs:
         line = _own_line(rows)
         if narrow and extra:
-            said = ", ".join(_said(rows[0], name) for name in extra)
+            said = ", ".join(filter(None, (_said(rows[0], name) for name in extra)))
             line[POLICY] = replace(line[POLICY], below=(*line[POLICY].below, said))
         lines.append(line)
         if by_task:
