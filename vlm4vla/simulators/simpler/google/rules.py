@@ -77,7 +77,7 @@ class PickJudge(GoogleJudge):
         height = state.things[0, 2] - self._height
         clear = not state.supported and height > LIFTED
         self._lifted = bool((self._lifted and state.grasped) or clear)
-        self._lifts += self._lifted and height > WELL_LIFTED
+        self._lifts += bool(self._lifted and height > WELL_LIFTED)
         stages = {"grasped": self._ever_grasped, "consec_grasp": self._held}
         return Verdict(
             success=self._lifted or self._lifts >= ENOUGH_LIFTS,

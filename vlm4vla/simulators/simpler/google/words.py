@@ -25,7 +25,7 @@ PROPRIO = (
 """Of `link_gripper_tcp`; the opening is the mean angle of the fingers."""
 PRIVILEGED = (
     "tcp", "base", "fingers", "things", "centres", "extents", "drawers", "rule", "source",
-    "target", "drawer", "placing", "grasped",
+    "target", "drawer", "placing", "grasped", "success",
 )  # fmt: skip
 """World frame, SI units, quaternions wxyz. `things` are poses (n, 7), as rows; `rule` is the index
 in `RULES`, `drawer` in `DRAWERS` (-1: there is a table)."""

@@ -88,7 +88,7 @@ class GoogleWorld(TaskScene):
         self._extents = np.array([thing.extent for thing in self.things]).reshape(-1, 3)
         self._judge = judge(setup, self.state(), self._extents)
         self._steps = 0
-        self._told = False
+        self._told = self._success = False
         self._instructed_at: int | None = None
         self.instruction = setup.instructions[0]
 
@@ -113,6 +113,7 @@ class GoogleWorld(TaskScene):
             self.robot.run(self.scene, 1)
         self._steps += 1
         verdict = self._judge.watch(self.state())
+        self._success = verdict.success
         measures = self._setup.measures(verdict.success, self._instructed_at)
         return replace(verdict, measures={**verdict.measures, **measures})
 
@@ -159,6 +160,7 @@ class GoogleWorld(TaskScene):
             "target": setup.target,
             "drawer": DRAWERS.index(setup.drawer) if setup.drawer else -1,
             "placing": placing,
+            "success": self._success,
         }
         return {name: np.array(known[name], np.float64, ndmin=1) for name in PRIVILEGED}
 
