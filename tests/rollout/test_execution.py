@@ -116,3 +116,19 @@ def test_the_chunk_itself_is_never_changed():
 def test_other_words_are_refused_with_the_right_ones(text):
     with pytest.raises(BadInput, match="ensemble"):
         Execution.parse(text)
+
+
+def test_a_change_of_opening_is_repeated_as_octo_repeats_it():
+    """SimplerEnv's octo_model.py, 3 repeats: the openings it is given and the commands it sends."""
+    openings = [1.0, 0.9, 0.1, 1.0, 0.2, 0.2, 0.25, 1.0]
+    google = ActionSpec(gripper=Gripper(open=-1.0, closed=1.0))
+    chunk = gripper_only([1 - 2 * opening for opening in openings])
+    taken = played("chunk+change3", [chunk], google)[:, -1]
+    assert taken.tolist() == pytest.approx([0, 0.1, 0.8, 0.8, 0.8, 0, -0.05, -0.75])
+
+
+def test_a_small_change_is_none_as_for_rt1():
+    google = ActionSpec(gripper=Gripper(open=-1.0, closed=1.0))
+    chunk = gripper_only([0.009, -0.0099, 0.01, -1.0])
+    assert played("chunk+dead0.01", [chunk], google)[:, -1].tolist() == [0, 0, 0.01, -1.0]
+    assert Execution.parse("first+change15+dead0.01").change == 15

@@ -1,13 +1,19 @@
 """How much of an action chunk is executed before the policy is asked again.
 
 Lives in the worker, next to the simulator, together with everything that depends on executed steps.
-Written `MODE[+votesN][+stickyN]`:
+Written `MODE[+votesN][+stickyN][+changeN][+deadX]`:
 
 - `chunk`: all of it; `half`: the first half (rounded up); `first`: one action; a number: so many.
 - `ensemble`: query every step and average every chunk's opinion of this step with the weights
   exp(-0.01 i), i = 0 for the oldest (ACT, Zhao et al. 2023); the gripper is a weighted vote.
 - `votesN`: the gripper opens only after N consecutive open commands (VLM4VLA on WidowX: 2).
 - `stickyN`: once the gripper command changes it is held for N steps (SimplerEnv, Google robot).
+
+For a simulator whose gripper takes a change, not an opening (SimplerEnv's Google robot):
+
+- `changeN`: the change of the opening from step to step; one of more than half the way is repeated
+  for N steps (SimplerEnv's Octo: 15).
+- `deadX`: a gripper command nearer than X to none is none (SimplerEnv's RT-1: 0.01).
 """
 
 from __future__ import annotations
@@ -23,7 +29,10 @@ from vlm4vla.core.policy import ActionChunk
 from vlm4vla.core.simulator import Floats
 from vlm4vla.core.specs import ActionSpec, Gripper
 
-_PATTERN = re.compile(r"(chunk|half|first|ensemble|[1-9]\d*)(?:\+votes(\d+))?(?:\+sticky(\d+))?")
+_PATTERN = re.compile(
+    r"(chunk|half|first|ensemble|[1-9]\d*)"
+    r"(?:\+votes(\d+))?(?:\+sticky(\d+))?(?:\+change([1-9]\d*))?(?:\+dead(\d*\.?\d+))?"
+)
 _ENSEMBLE_DECAY = 0.01
 
 
@@ -35,6 +44,8 @@ class Execution:
     steps: int = 0
     votes: int = 0
     sticky: int = 0
+    change: int = 0
+    dead: float = 0.0
 
     @classmethod
     def parse(cls, text: str) -> Execution:
@@ -44,12 +55,12 @@ class Execution:
             raise BadInput(
                 f"'{text}' is not an execution mode.",
                 "Use --execute chunk, half, first, ensemble or a number of actions, "
-                "with +votesN or +stickyN behind it if the gripper needs it.",
+                "with +votesN, +stickyN, +changeN or +deadX behind it if the gripper needs it.",
             )
-        mode, votes, sticky = match[1], int(match[2] or 0), int(match[3] or 0)
+        mode, rules = match[1], (*(int(n or 0) for n in match.groups()[1:4]), float(match[5] or 0))
         if mode in ("chunk", "half", "ensemble"):
-            return cls(mode, 0, votes, sticky)  # type: ignore[arg-type]
-        return cls("steps", 1 if mode == "first" else int(mode), votes, sticky)
+            return cls(mode, 0, *rules)  # type: ignore[arg-type]
+        return cls("steps", 1 if mode == "first" else int(mode), *rules)  # type: ignore[arg-type]
 
     def horizon(self, chunk_length: int) -> int:
         """How many actions of a chunk of that length are executed."""
@@ -75,6 +86,8 @@ class Executor:
         self._open_votes = 0
         self._held: float | None = None
         self._hold = 0
+        self._opening: float | None = None
+        self._repeated = 0.0
 
     @property
     def remaining(self) -> int:
@@ -99,13 +112,15 @@ class Executor:
         action = self._queue.pop(0)
         if self._ends_after is not None:
             self._ends_after -= 1
-        if not self._moves_gripper or not (self._execution.votes or self._execution.sticky):
-            return action
-        action = action.copy()
-        if self._execution.votes:
-            action[-1] = self._voted(action[-1])
-        if self._execution.sticky:
-            action[-1] = self._stuck(action[-1])
+        rules = (
+            (self._execution.votes, self._voted),
+            (self._execution.sticky, self._stuck),
+            (self._execution.change, self._changed),
+            (self._execution.dead, self._alive),
+        )
+        for asked, rule in rules:
+            if asked and self._moves_gripper:
+                action = np.array([*action[:-1], rule(action[-1])])
         return action
 
     def _averaged(self, chunk: Floats) -> Floats:
@@ -140,3 +155,22 @@ class Executor:
             self._hold = self._execution.sticky - 1 if changed else 0
         assert self._held is not None
         return self._held
+
+    def _changed(self, value: float) -> float:
+        spec, middle = self._gripper, self._middle
+        before, opening = self._opening, (value - spec.closed) / (spec.open - spec.closed)
+        self._opening = opening
+        closing = 0.0 if before is None else before - opening
+        if not self._hold and abs(closing) > 0.5:
+            self._hold, self._repeated = self._execution.change, closing
+        if self._hold:
+            self._hold -= 1
+            closing = self._repeated
+        return middle + closing * (spec.closed - middle)
+
+    def _alive(self, value: float) -> float:
+        return value if abs(value - self._middle) >= self._execution.dead else self._middle
+
+    @property
+    def _middle(self) -> float:
+        return (self._gripper.open + self._gripper.closed) / 2
