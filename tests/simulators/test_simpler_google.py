@@ -20,7 +20,7 @@ from vlm4vla.core.policy import Session
 from vlm4vla.core.simulator import INSTRUCTED_AT
 from vlm4vla.core.specs import ObservationRequest
 from vlm4vla.simulators.simpler.google.control import ARM_LIMITS, FINGER_LIMITS
-from vlm4vla.simulators.simpler.google.expert import Expert
+from vlm4vla.simulators.simpler.google.expert import GoogleExpert
 from vlm4vla.simulators.simpler.google.files import GoogleFiles
 from vlm4vla.simulators.simpler.google.path import plan
 from vlm4vla.simulators.simpler.google.plugin import SimplerGoogle
@@ -191,7 +191,7 @@ def test_the_contract_is_kept():
 @pytest.mark.parametrize(("task", "init"), [("pick_coke_can", 12), ("drawer", 4), ("drawer", 31)])
 def test_the_expert_succeeds(suite, task, init):
     plugin, asked = SimplerGoogle(), episode(suite, task, init)
-    simulator, expert = plugin.create({}), Expert(plugin.describe({}))
+    simulator, expert = plugin.create({}), GoogleExpert(plugin.describe({}))
     simulator.reset(asked)
     session, over = Session(asked.key), False
     while not over:

@@ -12,7 +12,7 @@ import typer
 from vlm4vla.cli.options import JsonOption, StoreOption, check_writable
 from vlm4vla.cli.screen import drawn, present, print_json
 from vlm4vla.cli.screen import screen as terminal
-from vlm4vla.core.errors import BadInput
+from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.reports.correlation import mixed as mixed_models
 from vlm4vla.reports.correlation.correlation import (
     Correlation,
@@ -21,6 +21,7 @@ from vlm4vla.reports.correlation.correlation import (
     screening_exhibit,
     sentences,
 )
+from vlm4vla.reports.correlation.real import STUDY, real_exhibit
 from vlm4vla.reports.tables.registry import opened
 from vlm4vla.reports.tables.selection import Selection, TableFormat
 
@@ -29,6 +30,9 @@ def correlate(
     *,
     vqa: Annotated[tuple[str, ...], "Benchmark of the x axis (repeatable); `bench vqa list`."] = (),
     screen: Annotated[bool, "Every benchmark instead: exploration, not a claim."] = False,
+    study: Annotated[
+        str, typer.Option(metavar="NAME", help="simpler_real: simulated against real success.")
+    ] = "",
     suite: Annotated[tuple[str, ...], "Suite of the y axis (repeatable) [all there are]."] = (),
     published: Annotated[bool, "Policies as VLM4VLA prints them, not the store's."] = False,
     backbone: Annotated[
@@ -49,6 +53,12 @@ def correlate(
             f"{'--screen names none' if screen else 'published tables hold no episodes'}.",
             "Drop --mixed, or correlate runs of your own: --vqa NAME --mixed",
         )
+    if study:
+        UnknownName.check("study", [study], [STUDY])
+        with opened(store, Selection(published=True)) as read:
+            written = TableFormat.JSON if json_ else TableFormat.TABLE
+            present(real_exhibit(read, backbone), written)
+        return
     if not screen and not vqa:
         raise BadInput("No benchmark was named.", "--vqa NAME; `bench vqa list` shows all")
     with opened(store, Selection(published=published)) as read:

@@ -110,6 +110,21 @@ class VqaScore:
         return scaled(float(self.printed), self.unit) if self.printed else None
 
 
+@dataclass(frozen=True)
+class RealTrials:
+    """Success of a policy on a robot of metal and in SimplerEnv, on one task."""
+
+    policy: str
+    suite: str
+    """Ours of the same protocol."""
+    task: str
+    real: float
+    real_n: Annotated[int | None, EMPTY]
+    simulated: float
+    simulated_n: Annotated[int | None, EMPTY]
+    source: str
+
+
 def scaled(value: float, unit: str) -> float:
     """A printed value as this package counts: rates as fractions of 1."""
     # 46.8 / 100 is 0.46799999999999997; no printed number has twelve digits.
@@ -130,6 +145,12 @@ def published() -> tuple[PublishedRow, ...]:
 def vqa_scores() -> tuple[VqaScore, ...]:
     """Every row of results/vqa_scores.csv. Raises InvalidFile."""
     return _read(shipped("results") / "vqa_scores.csv", tuple[VqaScore, ...])
+
+
+@cache
+def real_trials() -> tuple[RealTrials, ...]:
+    """Every row of results/simpler_real.csv. Raises InvalidFile."""
+    return _read(shipped("results") / "simpler_real.csv", tuple[RealTrials, ...])
 
 
 @cache

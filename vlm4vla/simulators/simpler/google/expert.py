@@ -39,7 +39,7 @@ PANEL = 0.0175
 """Where a closed drawer's panel ends, metres."""
 
 
-class Expert(ScriptedPolicy):
+class GoogleExpert(ScriptedPolicy):
     """Plays the script of the episode's task, and says so when it is done."""
 
     @classmethod

@@ -76,7 +76,7 @@ class SimplerGoogle(SimulatorPlugin):
 
     def experts(self) -> Mapping[str, str]:
         """The scripted policy."""
-        return {"expert": "vlm4vla.simulators.simpler.google.expert:Expert"}
+        return {"expert": "vlm4vla.simulators.simpler.google.expert:GoogleExpert"}
 
 
 def _package(name: str) -> str:
