@@ -38,6 +38,7 @@ PACKAGED = [page for page in EVERY if "pip install --no-deps -e ." in page.read_
 """They make a package, which tests/docs/test_add.py builds, installs and uses."""
 PAGES = [page for page in EVERY if page not in PACKAGED]
 
+KITS = ROOT / "tests" / "store" / "vqa_kits"
 INSTEAD = {
     "bench run": lambda words: [*words, *([] if "toy" in words else ["--dry-run"])],
     "bench demos": lambda words: [*words, "--suite", "toy", "--episodes", "2", "--frames", "2"],
@@ -49,6 +50,8 @@ INSTEAD = {
     ],
     "bench env install": lambda words: ["bench", "env", "check", *words[3:]],  # it downloads
     "bench doctor": lambda words: [*words, "--help"],  # tests/cli/test_env_doctor.py
+    "bench vqa export": lambda words: [*words, "--help"],  # tests/models/test_export.py
+    "bench vqa run": lambda words: [*words, "--help"],  # tests/runs/test_kits.py
     "bench learn": lambda words: [*words, "--help"],  # minutes; tests/studies
 }
 """What is typed here in a command's place: options that come again replace the earlier ones."""
@@ -56,6 +59,7 @@ PLACEHOLDERS = {
     "RUN": "toy-expert", "RUN_A": "toy-expert", "RUN_B": "toy-random", "OTHER": "toy-random",
     "A": "expert", "B": "random", "S": "toy", "pick_place/3": "near/3",
     "MMStar": "my VQA", "~/robots/bin/python": sys.executable,
+    "BEFORE": str(KITS / "before"), "AFTER": str(KITS / "after"),
     "FILE": str(ROOT / "tests" / "store" / "vla_eval" / "recording.sqlite"),
 }  # fmt: skip
 REFUSED = {

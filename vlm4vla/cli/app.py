@@ -41,6 +41,8 @@ VERBS = {
     "vqa import": "import_:import_",
     "vqa premise": "premise:premise",
     "vqa list": "vqa:list_",
+    "vqa export": "vqa:export",
+    "vqa run": "vqa:run",
     "vqa retention": "vqa:retention",
     "env list": "env:list_",
     "env check": "env:check",
