@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from matplotlib.axes import Axes
 
 from vlm4vla.reports.compare.comparison import Comparison
-from vlm4vla.reports.correlation.correlation import Correlation
-from vlm4vla.reports.figures.correlation import influence, scatter
 from vlm4vla.reports.figures.episodes import funnel, lengths, seconds, survival
 from vlm4vla.reports.figures.intervals import Interval, differences, intervals
 from vlm4vla.reports.page.content import PageRun
@@ -101,9 +99,3 @@ def of_time(runs: Sequence[PageRun]) -> Iterator[Plot]:
     if spent := {label: time for label, time in timed.items() if any(time.parts.values())}:
         note = "policy: waiting for the policy's server, transport and inference together."
         yield "Mean time of an episode", seconds(spent), note
-
-
-def of_correlation(found: Correlation) -> Iterator[Plot]:
-    """The scatter, and what each backbone does to it."""
-    yield "Backbones", scatter(found), ""
-    yield "r without each backbone and family (band: 95 % interval)", influence(found), ""

@@ -23,6 +23,7 @@ from vlm4vla.core import __version__
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports import marks
 from vlm4vla.reports.correlation.correlation import sentences
+from vlm4vla.reports.figures.correlation import influence, scatter
 from vlm4vla.reports.figures.drawing import svg_text
 from vlm4vla.reports.page import plots
 from vlm4vla.reports.page.content import Content
@@ -77,7 +78,7 @@ def _render(content: Content, sheets: Sequence[Sheet]) -> str:
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=f"sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
-        plots=plots, marks=marks, sentences=sentences,
+        plots=plots, marks=marks, sentences=sentences, scatter=scatter, influence=influence,
         repeat=repeat, environment=environment, configuration=configuration,
     )  # fmt: skip
 
