@@ -86,7 +86,24 @@ def test_a_law_that_is_not_upstreams_is_seen(golden, monkeypatch):
 @pytest.mark.golden
 @pytest.mark.parametrize("task", ["widowx_spoon_on_towel", "widowx_stack_cube"])
 def test_dropped_things_rest_where_upstreams_do(golden, task):
-    assert max(golden_simpler.settled(golden, task, 3)) < golden_simpler.SETTLED_MM
+    dropped, played = golden_simpler.settled(golden, task, 3)
+    assert dropped.max() == played < golden_simpler.SETTLED_MM
+
+
+@pytest.mark.golden
+def test_the_eggplant_begins_where_upstreams_rests(golden, simulator):
+    task = "widowx_put_eggplant_in_basket"
+    assert golden_simpler.settled(golden, task, 2)[1] < 1e-4
+    init = int(golden.traces[f"{task}/init/episode_id"][3])
+    simulator.reset(episode("eggplant", init))
+    before = simulator.observe(STATE).privileged
+    for _ in range(3):
+        simulator.advance(np.array([0, 0, 0, 0, 0, 0, 1.0]))
+    after = simulator.observe(STATE).privileged
+    for what, recorded in (("source", "src"), ("target", "tgt")):
+        rest = golden.traces[f"{task}/init/{recorded}"][3]
+        np.testing.assert_allclose(before[what], rest, atol=1e-6)
+        assert golden_simpler.distance(after[what], rest)[0] < 0.1  # and stays there
 
 
 @pytest.mark.golden

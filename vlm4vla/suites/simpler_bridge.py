@@ -1,6 +1,10 @@
 """Episodes of SimplerEnv's Bridge tasks: upstream's grid of 24 a task, and more than that.
 
 Grids and sentences are those of `custom_scenes/put_on_in_scene.py` (ManiSkill2_real2sim@ef7a4d4).
+The eggplant rolls in the sink before it rests, and rolls elsewhere in another version of the
+engine: on the grid it and the basket's plane begin where upstream's come to rest
+(`simpler_eggplant.csv`, from runs of SAPIEN 2.2.2). All else is dropped here.
+
 Further episodes are ours, drawn from the suite's seed and rounded to the micrometre, in suites with
 names of their own:
 
@@ -11,12 +15,15 @@ names of their own:
 
 from __future__ import annotations
 
+import csv
 import math
 import random
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import permutations, product
+from pathlib import Path
 from typing import Annotated, Literal
 
 from vlm4vla.core.episode import JSON, Episode, EpisodeKey
@@ -29,6 +36,7 @@ SHIFT, TURN, ARM = 0.01, math.pi / 12, 0.02
 """Metres and radians of a jitter, and the arm's deviation in radians."""
 APART = 0.09
 """Metres between the middles of two things that are placed anyhow."""
+_RESTS = Path(__file__).with_name("simpler_eggplant.csv")
 SUPPORTED = "cube_supported"
 """The task with a block below the yellow one."""
 
@@ -113,6 +121,8 @@ def episodes(
             elif asked.poses == "altered":
                 source, target = _anywhere(task, target, between)
                 setup["arm"] = [_normal(between) for _ in range(6)]
+            elif name == "eggplant":
+                setup["rests"] = _rests()[init % GRID]
             setup["starts"] = [_dropped(source), _dropped(target)]
             key = EpisodeKey(suite, name, init)
             made.append(Episode(key, task.instruction, task.max_steps, setup))
@@ -165,6 +175,14 @@ def _normal(between: Uniform) -> float:
     """Box and Muller's cosine branch."""
     radius = math.sqrt(-2 * math.log(1 - between(0, 1)))
     return round(ARM * radius * math.cos(2 * math.pi * between(0, 1)), 6)
+
+
+@cache
+def _rests() -> list[list[list[float]]]:
+    """Of each init the poses (7) at which eggplant and plane rest: metres, quaternion wxyz."""
+    with _RESTS.open(encoding="utf-8", newline="") as file:
+        rows = [[float(value) for value in row[1:]] for row in list(csv.reader(file))[1:]]
+    return [[row[:7], row[7:]] for row in rows]
 
 
 def _dropped(start: Start) -> list[float]:

@@ -25,7 +25,10 @@ class BridgeSimulator(SceneSimulator):
         setup, task = episode.setup, _task(episode)
         supported = bool(setup.get("supported"))
         made = BridgeWorld(task, episode.instruction, self._files, self._urdf, supported)
-        made.settle(np.array(setup["starts"], np.float64))
+        if "rests" in setup:
+            made.lay(np.array(setup["rests"], np.float64))
+        else:
+            made.settle(np.array(setup["starts"], np.float64))
         qpos = np.array(task.setting.qpos)
         qpos[:6] += np.array(setup.get("arm", np.zeros(6)), np.float64)
         made.begin(qpos)

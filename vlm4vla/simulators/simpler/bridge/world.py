@@ -91,6 +91,11 @@ class BridgeWorld(TaskScene):
             poses[1, 2] += 1.5 * self.target.extent[2]
         physics.drop_and_settle(self.scene, bodies, poses, protocol.PHYSICS)
 
+    def lay(self, rests: Floats) -> None:
+        """Lay source and target at (2, 7), where they are known to rest."""
+        for body, rest in zip((self.source, self.target), rests, strict=True):
+            body.put(rest)
+
     def begin(self, qpos: Floats | None = None) -> None:
         """Bring the robot; what lies where now is the start. No physics step is taken."""
         setting = self.task.setting
