@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from vlm4vla.core.errors import UnknownName
+from vlm4vla.suites.files import facts_of
 from vlm4vla.suites.simpler_google import distractor_places, episodes
 from vlm4vla.suites.suite import load
 
@@ -26,6 +27,17 @@ def test_there_are_as_many_episodes_as_upstream_runs(variant, counts, scored):
     assert Counter(e.key.task for e in made) == dict(zip(TASKS, counts, strict=True))
     assert sum(bool(e.setup["scored"]) for e in made) == scored
     assert len({e.key for e in made}) == len(made)
+
+
+def test_inits_that_are_equal_modulo_the_poses_begin_alike():
+    """Intervals count poses, not repeats of them in other colours or lights."""
+    made = load("simpler_google_vm").episodes
+    starts = {}
+    for one in made:
+        setup = {**one.setup, "setting": "", "colour": ""}
+        assert starts.setdefault((one.key.task, one.key.init % 100), setup) == setup
+    assert len(starts) == 75 + 60 + 54 + 27
+    assert facts_of("simpler_google_vm").poses == 100
 
 
 def test_means_of_means_are_plain_means():

@@ -50,6 +50,8 @@ class _Options:
     variant: Literal["matching", "aggregation", "core"] = "matching"
 
 
+POSES = 100
+"""More than a task's grid has cells: inits that are equal modulo it begin at one pose."""
 _COLOURS = (
     "",
     "recolor_tabletop_visual_matching_1",
@@ -251,7 +253,10 @@ drawers and scored settings have as many episodes, so that upstream's means of m
 def episodes(
     suite: str, arguments: Mapping[str, JSON], options: Mapping[str, JSON]
 ) -> list[Episode]:
-    """Every episode of the option `variant`: of each task, setting by setting, the whole grid."""
+    """Every episode of the option `variant`: of each task, setting by setting, the whole grid.
+
+    Init 207 is cell 7 of the grid in the third setting.
+    """
     read(_NoArguments, arguments, f"the episodes of suite '{suite}'")
     chosen = {name: value for name, value in options.items() if name == "variant"}
     variant = read(_Options, chosen, f"suite '{suite}'").variant
@@ -259,13 +264,13 @@ def episodes(
     made = []
     for task in TASKS:
         settings = _MATCHING if matching else task.settings
-        setups = (
-            {"setting": setting.name, "scored": setting.scored, **cell, **setting.setup}
-            for setting in settings
-            if setting.core or variant == "aggregation"
-            for cell in task.cells(setting, matching)
-        )
-        for init, setup in enumerate(setups):
-            first = cast(Sequence[str], setup["instructions"])[0]
-            made.append(Episode(EpisodeKey(suite, task.name, init), first, task.max_steps, setup))
+        for number, setting in enumerate(settings):
+            if variant == "core" and not setting.core:
+                continue
+            of_setting: Setup = {"setting": setting.name, "scored": setting.scored}
+            for cell, grid in enumerate(task.cells(setting, matching)):
+                setup = {**of_setting, **grid, **setting.setup}
+                first = cast(Sequence[str], setup["instructions"])[0]
+                key = EpisodeKey(suite, task.name, POSES * number + cell)
+                made.append(Episode(key, first, task.max_steps, setup))
     return made

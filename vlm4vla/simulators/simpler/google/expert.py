@@ -90,7 +90,7 @@ def _open(hand: Hand) -> Script:
 def _close(hand: Hand) -> Script:
     """Push the panel with closed fingers."""
     edge = EDGES[int(hand.state["drawer"][0])]
-    turn = _sideways(hand, IN_FRONT)
+    turn = pointing(IN_FRONT, -QUARTER)
     before = np.array([PANEL + 0.28, 0.0, edge - 0.02])
     yield from hand.grip(1.0, 1)
     yield from hand.go(before + np.array([0, 0, 0.1]), turn, near=0.06, level=0.4)
