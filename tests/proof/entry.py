@@ -88,6 +88,11 @@ def rows(store: Path, run: str) -> Numbers:
         return found
 
 
+STATED_SINCE = ("stand_in.art", "stand_in.shader")
+"""Facts of comparability that a run stated at 0.2.0 in other words (`art`, `shader`) or not at all:
+that emoji which are not the paper's, and pictures without ray tracing, stand in for its own."""
+
+
 def run_facts(store: Path, run: str) -> Numbers:
     """What enters a run's identity, without paths and the hash of the policy's code."""
     from vlm4vla.store import Store
@@ -109,7 +114,9 @@ def run_facts(store: Path, run: str) -> Numbers:
         "options": dict(record.options),
         "execution": record.execution,
         "seed": record.seed,
-        "comparability": dict(record.comparability),
+        "comparability": {
+            name: value for name, value in record.comparability.items() if name not in STATED_SINCE
+        },
         "status": record.status.value,
     }
 

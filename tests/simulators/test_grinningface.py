@@ -250,3 +250,20 @@ def test_observation_gives_only_what_is_asked() -> None:
     assert full.image("view").shape == (224, 224, 3) and full.image("view").dtype == np.uint8
     assert len(full.proprio) == spec.proprio_size
     assert tuple(full.privileged) == spec.privileged
+
+
+def test_pictures_that_are_not_the_papers_own_are_stand_ins(tmp_path):
+    """Apple's emoji under ray tracing: neither can be had, so whoever looks is marked."""
+    art = tmp_path / "art"
+    art.mkdir()
+    (art / "1F600.png").write_bytes(b"a picture")
+    looks = {"robot": "panda"}, {"robot": "panda", "art": str(art)}
+    told = [GrinningFace().preflight(options, True) for options in looks]
+    shader = "SAPIEN's default for ray tracing"
+    assert [facts["stand_in.art"] for facts in told] == [
+        "Noto Color Emoji for Apple's",
+        "a folder of unchecked pictures for Apple's",
+    ]
+    assert {facts["stand_in.shader"] for facts in told} == {shader}
+    blind = GrinningFace().preflight(looks[0], False)
+    assert [name for name in blind if name.startswith("stand_in")] == ["stand_in.robot"]

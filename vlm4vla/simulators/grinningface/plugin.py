@@ -72,9 +72,12 @@ class GrinningFace(SimulatorPlugin):
             from vlm4vla.simulators.grinningface import art
 
             facts["art"] = art.version(chosen.art)
-            if chosen.art != GrinningFaceOptions.art:
-                facts[f"{STAND_IN}.art"] = "a folder of pictures for Noto Color Emoji"
+            # Nobody may publish Apple's, so that no digest tells whether a folder holds them.
+            own = chosen.art == GrinningFaceOptions.art
+            pictures = "Noto Color Emoji" if own else "a folder of unchecked pictures"
+            facts[f"{STAND_IN}.art"] = f"{pictures} for Apple's"
             facts["shader"] = "default"
+            facts[f"{STAND_IN}.shader"] = "SAPIEN's default for ray tracing"
             facts["renderer"] = sapien_renderer.require()
         return facts
 
