@@ -105,7 +105,7 @@ class Wanderer(Policy):
 
 
 class Misbehaving(Policy):
-    """Goes wrong, as `how` says, in episodes of init 1."""
+    """Goes wrong, as `how` says, in episodes of init 1 (or `always`)."""
 
     known_options = ("how",)
 
@@ -116,8 +116,10 @@ class Misbehaving(Policy):
 
     def _one(self, session: Session) -> ActionChunk:
         actions = np.zeros((8, 7))
+        how = self.options["how"]
+        if how == "always":
+            raise RuntimeError("there is no such layer")
         if session.episode.init == 1:
-            how = self.options["how"]
             if how == "raise":
                 raise RuntimeError("I was told to")
             if how == "nan":

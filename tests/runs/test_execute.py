@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from vlm4vla import leaderboard, run
-from vlm4vla.core.errors import RunConflict, UnknownName
-from vlm4vla.core.result import Outcome
+from vlm4vla.core.errors import PolicyFault, RunConflict, UnknownName
+from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.rollout.events import Finished, Retried, Tick
 from vlm4vla.runs.execute import Opened, execute
 from vlm4vla.runs.plan import resolve
@@ -118,10 +118,71 @@ def test_another_configuration_under_a_taken_id_changes_nothing(store):
     request = replace(PLAIN, run_id="mine")
     execute(resolve(request), store, Watcher())
     rows = store.episodes("mine")
-    for other in ({"seed": 1}, {"execute": "first"}, {"episodes": 5}, {"options": {"step_ms": 1}}):
+    for other in (
+        {"seed": 1},
+        {"execute": "first"},
+        {"inits": (6, 7, 8, 9)},
+        {"options": {"step_ms": 1}},
+    ):
         with pytest.raises(RunConflict, match=r"stored.*asked for"):
             execute(resolve(replace(request, **other)), store, Watcher())
     assert store.episodes("mine") == rows
+
+
+@pytest.mark.parametrize("name", [None, "mine"])
+def test_more_episodes_extend_the_run_and_fewer_play_nothing(store, name):
+    request = replace(PLAIN, run_id=name, episodes=3)
+    few = execute(resolve(request), store, Watcher())
+    before = {row.key: row.ended for row in store.episodes(few.run)}
+    watcher = Watcher()
+    more = execute(resolve(replace(request, episodes=6)), store, watcher)
+    assert watcher.events[0] == Opened(few.run, 6, dict.fromkeys(before, Outcome.SUCCESS), 3)
+    assert (more.run, more.complete) == (few.run, True) and len(watcher.of(Finished)) == 3
+    idle = Watcher()
+    again = execute(resolve(request), store, idle)
+    assert (again.run, again.finished, again.complete) == (few.run, 6, True)
+    assert not idle.of(Finished) and len(store.runs()) == 1
+    after = {row.key: row.ended for row in store.episodes(few.run)}
+    assert before.items() <= after.items() and len(after) == 6
+    assert len(store.run(few.run).plan) == 6
+
+
+def test_a_run_of_which_more_was_planned_stays_incomplete(finished):
+    (run,) = finished.runs()
+    finished.begin(replace(run, plan=resolve(replace(PLAIN, episodes=6)).record.plan))
+    summary = execute(resolve(PLAIN), finished, Watcher())
+    assert (summary.planned, summary.finished, summary.complete) == (6, 4, False)
+    assert finished.run(run.id).status is RunStatus.INCOMPLETE
+
+
+def test_a_run_under_the_id_of_an_earlier_version_is_continued(finished):
+    """There the number of episodes was part of the id."""
+    plan = resolve(PLAIN)
+    assert plan.former_id != plan.record.id == resolve(replace(PLAIN, episodes=None)).former_id
+    with Store.open(finished.artifacts / "old.db", create=True) as old:
+        old.begin(replace(plan.record, id=plan.former_id))
+        for row in finished.episodes(plan.record.id):
+            old.record(plan.former_id, EpisodeResult(row.key, row.outcome))
+        watcher = Watcher()
+        assert execute(plan, old, watcher).complete and not watcher.of(Finished)
+        assert [run.id for run in old.runs()] == [plan.former_id]
+
+
+def test_a_policy_that_always_fails_alike_is_given_up(store):
+    failing = RunRequest(f"{PROBES}:Misbehaving", "toy", policy_options={"how": "always"})
+    with pytest.raises(PolicyFault, match=r"each of the first 3 .*no such layer") as caught:
+        execute(resolve(replace(failing, give_up_after=3)), store, Watcher())
+    assert "--give-up-after 0" in caught.value.fix
+    (run,) = store.runs()
+    assert run.status is RunStatus.INCOMPLETE and 3 <= len(store.episodes(run.id)) < 20
+    summary = execute(resolve(replace(failing, give_up_after=0)), store, Watcher())
+    assert (summary.finished, summary.errors) == (20, 20)
+
+
+def test_a_policy_that_fails_now_and_then_is_not_given_up(store):
+    request = RunRequest(f"{PROBES}:Misbehaving", "toy", policy_options={"how": "raise"})
+    summary = execute(resolve(replace(request, give_up_after=2)), store, Watcher())
+    assert (summary.finished, summary.errors) == (20, 2)
 
 
 def test_faults_are_kept_and_quarantined_episodes_wait_for_a_word(store, tmp_path):

@@ -41,6 +41,8 @@ def test_the_same_request_is_the_same_run():
         {"execute": "chunk"},
         {"inits": tuple(range(10))},
         {"episodes": 10},
+        {"episodes": 3},
+        {"give_up_after": 0},
     ],
 )
 def test_what_changes_no_outcome_is_the_same_run(changes):
@@ -56,7 +58,6 @@ DIFFERENT = [
     {"tasks": ("near",)},
     {"tasks": ("far",)},
     {"inits": (0, 1)},
-    {"episodes": 3},
     {"policy": "random"},
     {"policy": f"{PROBES}:Misbehaving", "policy_options": {"how": "nan"}},
     {"policy": f"{PROBES}:Misbehaving", "policy_options": {"how": "raise"}},
@@ -128,6 +129,7 @@ def test_specs_that_do_not_match_are_printed_side_by_side():
         ({"slots": 0}, OutOfRange),
         ({"max_batch": 0}, OutOfRange),
         ({"retries": -1}, OutOfRange),
+        ({"give_up_after": -1}, OutOfRange),
         ({"timeout_s": 0.0}, OutOfRange),
         ({"timeout_s": float("nan")}, OutOfRange),
         ({"run_id": "../x"}, BadInput),

@@ -91,6 +91,7 @@ class LiveProgress:
     def _open(self, event: Opened) -> None:
         # A dictionary: a quarantined episode that is tried again is the same episode.
         self._outcomes |= event.finished
+        self._planned = event.planned
         self._remaining = event.remaining
         text = f"run {event.run}: {counted(event.planned, 'episode')}"
         if event.finished:

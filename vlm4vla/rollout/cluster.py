@@ -113,6 +113,8 @@ class Job:
     tcp: bool = False
     """Use TCP even on one node."""
     video_folder: Path | None = None
+    give_up_after: int = 20
+    """First episodes after which a policy that failed alike in all of them is given up."""
 
 
 class PolicyActor:

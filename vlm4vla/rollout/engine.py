@@ -18,7 +18,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayError
 
 from vlm4vla.core.episode import Episode, EpisodeKey
-from vlm4vla.core.errors import BenchError, ErrorKind, HarnessFault
+from vlm4vla.core.errors import BenchError, ErrorKind, HarnessFault, PolicyFault
 from vlm4vla.core.result import EpisodeResult
 from vlm4vla.rollout.cluster import Cluster, Job
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
@@ -73,6 +73,8 @@ class Engine:
         self._failures: Counter[tuple[EpisodeKey, bool]] = Counter()
         """Episode, and whether the harness was to blame -> failed attempts."""
         self._places = [_Place() for _ in range(min(job.slots, max(1, len(job.episodes))))]
+        self._first_errors: list[str] = []
+        """What the policy said in each of the first episodes; empty where it had no error."""
         self._running: dict[ray.ObjectRef[EpisodeResult], _Given] = {}
         self._policy: ActorHandle | None = None
         self._address: Address | None = None
@@ -82,7 +84,10 @@ class Engine:
         """Of the policy server, once the run has ended."""
 
     def run(self) -> Iterator[Event]:
-        """Yield events until every episode is finished."""
+        """Yield events until every episode is finished.
+
+        Raises PolicyFault where the policy has failed in every one so far, always likewise.
+        """
         try:
             if len(self._schedule):
                 self._start_policy()
@@ -92,6 +97,7 @@ class Engine:
                 if all(result.error is None for _, result in ended):
                     self._fill()  # before the events: whoever takes them may take their time
                 yield from (self._judge(*pair) for pair in ended)
+                self._give_up()
                 yield Tick([place.running(time.monotonic()) for place in self._places])
             yield from (self._judge(*pair) for pair in self._collect(0))
         finally:
@@ -176,6 +182,9 @@ class Engine:
 
     def _judge(self, episode: Episode, result: EpisodeResult) -> Event:
         if result.error is None or result.error is ErrorKind.POLICY:
+            if len(self._first_errors) < self._job.give_up_after:
+                said = result.error_text.strip().splitlines() if result.error else []
+                self._first_errors.append(said[-1] if said else "")
             return Finished(result)
         ours = result.error is ErrorKind.HARNESS
         if ours:
@@ -186,6 +195,16 @@ class Engine:
             return Finished(result)
         self._schedule.put_back(episode)
         return Retried(result)
+
+    def _give_up(self) -> None:
+        """What would fail a thousand times alike need not be tried a thousand times."""
+        most, errors = self._job.give_up_after, self._first_errors
+        if most and len(errors) == most and errors[0] and len(set(errors)) == 1:
+            raise PolicyFault(
+                f"The policy failed in each of the first {most} episodes: {errors[0]}",
+                "Mend it, then the same command with --retry-errors. "
+                "To go on all the same: --give-up-after 0",
+            )
 
     def _revive_policy(self) -> None:
         """Load the policy anew if its server is gone."""

@@ -19,7 +19,7 @@ from vlm4vla.core.errors import BadInput
 from vlm4vla.core.result import EpisodeResult, Outcome
 from vlm4vla.rollout.events import Event, Finished
 from vlm4vla.rollout.schedule import Ordered
-from vlm4vla.runs.execute import commit, job_of, stopping_on_signals
+from vlm4vla.runs.execute import commit, job_of, stopping_on_signals, stored_as
 from vlm4vla.runs.plan import RunPlan
 from vlm4vla.store import EpisodeRow, RunStatus, Store
 
@@ -95,9 +95,13 @@ class Duel:
     def __post_init__(self) -> None:
         """Put the episodes into their order. Raises BadInput where the plans cannot be paired."""
         check(self.plans)
+        first, second = self.plans
+        self.plans = stored_as(first, self.store), stored_as(second, self.store)
         keys = {episode.key for episode in self.plans[0].suite.episodes}
         self._order = sorted(keys, key=lambda key: key.lot)
         self._rows: list[dict[EpisodeKey, Finite]] = []
+        self._planned: list[Sequence[EpisodeKey]] = []
+        """Of either run as stored: earlier commands may have asked for more."""
         self._seen = 0
         self._pairs: list[tuple[float, float]] = []
         self._decided = False
@@ -110,6 +114,7 @@ class Duel:
             for plan in self.plans:
                 record = self.store.begin(plan.record)
                 self._rows.append({row.key: row for row in self.store.episodes(record.id)})
+                self._planned.append(record.plan)
             self._look(None)
             interrupted = False if self._over else self._roll_out()
             self._conclude()
@@ -179,8 +184,10 @@ class Duel:
         """Note what became of either run."""
         seen = {**self.rule.facts(), "metric": self.metric, "pairs": len(self._pairs)}
         ids = [plan.record.id for plan in self.plans]
-        for run, other, rows in zip(ids, reversed(ids), self._rows, strict=True):
-            if len(rows) == len(self._order) and not _errors(rows):
+        for run, other, rows, planned in zip(
+            ids, reversed(ids), self._rows, self._planned, strict=True
+        ):
+            if len(rows) == len(planned) and not _errors(rows):
                 self.store.set_status(run, RunStatus.COMPLETE)
             elif self._decided:
                 self.store.decide(run, {**seen, "against": other})

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from vlm4vla.core.episode import Episode, EpisodeKey
+from vlm4vla.core.errors import PolicyFault
 from vlm4vla.core.result import Outcome
 from vlm4vla.rollout.events import Event, Finished, Retried
 from vlm4vla.rollout.policy_server import QueryCounts
@@ -56,12 +57,13 @@ class RunSummary:
 
 
 def execute(plan: RunPlan, store: Store, observer: Observer) -> RunSummary:
-    """Run what the store lacks of `plan`; what ends is committed before it is observed."""
-    record = plan.record
-    if plan.request.new:
-        record = replace(record, id=_unused_id(store, record.id))
-    with store.lock(record.id):
-        store.begin(record)
+    """Run what the store lacks of `plan`; what ends is committed before it is observed.
+
+    Raises PolicyFault where the policy fails from the beginning (`give_up_after`).
+    """
+    plan = stored_as(plan, store)
+    with store.lock(plan.record.id):
+        record = store.begin(plan.record)
         finished = store.finished(record.id)
         # Quarantined ones are tried again only if that was asked for.
         lacking = {None, Outcome.ERROR} if plan.request.retry_errors else {None}
@@ -69,7 +71,11 @@ def execute(plan: RunPlan, store: Store, observer: Observer) -> RunSummary:
         observer(Opened(record.id, len(record.plan), finished, len(episodes)))
         statistics, interrupted = QueryCounts(), False
         if episodes:
-            statistics, interrupted = _roll_out(plan, record.id, episodes, store, observer)
+            try:
+                statistics, interrupted = _roll_out(plan, record.id, episodes, store, observer)
+            except PolicyFault:
+                store.set_status(record.id, RunStatus.INCOMPLETE)
+                raise
         outcomes = list(store.finished(record.id).values())
         errors = outcomes.count(Outcome.ERROR)
         summary = RunSummary(
@@ -78,6 +84,17 @@ def execute(plan: RunPlan, store: Store, observer: Observer) -> RunSummary:
         status = RunStatus.COMPLETE if summary.complete else RunStatus.INCOMPLETE
         store.set_status(record.id, status)
     return summary
+
+
+def stored_as(plan: RunPlan, store: Store) -> RunPlan:
+    """The plan under the id of the run that it continues or, if a new one is asked for, begins."""
+    name, taken = plan.record.id, {run.id for run in store.runs()}
+    if plan.request.new:
+        names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        name = next(name for name in names if name not in taken)
+    elif name not in taken and plan.former_id in taken:
+        name = plan.former_id
+    return replace(plan, record=replace(plan.record, id=name))
 
 
 def _roll_out(
@@ -121,15 +138,10 @@ def job_of(plan: RunPlan, run: str, episodes: Sequence[Episode], store: Store, s
         slots=slots,
         max_batch=request.max_batch,
         retries=request.retries,
+        give_up_after=request.give_up_after,
         tcp=request.tcp,
         video_folder=None if request.video == "none" else store.videos(run),
     )
-
-
-def _unused_id(store: Store, base: str) -> str:
-    taken = {run.id for run in store.runs()}
-    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
-    return next(name for name in names if name not in taken)
 
 
 @contextmanager

@@ -9,14 +9,14 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from vlm4vla.core import convert, options
 from vlm4vla.core.comparability import CONTRAST
-from vlm4vla.core.episode import JSON
+from vlm4vla.core.episode import JSON, Episode
 from vlm4vla.core.errors import (
     BadInput,
     BenchError,
@@ -59,6 +59,8 @@ class RunPlan:
     policy_spec: PolicySpec
     record: RunRecord
     slots: int
+    former_id: str
+    """The id that earlier versions gave it: how many episodes were asked for was part of that."""
 
     @property
     def host(self) -> HostConfig:
@@ -93,7 +95,8 @@ def resolve(request: RunRequest) -> RunPlan:
     _check_numbers(request)
     _check_cluster(request.ray_address)
     suite = load(request.suite, request.protocol, request.options)
-    suite = suite.narrowed(request.tasks, request.inits, request.episodes, request.seed)
+    whole = suite.narrowed(request.tasks, request.inits, seed=request.seed)
+    suite = whole.narrowed(count=request.episodes, seed=request.seed)
     simulator = plugin(suite.simulator)
     simulator_spec = simulator.describe(suite.options)
     _check_metrics(suite, simulator_spec)
@@ -116,6 +119,8 @@ def resolve(request: RunRequest) -> RunPlan:
             "brought": request.python is not None,
             **relevant(versions),
         }
+    parts = policy_class, policy_spec, execution, facts, provenance
+    record, former_id = _record(request, suite, whole, *parts)
     return RunPlan(
         request=request,
         suite=suite,
@@ -124,8 +129,9 @@ def resolve(request: RunRequest) -> RunPlan:
         interpreter=interpreter,
         policy=reference,
         policy_spec=policy_spec,
-        record=_record(request, suite, policy_class, policy_spec, execution, facts, provenance),
+        record=record,
         slots=request.slots or choose_slots(simulator.slot_memory_mb, len(suite.episodes)),
+        former_id=former_id,
     )
 
 
@@ -144,8 +150,12 @@ def _check_numbers(request: RunRequest) -> None:
     ):
         if value is not None and value < 1:
             raise OutOfRange(f"{flag} {value} must be at least 1.")
-    if request.retries < 0:
-        raise OutOfRange(f"--retries {request.retries} must not be negative.")
+    for flag, value in (
+        ("--retries", request.retries),
+        ("--give-up-after", request.give_up_after),
+    ):
+        if value < 0:
+            raise OutOfRange(f"{flag} {value} must not be negative.")
     if request.timeout_s is not None and not request.timeout_s > 0:  # nan is neither
         raise OutOfRange(f"--timeout {request.timeout_s:g} must be positive.")
     if request.run_id is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", request.run_id):
@@ -210,12 +220,14 @@ def _describe(cls: type[Policy], spec: SimulatorSpec, request: RunRequest) -> Po
 def _record(
     request: RunRequest,
     suite: Suite,
+    whole: Suite,
     cls: type[Policy],
     spec: PolicySpec,
     execution: str,
     facts: Mapping[str, JSON],
     provenance: Mapping[str, JSON],
-) -> RunRecord:
+) -> tuple[RunRecord, str]:
+    """The run, whose id does not tell how many of `whole` were asked for, and its former id."""
     code = _source_hash(cls)
     configuration: dict[str, Any] = {
         "policy": request.policy,
@@ -231,13 +243,14 @@ def _record(
             **facts,
         },
     }
-    episodes = [{**asdict(episode), "setup": dict(episode.setup)} for episode in suite.episodes]
-    apart = {"checkpoint": spec.checkpoint, "code": code, "episodes": episodes}
-    identity = json.dumps(configuration | apart, sort_keys=True)
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    apart = configuration | {"checkpoint": spec.checkpoint, "code": code}
     label = re.sub(r"[^\w.-]+", "-", request.policy.rpartition(":")[2])
-    return RunRecord(
-        id=request.run_id or f"{suite.name}-{label}-{digest}",
+    name, former = (
+        request.run_id or f"{suite.name}-{label}-{_digest(apart, episodes)}"
+        for episodes in (whole.episodes, suite.episodes)
+    )
+    record = RunRecord(
+        id=name,
         simulator=suite.simulator,
         plan=tuple(episode.key for episode in suite.episodes),
         metrics=suite.metrics,
@@ -257,6 +270,13 @@ def _record(
         },
         **configuration,
     )
+    return record, former
+
+
+def _digest(configuration: Mapping[str, Any], episodes: Sequence[Episode]) -> str:
+    played = [{**asdict(episode), "setup": dict(episode.setup)} for episode in episodes]
+    identity = json.dumps({**configuration, "episodes": played}, sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
 def _facts(suite: Suite, rendering: bool, interpreter: Interpreter | None) -> Mapping[str, str]:

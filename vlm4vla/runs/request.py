@@ -31,7 +31,10 @@ class RunRequest:
     All if empty.
     """
     episodes: int | None = None
-    """Only the first N of each task."""
+    """Only the first N of each task.
+
+    More of them continue the same run.
+    """
     seed: int = 0
     """Seed of everything random in an episode.
 
@@ -65,6 +68,8 @@ class RunRequest:
 
     Then the episode is quarantined.
     """
+    give_up_after: int = 20
+    """Stop if the first N episodes all end in the same policy error; 0: never."""
     retry_errors: bool = False
     """Try quarantined episodes again."""
     video: VideoMode = "none"

@@ -62,11 +62,16 @@ def run_columns(run: RunRecord) -> Columns:
 
 
 def differences(old: Columns, new: Columns) -> list[tuple[str, str, str]]:
-    """(field, old, new) for each part of the configuration in which two runs differ."""
+    """(field, old, new) for each part of the configuration in which two runs differ.
+
+    A plan that holds the other is no difference: the run grows.
+    """
     found: list[tuple[str, str, str]] = []
     for name in (n for n in new if n not in IDENTITY and old[n] != new[n]):
         if name == "plan":
-            had, has = (set(_read_plan(row[name])) for row in (old, new))
+            had, has = (set(read_plan(row[name])) for row in (old, new))
+            if had <= has or has <= had:  # of the same episodes more or fewer
+                continue
             lost = f"{len(had)} episodes, {len(had - has)} of them not in the new plan"
             gained = f"{len(has)} episodes, {len(has - had)} of them not in the old plan"
             found.append((name, lost, gained))
@@ -203,7 +208,8 @@ def _write_plan(plan: Iterable[EpisodeKey]) -> bytes:
     return zlib.compress(dumps([astuple(key) for key in sorted(plan)]).encode())
 
 
-def _read_plan(stored: bytes) -> tuple[EpisodeKey, ...]:
+def read_plan(stored: bytes) -> tuple[EpisodeKey, ...]:
+    """The episodes of a run, as a row of `runs` holds them."""
     keys = json.loads(zlib.decompress(stored))
     if any([type(part) for part in key] != [str, str, int, int] for key in keys):
         raise ValueError("an episode's key is not two names and two numbers")
@@ -226,7 +232,7 @@ _ENCODED = {
         lambda stored: _METRICS.validate_python(json.loads(stored)),
     ),
     runs.c.success_rule: _Codec(storable, lambda stored: {"last": "last", "any": "any"}[stored]),
-    runs.c.plan: _Codec(_write_plan, _read_plan),
+    runs.c.plan: _Codec(_write_plan, read_plan),
     episodes.c.outcome: _enum(Outcome),
     episodes.c.error: _enum(ErrorKind),
     episodes.c.stages: _json(

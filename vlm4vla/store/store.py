@@ -82,6 +82,8 @@ class Store:
     def begin(self, run: RunRecord) -> RunRecord:
         """Enter a run, or take up an existing one of the same configuration.
 
+        Where one of their plans holds the other, the run is to hold the greater one.
+
         Returns:
             The run as stored: with the time of its first beginning.
 
@@ -308,7 +310,8 @@ def _as_fault(row: Any) -> Columns:
 
 
 def _take_up(connection: Connection, old: Columns, new: Columns) -> None:
-    changes: Columns = {"status": RunStatus.RUNNING.value}
+    plan = max(old["plan"], new["plan"], key=lambda stored: len(encode.read_plan(stored)))
+    changes: Columns = {"status": RunStatus.RUNNING.value, "plan": plan}
     known = [json.loads(old["provenance"]), *json.loads(old["continued"])]
     provenance = json.loads(new["provenance"])
     if provenance not in known:
