@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -73,6 +74,14 @@ class SeeingExpert(ToyExpert):
     def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
         request = ObservationRequest((CameraRequest("top", 64, 64),), privileged=True)
         return PolicySpec(simulator.action, request, privileged=True)
+
+
+class Impatient(SeeingExpert):
+    """Wants to be asked at every step."""
+
+    @classmethod
+    def describe(cls, simulator: SimulatorSpec, **options: str) -> PolicySpec:
+        return replace(super().describe(simulator, **options), execution="first")
 
 
 class Wanderer(Policy):

@@ -150,6 +150,21 @@ def test_slots_fit_cores_memory_and_work():
     assert choose_slots(1e9, 1000) == 1
 
 
+def test_a_suite_does_not_silently_override_how_a_policy_executes(tmp_path):
+    suite = tmp_path / "mine.yaml"
+    suite.write_text("extends: toy\nname: mine\nexecution: '2'\n")
+
+    def execution(policy, **changes):
+        return resolve(RunRequest(policy, str(suite), **changes)).record.execution
+
+    assert execution("expert") == "2"
+    for chosen in ("first", "2"):
+        assert execution(f"{PROBES}:Impatient", execute=chosen) == chosen
+    with pytest.raises(BadInput, match=r"by 'first'.* by '2'") as caught:
+        execution(f"{PROBES}:Impatient")
+    assert caught.value.fix == "Say which: --execute first or --execute 2"
+
+
 def test_a_protocol_may_differ_on_purpose(tmp_path):
     suite = tmp_path / "mine.yaml"
     suite.write_text(

@@ -142,15 +142,23 @@ def test_faults_are_kept_beside_the_final_row(store):
 
 def test_another_configuration_is_refused_with_every_difference(store):
     store.begin(make_run())
-    other = make_run(episodes=6, execution="half", options={"size": 128, "faults": ["hang", None]})
+    elsewhere = tuple(EpisodeKey("toy", "reach", i) for i in range(1, 7))
+    options = {"size": 128, "faults": ["hang", None]}
+    other = make_run(plan=elsewhere, execution="half", options=options)
     with pytest.raises(RunConflict) as caught:
         store.begin(other)
     text = str(caught.value)
     assert "execution: chunk (stored) / half (asked for)" in text
     assert "options.size: 64 (stored) / 128 (asked for)" in text
-    assert "plan: 4 episodes" in text and "6 episodes, 2 of them not in the old plan" in text
+    assert "plan: 4 episodes, 1 of them not in the new plan" in text
+    assert "6 episodes, 3 of them not in the old plan" in text
     assert "faults" not in text and "provenance" not in text
     assert store.run("run-1") == replace(make_run(), created=store.run("run-1").created)
+
+
+def test_the_greater_of_two_plans_that_hold_each_other_stays(store):
+    for asked, planned in ((4, 4), (6, 6), (3, 6)):
+        assert len(store.begin(make_run(episodes=asked)).plan) == planned
 
 
 def test_a_continued_run_remembers_every_provenance_once(store):

@@ -264,7 +264,10 @@ class PolicySpec:
     action: ActionSpec
     request: ObservationRequest = field(default_factory=ObservationRequest)
     execution: str = "chunk"
-    """Default execution of a chunk: `chunk`, `half`, `first`, a number, or `ensemble`."""
+    """Default execution of a chunk: `chunk`, `half`, `first`, a number, or `ensemble`.
+
+    `chunk` gives way to a suite's own; anything else is not overridden without `--execute`.
+    """
     batch_invariant: bool = True
     """An action does not depend, bit for bit, on what else is in the batch."""
     privileged: bool = False

@@ -104,8 +104,7 @@ def resolve(request: RunRequest) -> RunPlan:
     policy_class = registry.load(reference)
     policy_spec = _describe(policy_class, simulator_spec, request)
     convert.check(policy_spec, simulator_spec)
-    execution = request.execute or suite.execution or policy_spec.execution
-    Execution.parse(execution)
+    execution = _execution(request, suite, policy_spec.execution)
     interpreter, versions = choose(suite.simulator, request.python)
     if request.video != "none":
         _check_video(interpreter, versions)
@@ -199,6 +198,19 @@ def _check_metrics(suite: Suite, simulator: SimulatorSpec) -> None:
             if column is not None and column not in known:
                 what = f"stage or measure of '{simulator.simulator}' (metric '{metric.name}')"
                 raise UnknownName(what, column, known)
+
+
+def _execution(request: RunRequest, suite: Suite, own: str) -> str:
+    """How chunks are executed; BadInput where suite and policy each have their own way."""
+    for execution in filter(None, (request.execute, suite.execution, own)):
+        Execution.parse(execution)
+    if request.execute is None and suite.execution and own not in ("chunk", suite.execution):
+        raise BadInput(
+            f"Policy '{request.policy}' executes its chunks by '{own}', "
+            f"suite '{suite.name}' by '{suite.execution}'.",
+            f"Say which: --execute {own} or --execute {suite.execution}",
+        )
+    return request.execute or suite.execution or own
 
 
 def _describe(cls: type[Policy], spec: SimulatorSpec, request: RunRequest) -> PolicySpec:
