@@ -33,13 +33,13 @@ BRIDGE = {
     "widowx_put_eggplant_in_basket": "eggplant",
 }
 ONE_OF_EACH = (
-    "spoon_on_towel/ep03/pick_place", "carrot_on_plate/ep03/pick_place",
-    "stack_cube/ep03/pick_place", "put_eggplant_in_basket/ep03/pick_place",
-    "pick_horizontal_coke_can/g23/pick_noisy", "pick_vertical_coke_can/g42/pick",
-    "pick_standing_coke_can/g44/pick", "move_near/ep51/near", "open_top_drawer/b0/pull",
-    "open_middle_drawer/a1/pull", "open_bottom_drawer/a1/pull", "close_top_drawer/a1/push",
-    "close_middle_drawer/b0/push", "close_bottom_drawer/c2/push_partial",
-    "place_apple_in_closed_top_drawer/b0_g21/open_place",
+    "spoon_on_towel/ep03/pick_place/", "carrot_on_plate/ep03/pick_place/",
+    "stack_cube/ep03/pick_place/", "put_eggplant_in_basket/ep03/pick_place/",
+    "pick_horizontal_coke_can/g23/pick_noisy/", "pick_vertical_coke_can/g42/pick/",
+    "pick_standing_coke_can/g44/pick/", "move_near/ep51/near/", "open_top_drawer/b0/pull/",
+    "open_middle_drawer/a1/pull/", "open_bottom_drawer/a1/pull/", "close_top_drawer/a1/push/",
+    "close_middle_drawer/b0/push/", "close_bottom_drawer/c2/push_partial/",
+    "place_apple_in_closed_top_drawer/b0_g21/open_place/",
 )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def bridge_traces(wanted: Sequence[str]) -> Iterator[Trace]:
     file = np.load(Path(os.environ["VLM4VLA_GOLDEN"]) / "simpler" / "golden_public.npz")
     episodes = {(e.key.task, e.key.init): e for e in load("simpler_bridge_official").episodes}
     for name in map(str, file["index"]):
-        if not any(word in name for word in wanted):
+        if not any(word in f"{name}/" for word in wanted):
             continue
         task, number, _ = name.split("/")
         rows = {
@@ -85,7 +85,7 @@ def google_traces(wanted: Sequence[str]) -> Iterator[Trace]:
         suite = load("simpler_google_vm_official", overrides={"variant": variant})
         known[variant] = [(e, google_call(e)) for e in suite.episodes]
     for name in map(str, file["index"]):
-        if not any(word in name for word in wanted) or "_v1/" in name:
+        if not any(word in f"{name}/" for word in wanted) or "_v1/" in name:
             continue
         meta = json.loads(str(file[f"{name}/json"]))
         variant = "core" if "va" in name.split("/")[1] or len(meta["obj_names"]) > 3 else "matching"

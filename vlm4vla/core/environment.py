@@ -7,6 +7,7 @@ summary = "..."
 isolation = "main"            # or "venv": a Python of its own, as requirements.txt beside pins it
 extra = "emoji"               # in "main": extra of this package that brings its Python packages
 apt = ["fonts-noto-color-emoji"]
+optional = true               # `bench doctor` notes what lacks, and finds nothing wrong with it
 mesa = 24                     # lowest Mesa whose CPU renderer works; left out: no renderer
 
 [[assets]]
@@ -99,6 +100,8 @@ class Environment:
     """Debian packages; `old-name | new-name` where releases differ, as in Debian's own files."""
     mesa: int = 0
     """Lowest major version of Mesa whose CPU renderer works; 0 where nothing is rendered by it."""
+    optional: bool = False
+    """Whole only on the machines of those who want it."""
     assets: tuple[Asset, ...] = ()
     folder: Path = Path()
     """Where it was read from."""

@@ -72,7 +72,9 @@ def checkup(store: Callable[[], str]) -> Iterator[Finding]:
     for name in environment_names():
         for finding in environment_findings(name):
             yield finding
-            if finding.level == "wrong":
+            if finding.level == "wrong" or (
+                finding.level == "note" and load_environment(name).optional
+            ):
                 incomplete.add(name)
     for name in simulators.names():
         yield from simulator_findings(name, name in incomplete)
@@ -156,9 +158,11 @@ def _tried(what: str, code: str, limit_s: float, failure: str, fix: str) -> Find
 
 def environment_findings(name: str) -> Iterator[Finding]:
     """What of an environment is there."""
-    for part in state.inspect(load_environment(name)):
-        level: Level = "ok" if part.ready else "note" if part.only_for else "wrong"
-        needed = f" (needed only for {part.only_for})" if level == "note" else ""
+    environment = load_environment(name)
+    for part in state.inspect(environment):
+        only_for = part.only_for or (name if environment.optional else "")
+        level: Level = "ok" if part.ready else "note" if only_for else "wrong"
+        needed = f" (needed only for {only_for})" if level == "note" else ""
         yield Finding(f"{name}: {part.kind} {part.name}", level, part.detail + needed, part.fix)
 
 
