@@ -22,6 +22,7 @@ from vlm4vla.reports.correlation.correlation import (
     sentences,
 )
 from vlm4vla.reports.correlation.real import STUDY, real_exhibit
+from vlm4vla.reports.correlation.study import study_exhibit, study_names
 from vlm4vla.reports.tables.registry import opened
 from vlm4vla.reports.tables.selection import Selection, TableFormat
 
@@ -31,7 +32,7 @@ def correlate(
     vqa: Annotated[tuple[str, ...], "Benchmark of the x axis (repeatable); `bench vqa list`."] = (),
     screen: Annotated[bool, "Every benchmark instead: exploration, not a claim."] = False,
     study: Annotated[
-        str, typer.Option(metavar="NAME", help="simpler_real: simulated against real success.")
+        str, typer.Option(metavar="NAME", help="A study of others; simpler_real: simulated, real.")
     ] = "",
     suite: Annotated[tuple[str, ...], "Suite of the y axis (repeatable) [all there are]."] = (),
     published: Annotated[bool, "Policies as VLM4VLA prints them, not the store's."] = False,
@@ -54,9 +55,12 @@ def correlate(
             "Drop --mixed, or correlate runs of your own: --vqa NAME --mixed",
         )
     if study:
-        UnknownName.check("study", [study], [STUDY])
+        UnknownName.check("study", [study], [STUDY, *study_names()])
+        written = TableFormat.JSON if json_ else TableFormat.TABLE
+        if study != STUDY:
+            present(study_exhibit(study, vqa), written)
+            return
         with opened(store, Selection(published=True)) as read:
-            written = TableFormat.JSON if json_ else TableFormat.TABLE
             present(real_exhibit(read, backbone), written)
         return
     if not screen and not vqa:

@@ -89,6 +89,40 @@ class PublishedRow:
 
 
 @dataclass(frozen=True)
+class StudyRow:
+    """One policy of a study that put several backbones through one recipe."""
+
+    study: str
+    source: str
+    table: str
+    model: str
+    backbone: str
+    """Empty where the study does not say which."""
+    initialisation: str
+    """What the backbone went through before the recipe."""
+    head: str
+    suite: str
+    training_split: str
+    task: str
+    metric: str
+    printed: _Printed
+    unit: str
+    n: Annotated[int | None, EMPTY]
+    selection: Literal["best", "unstated"]
+    score_on: str
+    """The benchmark on which the study scored this very initialisation, if any."""
+    score: Annotated[float | None, EMPTY]
+    """There, in percent."""
+    flags: _Flags
+    note: str
+
+    @property
+    def value(self) -> float:
+        """Rates as fractions of 1."""
+        return scaled(float(self.printed), self.unit)
+
+
+@dataclass(frozen=True)
 class VqaScore:
     """One score of one vision-language model on one benchmark."""
 
@@ -151,6 +185,12 @@ def vqa_scores() -> tuple[VqaScore, ...]:
 def real_trials() -> tuple[RealTrials, ...]:
     """Every row of results/simpler_real.csv. Raises InvalidFile."""
     return _read(shipped("results") / "simpler_real.csv", tuple[RealTrials, ...])
+
+
+@cache
+def studies() -> tuple[StudyRow, ...]:
+    """Every row of results/vlm_to_vla.csv. Raises InvalidFile."""
+    return _read(shipped("results") / "vlm_to_vla.csv", tuple[StudyRow, ...])
 
 
 @cache
