@@ -97,3 +97,14 @@ def test_a_longer_suite_begins_as_a_shorter_one():
     few = episodes("s", {"poses": "jitter", "repeats": 1}, {})
     more = {e.key: e for e in episodes("s", {"poses": "jitter", "repeats": 2}, {})}
     assert all(more[e.key] == e for e in few)
+
+
+def test_vlm4vlas_ways_of_executing_have_names():
+    ways = {
+        name: load("simpler_bridge", name).execution
+        for name in ("default", "vlm4vla", "vlm4vla_half", "vlm4vla_first")
+    }
+    assert ways == {
+        "default": "", "vlm4vla": "4+votes2", "vlm4vla_half": "2+votes2",
+        "vlm4vla_first": "1+votes2",
+    }  # fmt: skip

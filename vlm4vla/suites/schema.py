@@ -35,10 +35,12 @@ class MetricFields(Strict):
 
 
 class Protocol(Strict):
-    """A named reading of the suite, e.g. the paper's: simulator options that it changes."""
+    """A named reading of the suite, e.g. the paper's: what it changes."""
 
     summary: str
     options: dict[str, str | int | float | bool] = {}
+    execution: str = ""
+    """In place of the suite's."""
     contrast: list[Name] = []
     """Facts of comparability in which its runs differ on purpose from the suite's others: they are
     compared all the same."""

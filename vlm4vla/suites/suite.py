@@ -112,7 +112,7 @@ def load(
             ),
         ),
         success=file.success,
-        execution=file.execution,
+        execution=chosen.execution or file.execution,
         contrast=tuple(chosen.contrast),
     )
 
