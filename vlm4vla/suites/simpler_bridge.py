@@ -3,7 +3,7 @@
 Grids and sentences are those of `custom_scenes/put_on_in_scene.py` (ManiSkill2_real2sim@ef7a4d4).
 The eggplant rolls in the sink before it rests, and rolls elsewhere in another version of the
 engine: on the grid it and the basket's plane begin where upstream's come to rest
-(`simpler_eggplant.csv`, from runs of SAPIEN 2.2.2). All else is dropped here.
+(`simpler_eggplant.csv`, read from `simpler_bridge_official`). All else is dropped here.
 
 Further episodes are ours, drawn from the suite's seed and rounded to the micrometre, in suites with
 names of their own:
