@@ -26,14 +26,13 @@ from tests.golden_official import (
     google_traces,
     pictures,
 )
-from vlm4vla.core.assets import cache_folder
-from vlm4vla.core.environment import load_environment
 from vlm4vla.core.errors import MissingAsset, RendererUnavailable
 from vlm4vla.environments.construction import maker
 from vlm4vla.simulators.registry import plugin
 from vlm4vla.simulators.simpler.official import files, layer
 from vlm4vla.simulators.simpler.official.calls import google_call
 from vlm4vla.simulators.simpler.official.options import OfficialOptions
+from vlm4vla.store import Store
 from vlm4vla.suites.suite import load
 from vlm4vla.testing import check_simulator
 
@@ -203,8 +202,15 @@ def test_a_whole_run_through_the_engine(tmp_path, ray_session):
     words = ("run", "--policy", "random", "--suite", "simpler_bridge_official", "--task", "cube")
     done = bench(*words, "--init", 0, "--store", store, cwd=tmp_path)
     assert done.code == 0, done.out + done.err
-    shown = bench("show", "--store", store, "--json", cwd=tmp_path)
-    assert "2.2.2" in shown.out and "stand_in.stages/bridge_table_1_v1.glb" in shown.out
+    with Store.open(store) as opened:
+        (run,) = opened.runs()
+        (row,) = opened.episodes(run.id)
+    assert run.comparability["sapien"] == "2.2.2"
+    assert (
+        run.comparability["stand_in.stages/bridge_table_1_v1.glb"]
+        == "a box with the table's height"
+    )
+    assert row.steps == 60 and row.outcome == "failure"
 
 
 @marked
@@ -214,4 +220,3 @@ def test_a_missing_file_is_named_and_a_stand_in_is_stated():
         files.facts(options)
     stated = files.facts(OfficialOptions("widowx"))
     assert stated["stand_in.eggplant/textured.dae"] == "the collision mesh, painted"
-    assert cache_folder("trees").name == "trees" and load_environment(SIMULATOR).mesa == 25

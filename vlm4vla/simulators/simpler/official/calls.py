@@ -128,8 +128,7 @@ def _google_environment(setup: GoogleSetup) -> tuple[str, dict[str, Value]]:
     if setup.rule == "near":
         if len(setup.models) == 2:
             lights["no_distractor"] = True
-        kind = "AltGoogleCamera" if camera else "GoogleBakedTex" if setup.photo else "Google"
-        kind = camera or kind
+        kind = camera or ("GoogleBakedTex" if setup.photo else "Google")
         return f"MoveNear{kind}InScene-v0", lights
     kind = "Distractor" if setup.distractors else camera
     if setup.distractors:

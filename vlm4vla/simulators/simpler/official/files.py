@@ -8,6 +8,7 @@ stand-ins of missing meshes lie where upstream looks for them.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def facts(options: OfficialOptions) -> Mapping[str, str]:
 
 def assembled(options: OfficialOptions) -> Path:
     """A folder of links, this process's own, with upstream's package and all its data in it."""
-    home = cache_folder("trees") / ENVIRONMENT
+    home = cache_folder("trees") / ENVIRONMENT / platform.node()
     for other in home.glob("*"):  # of processes that were killed
         if not Path("/proc", other.name).exists():
             shutil.rmtree(other, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,8 @@ class OfficialSimulator:
         """Import upstream. Raises MissingAsset."""
         self._options = options
         self._google = options.robot == "google"
-        self._upstream = Upstream(assembled(options), checkouts())
+        self._tree = assembled(options)
+        self._upstream = Upstream(self._tree, checkouts())
         self._now: _Running | None = None
 
     def reset(self, episode: Episode) -> None:
@@ -103,8 +105,9 @@ class OfficialSimulator:
         )
 
     def close(self) -> None:
-        """Drop the environment."""
+        """Drop the environment, and the tree that upstream ran from."""
         self._now = None
+        shutil.rmtree(self._tree, ignore_errors=True)
 
     def _call(self, episode: Episode) -> Any:
         return google_call(episode) if self._google else bridge_call(episode)
