@@ -26,7 +26,7 @@ from tests.golden_official import (
     google_traces,
     pictures,
 )
-from vlm4vla.core.errors import MissingAsset, RendererUnavailable
+from vlm4vla.core.errors import MissingAsset, RendererUnavailable, SimulatorFault
 from vlm4vla.environments.construction import maker
 from vlm4vla.simulators.registry import plugin
 from vlm4vla.simulators.simpler.official import files, layer
@@ -188,6 +188,15 @@ def test_pictures_are_upstreams(name, robot):
         assert (frame[mask > 0] == recorded[mask > 0]).all(), step
         assert frame[mask == 0].std() > 20, "the photograph"
     simulator.close()
+
+
+@marked
+def test_what_is_not_on_upstreams_grid_is_no_episode_of_its(hosts):
+    simulator = hosts({"robot": "widowx"})
+    for suite in ("simpler_bridge_jitter", "simpler_bridge_altered"):
+        with pytest.raises(SimulatorFault, match="its own grid alone"):
+            simulator.reset(load(suite).episodes[0])
+    simulator.reset(load("simpler_bridge_official").episodes[0])
 
 
 @marked

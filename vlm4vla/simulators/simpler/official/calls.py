@@ -5,16 +5,19 @@ SimplerEnv@4ab7178: scripts/octo_bridge.sh and scripts/rt1_*.sh, evaluation/mani
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from vlm4vla.core.episode import Episode
+from vlm4vla.core.errors import SimulatorFault
 from vlm4vla.core.formats import read_fields
 from vlm4vla.simulators.simpler.bridge import words as bridge
 from vlm4vla.simulators.simpler.google import words as google
 from vlm4vla.simulators.simpler.google.words import GoogleSetup
 
 Value = str | float | bool | list[float]
+Places = Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ _BRIDGE = {
     "cube": "StackGreenCubeOnYellowCubeBakedTexInScene-v0",
     "eggplant": "PutEggplantInBasketScene-v0",
 }
-_NEAR = 60
-"""Episodes of move near: upstream numbers them through."""
+_GRID, _NEAR = 24, 60
+"""Episodes of a Bridge task and of move near, which upstream numbers; the rest are repeats."""
 _LAID = {"horizontal": "lr_switch", "vertical": "laid_vertically", "standing": "upright"}
 _CAMERAS = {None: "", 0.9351361: "AltGoogleCamera", 0.6651361: "AltGoogleCamera2"}
 """Tilt of the head -> what upstream's environment with it has in its name."""
@@ -61,7 +64,12 @@ _LIGHTS = {
 
 
 def bridge_call(episode: Episode) -> UpstreamCall:
-    """Of a Bridge task: upstream numbers the 24 cells of a task as the suite does."""
+    """Of a Bridge task, whose 24 cells upstream numbers as the suite does.
+
+    Raises SimulatorFault where upstream has no such episode.
+    """
+    if episode.key.task not in _BRIDGE or "arm" in episode.setup:
+        raise SimulatorFault(f"Upstream has no {episode.key}: it plays its own grid alone.")
     sink = episode.key.task == "eggplant"
     return UpstreamCall(
         environment=_BRIDGE[episode.key.task],
@@ -73,7 +81,7 @@ def bridge_call(episode: Episode) -> UpstreamCall:
         x=0.127 if sink else 0.147,
         y=0.06 if sink else 0.028,
         yaw=0.0,
-        placing={"episode_id": episode.key.init},
+        placing={"episode_id": episode.key.init % _GRID},
     )
 
 
@@ -105,6 +113,14 @@ def google_call(episode: Episode) -> UpstreamCall:
         arguments={**arguments, "urdf_version": setup.colour},
         traced=bool(setup.drawer),
     )
+
+
+def dropped_at(episode: Episode) -> Places:
+    """Where the things are dropped that upstream places by its number of the episode (n, 2)."""
+    if "starts" in episode.setup:
+        return [start[:2] for start in cast(Places, episode.setup["starts"])]
+    setup = google_setup(episode)
+    return setup.xy if setup.rule == "near" else ()
 
 
 def _google_environment(setup: GoogleSetup) -> tuple[str, dict[str, Value]]:

@@ -14,7 +14,12 @@ from vlm4vla.core.episode import Episode
 from vlm4vla.core.errors import ResetNeeded, SimulatorFault
 from vlm4vla.core.simulator import Floats, Observation, Progress
 from vlm4vla.core.specs import ObservationRequest
-from vlm4vla.simulators.simpler.official.calls import bridge_call, google_call, google_setup
+from vlm4vla.simulators.simpler.official.calls import (
+    bridge_call,
+    dropped_at,
+    google_call,
+    google_setup,
+)
 from vlm4vla.simulators.simpler.official.files import assembled, checkouts
 from vlm4vla.simulators.simpler.official.options import OfficialOptions
 from vlm4vla.simulators.simpler.official.upstream import Upstream
@@ -57,6 +62,9 @@ class OfficialSimulator:
             raise SimulatorFault(
                 f"Upstream says '{now.instruction}' of {episode.key}, not '{episode.instruction}'."
             )
+        expected, places = dropped_at(episode), now.environment.__dict__.get("obj_init_options", {})
+        if len(expected) and not np.allclose(places["init_xys"], expected, atol=1e-6):
+            raise SimulatorFault(f"Upstream has no {episode.key}: it plays its own grid alone.")
         self._now = now
 
     def advance(self, action: Floats) -> Progress:
