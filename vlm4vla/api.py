@@ -118,7 +118,7 @@ def compare(
         found = comparison(opened, first, second, suite, Terms(**terms))  # type: ignore[arg-type]
     runs = {"first_run": found.first.run, "second_run": found.second.run}
     table = pd.DataFrame([runs | asdict(line) for line in (*found.contrasts, *found.by_task)])
-    table.attrs = {"verdict": found.verdict, "notes": list(found.notes)}
+    table.attrs = {"verdict": found.verdict, "notes": list(found.remarks)}
     return table
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.reports.conftest import emoji_result, emoji_run, fill, quarantined
+from tests.reports.conftest import FACTS, emoji_result, emoji_run, fill, quarantined
 from vlm4vla import compare
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
@@ -258,3 +258,39 @@ def test_one_checkpoint_each_is_said_in_the_verdict(store, checkpoints, said):
     found = compared(store, "one", "two")
     assert found.verdict.endswith("a comparison of checkpoints, not of methods.") is said
     assert not any("checkpoints" in note for note in found.notes), "once is enough"
+
+
+def began(store, run, digests):
+    """A run whose episodes have these digests; the even ones succeed."""
+    store.begin(run)
+    for key, digest in zip(run.plan, digests, strict=True):
+        store.record(run.id, emoji_result(key, True, key.init % 2 == 0, digest=digest))
+
+
+def test_only_episodes_that_began_alike_are_paired(store):
+    for code, digests in (("0", "abcd"), ("1", "abxx"), ("2", "wxyz")):
+        began(store, emoji_run(f"p{code}", 4, code=f"{code}a1b2c3d"), digests)
+    found = comparison(store, "p0", "p1")
+    assert (found.headline.n, found.by_name) == (2, 0)
+    assert found.notes[0] == "2 episodes of equal name began differently in the two runs: left out."
+    with pytest.raises(BadInput, match="another task, instruction or initial state"):
+        comparison(store, "p0", "p2")
+    assert comparison(store, "p0", "p2", unpaired=True).headline.n == 4
+    control = emoji_run("p3", 4, code="3a1b2c3d", comparability={**FACTS, "contrast": "protocol"})
+    began(store, control, "wxyz")
+    assert comparison(store, "p0", "p3").headline.n == 4  # it differs on purpose
+
+
+def test_rows_that_do_not_tell_are_paired_by_name_and_said_to_be(emoji):
+    found = comparison(emoji, "expert", "expert-blind")
+    assert (found.headline.n, found.by_name) == (24, 24)
+    assert found.remarks[-1].startswith("24 pairs identical by name alone")
+    assert found.remarks[:-1] == found.notes
+
+
+def test_suites_of_one_name_with_other_episodes_are_not_compared(store):
+    for code in "01":
+        facts = {**FACTS, "episodes": f"digest {code}"}
+        fill(store, emoji_run(f"p{code}", 4, code=f"{code}a1b2c3d", comparability=facts), 4, 4)
+    with pytest.raises(BadInput, match=r"differ in episodes \(digest 0 / digest 1\)"):
+        comparison(store, "p0", "p1")

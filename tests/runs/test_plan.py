@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from vlm4vla.core.comparability import conflicts
-from vlm4vla.core.errors import BadInput, OutOfRange, SpecMismatch
+from vlm4vla.core.errors import BadInput, OutOfRange, RunConflict, SpecMismatch
 from vlm4vla.runs.plan import choose_slots, resolve
 from vlm4vla.runs.request import RunRequest
+from vlm4vla.store import Store
+from vlm4vla.suites.suite import load
 
 PLAIN = RunRequest("expert", "toy")
 PROBES = "tests.rollout.probes"
@@ -180,3 +182,37 @@ def test_a_protocol_may_differ_on_purpose(tmp_path):
     assert conflicts([plain, twin]) == {}
     assert set(conflicts([plain, other])) == {"protocol"}
     assert set(conflicts([plain, {**twin, "engine": "toy 2"}])) == {"engine"}
+
+
+def test_a_copy_of_a_suite_with_other_episodes_has_another_digest(tmp_path):
+    """Its episodes have the same names, which is no reason to pair them."""
+    text = "extends: grinningface_val\nname: mine\nepisodes: {{split: val, count: 4, seed: {}}}\n"
+    suites = []
+    for seed in (1, 2, 1):
+        (path := tmp_path / f"{len(suites)}.yaml").write_text(text.format(seed))
+        suites.append(load(str(path)))
+    one, other, again = suites
+    assert [e.key for e in one.episodes] == [e.key for e in other.episodes]
+    assert one.episodes[0].digest != other.episodes[0].digest and one.digest != other.digest
+    assert one.digest == again.digest and one.episodes[0].digest == again.episodes[0].digest
+
+
+def test_the_digest_of_a_suite_is_that_of_all_its_episodes():
+    facts = [resolve(replace(PLAIN, **some)).record.comparability for some in ({}, {"episodes": 2})]
+    assert facts[0]["episodes"] == facts[1]["episodes"] == load("toy").digest
+    other = {**facts[1], "episodes": "elsewhere"}
+    assert set(conflicts([facts[0], other])) == {"episodes"}
+    assert conflicts([facts[0], {**other, "contrast": "protocol"}]) == {}
+
+
+def test_a_run_that_did_not_tell_its_digest_is_continued(tmp_path):
+    """Before version 5 of the store."""
+    record = resolve(replace(PLAIN, run_id="mine")).record
+    told = {k: v for k, v in record.comparability.items() if k != "episodes"}
+    with Store.open(tmp_path / "bench.db", create=True) as store:
+        store.begin(replace(record, comparability=told))
+        assert store.begin(record).comparability == told
+        store.begin(replace(record, id="new"))
+        with pytest.raises(RunConflict, match=r"comparability\.episodes"):
+            elsewhere = {**told, "episodes": "elsewhere"}
+            store.begin(replace(record, id="new", comparability=elsewhere))

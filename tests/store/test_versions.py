@@ -92,8 +92,8 @@ def test_it_is_upgraded_when_it_is_to_be_written(version, tmp_path, caplog):
             f"as it was it is kept in {tmp_path / kept}."
         ]
         key = EpisodeKey("toy", "reach", 0)
-        store.begin(make_run())
-        assert store.record("run-1", EpisodeResult(key, Outcome.SUCCESS))
+        store.begin(make_run("added"))
+        assert store.record("added", EpisodeResult(key, Outcome.SUCCESS))
         assert store.library.add(Source("s", "imported", "csv", "a.csv", "0"))
         assert len(store.library.sources()) == len(written(version)["sources"]) + 1
     assert mark_of(path) == [(VERSION,)]
@@ -103,7 +103,7 @@ def test_it_is_upgraded_when_it_is_to_be_written(version, tmp_path, caplog):
         Store.open(path, create=again).close()
     assert len(caplog.records) == 1 and names(tmp_path) == [kept, "bench.db"]
     now, before = told(path), written(version)
-    del now["runs"]["run-1"]
+    del now["runs"]["added"]
     if version == "v1":
         now = without_asked(now)
     assert now["runs"] == before["runs"] and now["results"] == before["results"]
@@ -207,7 +207,7 @@ def test_videos_move_with_an_upgraded_store(version, tmp_path):
 
 
 @pytest.mark.parametrize("create", [True, False])
-@pytest.mark.parametrize("mark", ["0005", "1f2e3d", ""])
+@pytest.mark.parametrize("mark", ["0006", "1f2e3d", ""])
 def test_a_newer_version_is_refused_by_name_and_left_alone(mark, create, tmp_path):
     path = unpacked(VERSIONS[-1], tmp_path)
     with closing(sqlite3.connect(path)) as raw, raw:

@@ -22,7 +22,7 @@ def told(path):
             runs[run.id] = {
                 "record": asdict(run) | {"metrics": run.metrics},
                 "finished": {str(key): outcome for key, outcome in store.finished(run.id).items()},
-                "episodes": [asdict(row) | {"video": row.video.split("/")[-3:]} for row in rows],
+                "episodes": [_row(row) for row in rows],
                 "faults": [asdict(fault) for fault in store.faults(run.id)],
                 "traces": [_trace(store, run.id, row.key) for row in rows],
             }
@@ -37,6 +37,13 @@ def told(path):
 def _imports(library):
     parts = {"sources": library.sources(), "results": library.results(), "scores": library.scores()}
     return {name: [asdict(one) for one in listed] for name, listed in parts.items()}
+
+
+def _row(row):
+    found = asdict(row) | {"video": row.video.split("/")[-3:]}
+    if not found.get("digest"):  # since version 5
+        found.pop("digest", None)
+    return found
 
 
 def _trace(store, run, key):

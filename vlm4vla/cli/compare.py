@@ -87,5 +87,5 @@ def _show(console: Console, found: Comparison, by_task: bool) -> None:
         console.print("", drawn(tasks_table(found)))
     console.print()
     console.print(found.verdict, style="bold", soft_wrap=False)
-    for note in found.notes:
+    for note in found.remarks:
         console.print(f"! {note}", style="yellow")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,3 +44,12 @@ class Episode:
     max_steps: int
     setup: Mapping[str, JSON] = field(default_factory=dict)
     """The initial state in the simulator's own words (poses, names, indices)."""
+
+    @property
+    def digest(self) -> str:
+        """16 digits, equal where task, instruction, limit and initial state are.
+
+        A key is a name: two suite files may mean different episodes by it.
+        """
+        facts = self.key.task, self.instruction, self.max_steps, dict(self.setup)
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -39,6 +39,8 @@ class EpisodeResult:
 
     key: EpisodeKey
     outcome: Outcome
+    digest: str = ""
+    """Of the episode, `Episode.digest`."""
     instruction: str = ""
     success_any: bool = False
     """Success held after at least one step."""

@@ -177,7 +177,7 @@ class Engine:
             now = time.monotonic()
             place.brisk = result.error is None and now - place.since < _BRISK_S
             place.since = now
-            ended.append((episode, result))
+            ended.append((episode, replace(result, digest=episode.digest)))
         return ended
 
     def _judge(self, episode: Episode, result: EpisodeResult) -> Event:

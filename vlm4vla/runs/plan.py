@@ -10,12 +10,12 @@ import re
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vlm4vla.core import convert, options
-from vlm4vla.core.comparability import CONTRAST
+from vlm4vla.core.comparability import CONTRAST, EPISODES
 from vlm4vla.core.episode import JSON, Episode
 from vlm4vla.core.errors import (
     BadInput,
@@ -94,8 +94,8 @@ def resolve(request: RunRequest) -> RunPlan:
     look_here()
     _check_numbers(request)
     _check_cluster(request.ray_address)
-    suite = load(request.suite, request.protocol, request.options)
-    whole = suite.narrowed(request.tasks, request.inits, seed=request.seed)
+    listed = load(request.suite, request.protocol, request.options)
+    whole = listed.narrowed(request.tasks, request.inits, seed=request.seed)
     suite = whole.narrowed(count=request.episodes, seed=request.seed)
     simulator = plugin(suite.simulator)
     simulator_spec = simulator.describe(suite.options)
@@ -128,7 +128,7 @@ def resolve(request: RunRequest) -> RunPlan:
         interpreter=interpreter,
         policy=reference,
         policy_spec=policy_spec,
-        record=record,
+        record=replace(record, comparability={**record.comparability, EPISODES: listed.digest}),
         slots=request.slots or choose_slots(simulator.slot_memory_mb, len(suite.episodes)),
         former_id=former_id,
     )

@@ -94,6 +94,8 @@ class EpisodeRow:
     attempt: int = 1
     video: str = ""
     memory_mb: float = 0.0
+    digest: str = ""
+    """Of the episode; empty where a store before version 5 took the row."""
 
 
 @dataclass(frozen=True)

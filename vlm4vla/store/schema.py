@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Boolean, Column, Float, Integer, LargeBinary, Table, Text
 from sqlalchemy.types import TypeEngine
 
-VERSION = "0004"
+VERSION = "0005"
 """Alembic's name for these tables."""
 
 metadata = sa.MetaData()
@@ -69,9 +69,13 @@ episodes = Table(
     *filled(Integer, "attempt"),
     *filled(Text, "video"),
     *filled(Float, "memory_mb"),
+    Column("digest", Text, nullable=False, server_default=""),
     sa.UniqueConstraint("run", "suite", "task", "init", "seed", name="one_row_per_episode"),
 )
-"""`video` as seen from the store's artifacts, if it lies among them."""
+"""`digest` as of `Episode.digest`; empty before version 5.
+
+`video` as seen from the store's artifacts, if it lies among them.
+"""
 
 traces = Table(
     "traces",

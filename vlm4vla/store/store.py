@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sqlalchemy import Connection, Select, Table, func, insert, select, update
+from sqlalchemy import Column, Connection, Select, Table, func, insert, select, update
 
 from vlm4vla.core.episode import JSON, EpisodeKey
 from vlm4vla.core.errors import ErrorKind, RunConflict, UnknownName
@@ -189,7 +189,7 @@ class Store:
 
     def episodes(self, run: str) -> list[EpisodeRow]:
         """The rows of a run, sorted by episode key."""
-        query = select(episodes).where(episodes.c.run == run).order_by(*_KEY)
+        query = select(*self._columns).where(episodes.c.run == run).order_by(*_KEY)
         rows = encode.records(self._db, episodes, query)
         for row in rows:
             if row["video"].startswith(f"{encode.VIDEOS}/"):  # by its path today
@@ -211,11 +211,16 @@ class Store:
 
     def trace(self, run: str, key: EpisodeKey) -> Trace:
         """What `actions` gives, and what else its replay needs. Raises UnknownName."""
-        row = self._db.read(_episode(run, key))
+        row = self._db.read(_episode(run, key, episodes.c.id))
         if not row:
             raise UnknownName(f"episode in run {run}", str(key), map(str, self.finished(run)))
         found, state = (self._of_episode(table, row[0]["id"]) for table in (traces, drawn_states))
         return encode.trace(found[0], state, self._db.file) if found else _NOTHING
+
+    @property
+    def _columns(self) -> list[Column[Any]]:
+        """Of an episode; before version 5 no row told its digest."""
+        return [c for c in episodes.c if c.name != "digest" or self._db.version >= "0005"]
 
     def _of_episode(self, table: Table, number: int) -> list[Columns]:
         """Its row, if there is one; before version 4 no state was kept."""
@@ -300,8 +305,8 @@ def _matching(name: str, ids: Sequence[str]) -> list[str]:
     return [i for i in ids if i.startswith(name)] or [i for i in ids if i.endswith(name)]
 
 
-def _episode(run: str, key: EpisodeKey) -> Select[Any]:
-    return select(episodes).filter_by(run=run, **asdict(key))
+def _episode(run: str, key: EpisodeKey, *columns: Column[Any]) -> Select[Any]:
+    return select(*columns or episodes.c).filter_by(run=run, **asdict(key))
 
 
 def _as_fault(row: Any) -> Columns:

@@ -17,9 +17,9 @@ from vlm4vla.core.errors import StoreError
 from vlm4vla.store.files import ELSEWHERE
 from vlm4vla.store.schema import VERSION, alembic_version, meta
 
-_KNOWN = ("0001", "0002", "0003", VERSION)
-_READABLE = ("0002", "0003", VERSION)
-"""Their tables lack nothing that is read today, so that they need no copy to be read."""
+_KNOWN = ("0001", "0002", "0003", "0004", VERSION)
+_READABLE = ("0002", "0003", "0004", VERSION)
+"""Their tables lack nothing that cannot be left out, so that they need no copy to be read."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _log = logging.getLogger("vlm4vla.store")

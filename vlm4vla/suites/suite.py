@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
@@ -47,6 +49,12 @@ class Suite:
     def tasks(self) -> tuple[str, ...]:
         """Task names in the order of their first episode."""
         return tuple(dict.fromkeys(episode.key.task for episode in self.episodes))
+
+    @property
+    def digest(self) -> str:
+        """Equal where all episodes are; a seed of the run's own is no part of it."""
+        listed = [(e.key.task, e.key.init, e.digest) for e in self.episodes]
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()[:12]
 
     def narrowed(
         self,

@@ -9,10 +9,19 @@ from vlm4vla.core.comparability import differing
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.result import Metric
 from vlm4vla.reports.compare.contrast import Contrast, Rows, Sides, Terms, anytime, contrast
+from vlm4vla.reports.compare.pairing import by_name, without_unlike
 from vlm4vla.reports.compare.verdict import Winner, caveats, verdict
 from vlm4vla.reports.marks import signs
 from vlm4vla.reports.scores import ALL, Row, rows_of, short_run
-from vlm4vla.reports.tables.numbers import MEAN, TENTHS, amount, estimate_cell, p_text, score
+from vlm4vla.reports.tables.numbers import (
+    MEAN,
+    TENTHS,
+    amount,
+    counted,
+    estimate_cell,
+    p_text,
+    score,
+)
 from vlm4vla.reports.tables.table import Cell, Column, ResultTable, columns
 from vlm4vla.stats.intervals import Estimate
 from vlm4vla.stats.multiplicity import holm
@@ -56,6 +65,16 @@ class Comparison:
     notes: tuple[str, ...]
     alpha: float
     margin: float | None
+    by_name: int = 0
+    """Pairs taken for identical by their name: older rows do not tell what their episode was."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that must be said beside the verdict."""
+        if not self.by_name:
+            return self.notes
+        text = f"{counted(self.by_name, 'pair')} identical by name alone: stored before rows told"
+        return (*self.notes, f"{text} what their episode began with.")
 
     @property
     def headline(self) -> Contrast:
@@ -81,12 +100,12 @@ def comparison(
     runs = find_run(store, first, suite), find_run(store, second, suite)
     metrics = shared_metrics(runs, terms)
     one, other = ({row.key: row for row in store.episodes(run.id)} for run in runs)
-    rows = one, other
     if not one.keys() & other.keys() and not terms.unpaired:
         raise BadInput(
             f"Runs {runs[0].id} and {runs[1].id} have no finished episode in common.",
             "Run both on the same suite, --init and --seed; or add --unpaired.",
         )
+    rows = (one, other) if terms.unpaired else without_unlike(runs, (one, other))
     same = runs[0].policy == runs[1].policy
     labels = [run.id if same else run.policy for run in runs]
     sides = _side(runs[0], one, labels[0]), _side(runs[1], other, labels[1])
@@ -114,10 +133,14 @@ def comparison(
         lines = (contrast(headline, rows, ALL, terms), *beside)
         by_task = _by_task(headline, rows, bare)
     winner, text = verdict(lines[0], runs, labels, terms)
-    notes = caveats(runs, rows, lines)
+    notes = caveats(runs, (one, other), lines)
+    if unlike := len(one) - len(rows[0]):
+        began = "began differently in the two runs: left out."
+        notes = (f"{counted(unlike, 'episode')} of equal name {began}", *notes)
     return Comparison(
-        text, winner, runs[0].suite, *sides, lines, by_task, notes, terms.alpha, terms.margin
-    )
+        text, winner, runs[0].suite, *sides, lines, by_task, notes, terms.alpha, terms.margin,
+        0 if terms.unpaired else by_name(rows),
+    )  # fmt: skip
 
 
 def find_run(store: Store, name: str, suite: str | None = None) -> RunRecord:
