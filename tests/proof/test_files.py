@@ -70,6 +70,9 @@ def test_a_stored_number_is_read_as_before(name, store, monkeypatch):
             else cell
             for cell in expected
         ]
+        # pi0*'s three runs of the same chains are flagged since.
+        found = [{**cell, "flags": [f for f in cell["flags"] if f != "repeats"]}
+                 if "flags" in cell else cell for cell in found]  # fmt: skip
     check(expected, found, exact=same_machine(VERBS["machine"]), more=True)
 
 

@@ -20,7 +20,7 @@ from vlm4vla.store.importers import Asked, enter, read
 def import_(
     files: Annotated[list[Path] | None, typer.Argument(help="Result files.")] = None,
     format_: Annotated[
-        str | None, "vla-eval, vlm4vla, vlmevalkit, lmms-eval or csv [told from the file]."
+        str | None, "vla-eval, vlm4vla, vlmevalkit, lmms-eval, audit or csv [told from the file]."
     ] = None,
     policy: Annotated[str, "Whose result, where the file does not say."] = "",
     suite: Annotated[str, "On which suite, where the file does not say."] = "",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
+from scipy.stats import t as student
 
 from vlm4vla.stats.binomial import binomial_test
 from vlm4vla.stats.intervals import Estimate, Floats, wilson
@@ -141,6 +142,36 @@ def sign_flip(
         return float(np.mean(np.abs(sums) >= reach)), True
     hits = int(np.sum(np.abs(_flipped(size, generator, resamples)) >= reach))
     return (hits + 1) / (resamples + 1), False
+
+
+def clustered(
+    pairs: ArrayLike, clusters: ArrayLike, generator: Generator, confidence: float = 0.95
+) -> tuple[Estimate, float]:
+    """Mean difference of pairs of which some repeat one another, and its two-sided p.
+
+    Only clusters are independent: the interval is Student's over their summed deviations
+    (Liang & Zeger 1986, Biometrika 73, 13-22, with G / (G - 1)), the test flips the sign of whole
+    clusters. Where no pair differs the limits are NaN: such data say nothing of the error.
+
+    Args:
+        pairs: first and second value of each pair, (n, 2).
+        clusters: equal for pairs that repeat one another, (n,); at least two different ones.
+        generator: for `sign_flip`.
+        confidence: two-sided level.
+    """
+    differences = np.subtract(*np.asarray(pairs, dtype=np.float64).T)
+    names, index = np.unique(np.asarray(clusters), return_inverse=True)
+    if names.size < 2:
+        raise ValueError("At least two clusters are needed.")
+    value = float(differences.mean())
+    sums = np.bincount(index, differences)
+    deviations = sums - value * np.bincount(index)
+    error = float(np.sqrt(names.size / (names.size - 1) * np.sum(deviations**2)) / differences.size)
+    p, _ = sign_flip([sums], generator)
+    if error == 0.0:
+        return Estimate(value, np.nan, np.nan), p
+    half = float(student.ppf(0.5 + confidence / 2, names.size - 1)) * error
+    return Estimate(value, value - half, value + half), p
 
 
 def _flipped(size: Floats, generator: Generator, resamples: int) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -13,8 +13,9 @@ from vlm4vla.reports.board.board import Board, board
 from vlm4vla.reports.scores import ALL, Row
 from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.stats.aggregate import chain_length_variance
-from vlm4vla.stats.intervals import Z95, stratified_rate, wilson
+from vlm4vla.stats.intervals import Z95, effective_trials, stratified_rate, wilson
 from vlm4vla.store import Store
+from vlm4vla.store.importers.audit import repeats
 from vlm4vla.store.library import ImportedResult, Source
 from vlm4vla.store.published import PublishedRow, published
 from vlm4vla.suites.calvin_sequences import LENGTH
@@ -166,8 +167,7 @@ def paper_row(row: PublishedRow, table: Sequence[PublishedRow]) -> BesideRow:
 def _of_import(row: ImportedResult, source: Source) -> BesideRow:
     more: dict[str, object] = {}
     if row.kind == "rate" and row.n and row.k is not None:
-        low, high = wilson(row.k, row.n)
-        more |= {"low": float(low), "high": float(high), "interval": "Wilson"}
+        more |= _counted(row, row.k, row.n, source)
     if row.errors and row.k is not None:
         whole = (row.n or 0) + row.errors
         more |= {"bound_low": row.k / whole, "bound_high": (row.k + row.errors) / whole}
@@ -188,6 +188,18 @@ def _of_import(row: ImportedResult, source: Source) -> BesideRow:
         note="; ".join(part for part in (source.note, row.note) if part),
         **more,
     )
+
+
+def _counted(row: ImportedResult, k: int, n: int, source: Source) -> Mapping[str, object]:
+    """Wilson's interval; of episodes that repeat one another, by what they are worth."""
+    worth, how = float(n), "Wilson"
+    if groups := repeats(source.provenance, row):
+        values = [i < hits for hits, tries in groups for i in range(tries)]
+        poses = [pose for pose, (_, tries) in enumerate(groups) for _ in range(tries)]
+        worth = effective_trials(values, poses)
+        how = f"Wilson, {n} episodes worth {worth:.0f}"
+    low, high = wilson(k * worth / n, worth)
+    return {"low": float(low), "high": float(high), "interval": how}
 
 
 def _interval(row: PublishedRow, table: Sequence[PublishedRow]) -> tuple[float, float, str] | None:

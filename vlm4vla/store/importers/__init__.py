@@ -9,13 +9,13 @@ from pathlib import Path
 
 from vlm4vla.core import __version__
 from vlm4vla.core.errors import InvalidFile, UnknownName
-from vlm4vla.store.importers import lmms_eval, plain_csv, vla_eval, vlm4vla_files, vlmevalkit
+from vlm4vla.store.importers import audit, lmms_eval, plain_csv, vla_eval, vlm4vla_files, vlmevalkit
 from vlm4vla.store.importers.found import RESULTS_README, Asked, Found, ResultFile
 from vlm4vla.store.library import Library, Source
 
 __all__ = ["FORMATS", "Asked", "Found", "enter", "read"]
 
-FORMATS = ("vla-eval", "vlm4vla", "vlmevalkit", "lmms-eval", "csv")
+FORMATS = ("vla-eval", "vlm4vla", "vlmevalkit", "lmms-eval", "audit", "csv")
 """Names for `--format`."""
 
 _Reader = tuple[str, str, Callable[[ResultFile], bool], Callable[[ResultFile], Found]]
@@ -27,6 +27,7 @@ _READERS: tuple[_Reader, ...] = (
     ("lmms-eval", ".json", lmms_eval.is_results, lmms_eval.read_results),
     ("lmms-eval", ".jsonl", lmms_eval.is_samples, lmms_eval.read_samples),
     ("vlmevalkit", ".csv .json", vlmevalkit.is_table, vlmevalkit.read_table),
+    ("audit", ".csv", audit.is_episodes, audit.read_episodes),
     ("csv", ".csv", plain_csv.is_table, plain_csv.read_table),
     ("vlm4vla", ".txt .log .out", vlm4vla_files.is_text, vlm4vla_files.read_text),
 )
