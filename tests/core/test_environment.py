@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from vlm4vla.core.environment import environment_names, load_environment, read_environment
+from vlm4vla.core.assets import defect
+from vlm4vla.core.environment import (
+    Asset,
+    environment_names,
+    load_environment,
+    read_environment,
+)
 from vlm4vla.core.errors import InvalidFile, UnknownName
 from vlm4vla.core.files import shipped
 
@@ -80,3 +86,14 @@ def test_mistakes_are_named(tmp_path, old, new, said):
     with pytest.raises(InvalidFile, match=said) as error:
         read_environment(path)
     assert str(path) in error.value.message
+
+
+def test_a_file_is_known_by_its_sha256_or_as_git_knows_it(tmp_path):
+    """`printf 'hello\\n' | git hash-object --stdin`, and sha256sum."""
+    (tmp_path / "f").write_bytes(b"hello\n")
+    blob = "ce013625030ba8dba906f756967f9e9ca394464a"
+    sha = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
+    for known in (blob, sha):
+        assert defect(tmp_path, Asset("a", "a", {"f": known}, "MIT")) is None
+    altered = Asset("a", "a", {"f": "0" * 40}, "MIT")
+    assert "its git blob id is ce013625030b" in (defect(tmp_path, altered) or "")

@@ -17,9 +17,10 @@ from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import StoreError, UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.board.board import board
+from vlm4vla.reports.scores import rows_of
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.numbers import score
-from vlm4vla.store import RunRecord
+from vlm4vla.store import RunRecord, Store
 
 
 def cells(found, policy, task="all"):
@@ -282,3 +283,23 @@ def test_non_finite_measures_are_undefined(store):
         store.record(run.id, result)
     row = cells(board(store), "random")["m"]
     assert (row.value, row.n) == (2.0, 1)
+
+
+def test_a_grid_that_is_repeated_counts_poses(tmp_path):
+    """72 episodes of 24 poses, each pose always alike: the interval is that of 24."""
+    found = {}
+    with Store.open(tmp_path / "bench.db", create=True) as store:
+        for suite, count in (("simpler_bridge", 24), ("simpler_bridge_repeated", 72)):
+            plan = tuple(EpisodeKey(suite, "cube", i) for i in range(count))
+            metrics = (Metric(name="success", kind="rate", of="success", headline=True),)
+            run = emoji_run("random", id=f"{suite}-random", suite=suite, plan=plan, metrics=metrics)
+            store.begin(run)
+            for key in plan:
+                success = key.init % 24 < 6
+                store.record(run.id, emoji_result(key, success, success))
+            found[suite] = rows_of(run, store.episodes(run.id))[0]
+    once, thrice = found["simpler_bridge"], found["simpler_bridge_repeated"]
+    assert (once.n, once.k, thrice.n, thrice.k) == (24, 6, 72, 18)
+    assert (thrice.value, thrice.low, thrice.high) == pytest.approx(
+        (once.value, once.low, once.high)
+    )

@@ -15,7 +15,9 @@ from tests.bench import bench
 from tests.golden_simpler import Golden, Row
 from tests.simulators.bridge_task import PICTURE, STATE, episode, play
 from vlm4vla.core import rotation
+from vlm4vla.core.environment import load_environment
 from vlm4vla.core.errors import MissingAsset, ResetNeeded
+from vlm4vla.environments.state import inspect
 from vlm4vla.simulators.simpler import assets
 from vlm4vla.simulators.simpler.bridge import protocol, words, world
 from vlm4vla.simulators.simpler.bridge.plugin import Bridge
@@ -220,6 +222,13 @@ def test_a_known_stand_in_is_told_by_its_content():
     for stage in stages:
         name = f"stand_in.stages/{Path(stage).name}"
         assert (held.path(stage) == held.folder / stage) or "box" in facts[name]
+
+
+def test_the_environment_is_ready_on_stand_ins_and_says_which():
+    parts = {part.name: part for part in inspect(load_environment("simpler_bridge"))}
+    assert parts["real2sim"].ready
+    for name in world.held_files().facts():
+        assert name.removeprefix("stand_in.") in parts["real2sim"].detail
 
 
 def test_pieces_hang_together_and_lie_at_one_place(tmp_path):

@@ -8,9 +8,10 @@ from functools import partial
 
 from vlm4vla.core.assets import find
 from vlm4vla.core.environment import Asset, Environment, installed
-from vlm4vla.core.errors import BadInput
+from vlm4vla.core.errors import BadInput, MissingAsset
 from vlm4vla.environments import interpreter, python_packages, system_packages
 from vlm4vla.environments.fetch import OnProgress, fetch
+from vlm4vla.simulators.simpler.assets import hold
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,20 @@ def inspect(environment: Environment) -> list[Part]:
         parts.append(_part("system", name, "installed", lack, line))
     for asset in environment.assets:
         folder, problem = find(asset)
-        fix = f"{mend} --asset {asset.name}" if asset.only_for else mend
-        detail, fix = (str(folder), "") if folder else (problem, fix)
-        parts.append(Part("asset", asset.name, bool(folder), detail, fix, asset.only_for))
+        there = str(folder) if folder else _replaced(environment, asset) if asset.stand_ins else ""
+        fix = "" if there else f"{mend} --asset {asset.name}" if asset.only_for else mend
+        parts.append(Part("asset", asset.name, bool(there), there or problem, fix, asset.only_for))
     return parts
+
+
+def _replaced(environment: Environment, asset: Asset) -> str:
+    """Where an asset is whose files have others in their place; empty if one has none."""
+    try:
+        held = hold(environment.name, asset.name)
+        others = [name.partition(".")[2] for name in held.facts()]
+    except MissingAsset:
+        return ""
+    return f"{held.folder}, not upstream's: {', '.join(others)}"
 
 
 def _part(kind: str, name: str, there: str, defect: Callable[[], object], mend: str) -> Part:

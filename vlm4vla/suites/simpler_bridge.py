@@ -34,8 +34,6 @@ GRID = 24
 """Poses a task; upstream's episode is our init modulo this, and the rest counts repeats."""
 SHIFT, TURN, ARM = 0.01, math.pi / 12, 0.02
 """Metres and radians of a jitter, and the arm's deviation in radians."""
-APART = 0.09
-"""Metres between the middles of two things that are placed anyhow."""
 _RESTS = Path(__file__).with_name("simpler_eggplant.csv")
 SUPPORTED = "cube_supported"
 """The task with a block below the yellow one."""
@@ -54,6 +52,8 @@ class _Task:
     """Where source and target are dropped, metres; the outer loop of the grid."""
     yaws: Sequence[float]
     """How the source is turned, radians; the inner loop. The target is not turned."""
+    apart: float
+    """Metres between the middles of things that do not touch, however they are turned."""
     moves: bool = True
     """The target may lie elsewhere; the basket in the photo may not."""
 
@@ -81,13 +81,14 @@ def _corners(x: float, y: float) -> list[tuple[Pair, Pair]]:
 
 _QUARTER = math.pi / 2
 TASKS: Mapping[str, _Task] = {
-    "spoon": _Task("put the spoon on the towel", 60, _corners(0.075, 0.075), (0, _QUARTER)),
-    "carrot": _Task("put carrot on plate", 60, _corners(0.075, 0.075), (math.pi, -_QUARTER)),
+    "spoon": _Task("put the spoon on the towel", 60, _corners(0.075, 0.075), (0, _QUARTER), 0.145),
+    "carrot": _Task("put carrot on plate", 60, _corners(0.075, 0.075), (math.pi, -_QUARTER), 0.125),
     "cube": _Task(
         "stack the green block on the yellow block",
         60,
         _corners(0.05, 0.05) + _corners(0.1, 0.1),
         (0,),
+        0.06,
     ),
     "eggplant": _Task(
         "put eggplant into yellow basket",
@@ -98,6 +99,7 @@ TASKS: Mapping[str, _Task] = {
             for y in (-0.015, -0.005, 0.005, 0.015)
         ],
         (0, _QUARTER / 2, -_QUARTER / 2),
+        0.1,
         moves=False,
     ),
 }
@@ -160,7 +162,7 @@ def _anywhere(task: _Task, target: Start, between: Uniform) -> tuple[Start, Star
 
     while True:
         source, other = placed(sources), placed(targets) if task.moves else target
-        if math.dist(source[0], other[0]) >= APART:
+        if math.dist(source[0], other[0]) >= task.apart:
             return source, other
 
 
