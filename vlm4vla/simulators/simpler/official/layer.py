@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from vlm4vla.core.assets import cache_folder
+from vlm4vla.core.assets import CACHE_VARIABLE, cache_folder
 from vlm4vla.core.errors import RendererUnavailable
 from vlm4vla.core.files import alone, write_whole
 
@@ -53,18 +53,27 @@ def built() -> Path:
             "SAPIEN 2 draws on a CPU through a small Vulkan layer, and no C compiler builds it.",
             "apt-get install gcc libc6-dev",
         )
-    with alone(folder):
-        folder.mkdir(exist_ok=True)
-        library = folder / _LIBRARY
-        command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(_SOURCE)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S)
-        if done.returncode:
-            raise RendererUnavailable(
-                f"The Vulkan layer of SAPIEN 2 cannot be built: {done.stderr.strip()[-300:]}.",
-                "apt-get install gcc libc6-dev",
-            )
-        write_whole(manifest, json.dumps(_manifest(library)))
+    try:
+        with alone(folder):
+            folder.mkdir(exist_ok=True)
+            _build(compiler, folder / _LIBRARY)
+            write_whole(manifest, json.dumps(_manifest(folder / _LIBRARY)))
+    except OSError as error:
+        raise RendererUnavailable(
+            f"The Vulkan layer of SAPIEN 2 cannot be put into {folder.parent}: {error.strerror}.",
+            f"Name a folder that you may write to: {CACHE_VARIABLE}",
+        ) from error
     return folder
+
+
+def _build(compiler: str, library: Path) -> None:
+    command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(_SOURCE)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S)
+    if done.returncode:
+        raise RendererUnavailable(
+            f"The Vulkan layer of SAPIEN 2 cannot be built: {done.stderr.strip()[-300:]}.",
+            "apt-get install gcc libc6-dev",
+        )
 
 
 def _manifest(library: Path) -> dict[str, object]:
