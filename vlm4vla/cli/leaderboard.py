@@ -27,17 +27,18 @@ def leaderboard(
 
     written = TableFormat.JSON if json_ else format_
     asked = replace(asked, narrow=written is TableFormat.TABLE)
-    make = table_maker(_table(asked.campaign, decomposition, table))
+    make = table_maker(_table(asked, decomposition, table))
     with opened(store, asked) as read:
         present(make(read, asked), written)
 
 
-def _table(campaign: str, decomposition: bool, table: str) -> str:
-    asked = ["campaign"] * bool(campaign) + ["decomposition"] * decomposition
+def _table(selection: Selection, decomposition: bool, table: str) -> str:
+    asked = ["campaign"] * bool(selection.campaign) + ["literature"] * selection.literature
+    asked += ["decomposition"] * decomposition
     if table not in ("leaderboard", *asked):
         asked.append(table)
     if len(asked) > 1:
         raise BadInput(f"{' and '.join(asked)} are {len(asked)} tables.", "Ask for one at a time.")
-    if asked == ["campaign"] and not campaign:
+    if asked == ["campaign"] and not selection.campaign:
         raise BadInput("Whose table? No campaign is named.", "Add --campaign NAME or FILE.")
     return asked[0] if asked else table

@@ -123,6 +123,38 @@ class StudyRow:
 
 
 @dataclass(frozen=True)
+class LiteratureRow:
+    """One number that some paper, leaderboard or audit prints of one method."""
+
+    source: str
+    paper: str
+    arxiv: str
+    year: Annotated[int | None, EMPTY]
+    table: str
+    model: str
+    suite: str
+    training_split: str
+    protocol: str
+    """`claimed` by its paper, `cited` by another, or what was run again."""
+    task: str
+    metric: str
+    printed: _Printed
+    unit: str
+    n: Annotated[int | None, EMPTY]
+    previous_best: Annotated[float | None, EMPTY]
+    """In `unit`: the best number before it that the audit found in the same paper."""
+    claim: str
+    """The audit's verdict on the improvement, as if n were what it assumes."""
+    flags: _Flags
+    note: str
+
+    @property
+    def value(self) -> float:
+        """Rates as fractions of 1."""
+        return scaled(float(self.printed), self.unit)
+
+
+@dataclass(frozen=True)
 class VqaScore:
     """One score of one vision-language model on one benchmark."""
 
@@ -191,6 +223,12 @@ def real_trials() -> tuple[RealTrials, ...]:
 def studies() -> tuple[StudyRow, ...]:
     """Every row of results/vlm_to_vla.csv. Raises InvalidFile."""
     return _read(shipped("results") / "vlm_to_vla.csv", tuple[StudyRow, ...])
+
+
+@cache
+def literature() -> tuple[LiteratureRow, ...]:
+    """Every row of results/literature.csv. Raises InvalidFile."""
+    return _read(shipped("results") / "literature.csv", tuple[LiteratureRow, ...])
 
 
 @cache

@@ -20,6 +20,7 @@ from vlm4vla.store import Store, Where, reading, reading_if_any
 GROUP = "vlm4vla.tables"
 OURS = {
     "leaderboard": "vlm4vla.reports.board.leaderboard:leaderboard_exhibit",
+    "literature": "vlm4vla.reports.board.literature:literature_exhibit",
     "campaign": "vlm4vla.reports.board.campaign:campaign_exhibit",
 }
 _FIX = "bench leaderboard --table NAME or module:function, see docs/add_a_table.md"

@@ -42,10 +42,14 @@ class Selection:
 
     Its name or file.
     """
+    literature: bool = False
+    """What the literature claims of a suite instead: every method."""
     narrow: bool = False
     """For a terminal, which has little room."""
 
     @property
     def needs_store(self) -> bool:
         """Whether there is nothing to show without a store; what papers print needs none."""
-        return self.imported or not (self.published or self.papers or self.campaign)
+        return self.imported or not (
+            self.published or self.papers or self.campaign or self.literature
+        )
