@@ -79,7 +79,7 @@ def leaderboard(
         store: where the runs are.
         suite: only this suite, or these.
         policy: only this policy, or these.
-        all_runs: every run, not only the latest of each policy, suite, comparability, execution.
+        all_runs: every run, not only the fullest of each policy, suite, comparability, execution.
         published: set the papers' rows beside ours; the columns are those of `BesideRow`.
         imported: set imported results beside ours, likewise.
     """
@@ -103,7 +103,7 @@ def compare(
     """Compare two stored runs: a row for each metric, the headline first.
 
     Args:
-        first: id of a run (or its beginning or end), or a policy: then its latest run.
+        first: id of a run (or its beginning or end), or a policy: then its fullest run.
         second: as `first`.
         store: where the runs are.
         suite: where policies are named and have runs of several suites.
@@ -181,7 +181,7 @@ def report(
         store: where the runs are.
         suite: only this suite, or these.
         policy: only this policy, or these.
-        all_runs: every run, not only the latest of its kind.
+        all_runs: every run, not only the fullest of its kind.
         sheets: title -> picture, embedded; or with the suite that each belongs to.
         vqa: benchmarks to correlate the policies' scores with.
         others: add what papers print and what was imported; correlate the papers' policies.

@@ -54,7 +54,7 @@ def test_leaderboard_hides_older_runs_and_says_so(store):
     for i in range(3):
         run = emoji_run("expert", code=f"{i}a1b2c3d", created=f"2026-01-0{i + 1}")
         fill(store, run, 24, 24)
-    assert "2 older runs are not shown" in bench("leaderboard", store=store)
+    assert "2 older or shorter runs are not shown" in bench("leaderboard", store=store)
     assert "not shown" not in bench("leaderboard", "--all", store=store)
     assert len(json.loads(bench("leaderboard", "--all", "--json", store=store))) == 3 * 8
 

@@ -18,6 +18,10 @@ SHIPPED = 298
 FILES, VERBS, SUITES = read("files"), read("verbs"), read("suites")
 DIGESTS = {name: numbers["facts"].pop("digest") for name, numbers in FILES["checkpoints"].items()}
 
+HIDDEN, SHOWN = VERBS["runs"]["toy broken"], VERBS["runs"]["toy expert"]
+"""Two runs of one kind. The newer, of two episodes, hid the one of six until the fullest was shown;
+the numbers of both stand in `leaderboard all by task`."""
+
 
 @pytest.mark.parametrize("name", [*cases.WHOLE.values(), cases.PARTLY])
 def test_a_checkpoint_opens_and_acts_the_same(name, checkpoints):
@@ -73,7 +77,16 @@ def test_a_stored_number_is_read_as_before(name, store, monkeypatch):
         # pi0*'s three runs of the same chains are flagged since.
         found = [{**cell, "flags": [f for f in cell["flags"] if f != "repeats"]}
                  if "flags" in cell else cell for cell in found]  # fmt: skip
+    if name in ("leaderboard", "leaderboard imported"):
+        expected = _without(expected, HIDDEN)
+        found = _without(found, SHOWN)
     check(expected, found, exact=same_machine(VERBS["machine"]), more=True)
+
+
+def _without(rows: list[dict[str, object]], run: str) -> list[dict[str, object]]:
+    kept = [row for row in rows if run not in (row.get("run"), row.get("source"))]
+    assert 0 < len(kept) < len(rows)
+    return kept
 
 
 @pytest.mark.parametrize("name", list(VERBS["plans"]))

@@ -106,6 +106,9 @@ def test_papers_rows_are_beside_only_where_papers_have_the_suite(emoji):
 def test_a_command_is_repeated_as_typed_or_put_together():
     run = emoji_run("expert", seed=3, policy_options={"mood": "very bad"}, protocol="paper")
     assert repeat(run).startswith("bench run --policy expert --suite grinningface_val")
+    more = {"command": "bench run --policy expert --suite grinningface_val --episodes 48"}
+    assert "--init 0-23" in repeat(replace(run, continued=(more,)))  # neither made it alone
+    assert repeat(replace(run, continued=(run.provenance,))) == repeat(run)
     keys = tuple(EpisodeKey("grinningface_val", "place", i) for i in (0, 1, 2, 5))
     script = {"command": "study.py", "suite_file": "mine.yaml"}
     assert repeat(replace(run, provenance=script, plan=keys)) == (

@@ -17,6 +17,7 @@ from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import StoreError, UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.board.board import board
+from vlm4vla.reports.compare.comparison import comparison
 from vlm4vla.reports.scores import rows_of
 from vlm4vla.reports.tables import text as written
 from vlm4vla.reports.tables.numbers import score
@@ -158,6 +159,41 @@ def test_the_latest_run_of_a_kind_is_shown(store):
     assert {row.run for row in found.rows} == {r.id for r in (new, half, option, weights)}
     assert found.older == 1
     assert len({row.run for row in board(store, all_runs=True).rows}) == 5
+
+
+def test_a_smoke_run_does_not_hide_a_fuller_one(store):
+    whole = emoji_run("expert", code="aaaaaaaa", created="2026-01-01")
+    smoke = emoji_run("expert", 5, code="bbbbbbbb", created="2026-02-01", checkpoint="code 123")
+    killed = emoji_run("expert", code="cccccccc", created="2026-03-01", checkpoint="code 456")
+    for run, last in ((whole, None), (smoke, None), (killed, 9)):
+        fill(store, run, 24, 24, last=last)
+    fill(store, emoji_run("random", code="dddddddd"), 0, 0)
+    found = board(store, policies=["expert"])
+    assert {(row.run, row.n) for row in found.rows if row.task == "all"} == {(whole.id, 24)}
+    assert found.older == 2
+    for sides in (("expert", "random"), ("random", "expert")):
+        assert comparison(store, *sides).headline.n == 24
+
+
+def test_an_expert_on_top_hides_no_conflict_below(store):
+    """It sees nothing, states no renderer, and is at odds with nobody."""
+    blind = {name: fact for name, fact in FACTS.items() if name != "renderer"}
+    for code, (policy, renderer) in enumerate((("a", "one"), ("b", "two"), ("c", "one"))):
+        facts = blind | {"renderer": renderer}
+        fill(store, emoji_run(policy, code=f"{code}" * 8, comparability=facts), 24, 20 - code)
+    fill(store, emoji_run("expert", code="eeeeeeee", comparability=blind), 24, 24)
+    found = board(store)
+    unlike = {row.policy for row in found.rows if "other comparability" in row.marks}
+    groups = {row.policy: row.group for row in found.rows}
+    assert unlike == {"b"} and groups == {"expert": 1, "a": 1, "b": 2, "c": 1}
+    shown = exhibit(found)
+    listed = {(one["policy"], one["group"]) for one in json.loads(written.json_text(shown))}
+    lines = csv.DictReader(io.StringIO(written.csv_text(shown)))
+    assert listed == set(groups.items())
+    assert {(one["policy"], int(one["group"])) for one in lines} == listed
+    frame = leaderboard(store)
+    assert dict(zip(frame["policy"], frame["group"], strict=True)) == groups
+    assert "not comparable with the rows that lack this sign" in written.latex(shown)
 
 
 def test_differing_comparability_is_said_aloud(store):

@@ -29,7 +29,7 @@ BEST = Mark(
     "best of many", "‡", "best of several checkpoints or settings, chosen on these episodes"
 )
 STAND_IN = Mark("stand-in assets", "△", "on assets that stand in for the benchmark's own")
-UNLIKE = Mark("other comparability", "≠", "not comparable with the first row as it stands")
+UNLIKE = Mark("other comparability", "≠", "not comparable with the rows that lack this sign")
 DECIDED = Mark(
     "decided", "◊", "stopped by a sequential comparison: its limits hold whenever one stops"
 )

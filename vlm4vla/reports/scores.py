@@ -81,6 +81,8 @@ class Row:
     """Chosen by its score on these episodes among so many checkpoints or settings; 1 if not."""
     stand_ins: tuple[str, ...]
     """Assets of the benchmark that were replaced, each by what."""
+    group: int = 1
+    """Rows of a suite may be compared within a group; those of any but the first are marked."""
     control: str = ""
     """The same policy's run under a protocol with a `contrast`, where the board has both."""
     less_control: float | None = None

@@ -161,10 +161,12 @@ def further_tables(summary: Summary) -> list[ResultTable]:
 def repeat(run: RunRecord) -> str:
     """The command that makes the run again: as it was typed, or put together from the record.
 
-    What was typed in a notebook or script is not a command; then the record says the same.
+    What was typed in a notebook or script is not a command, and of several commands none made the
+    whole run; then the record says the same.
     """
     typed = str(run.provenance.get("command", ""))
-    return typed if typed.startswith("bench run ") else _from_record(run)
+    others = {facts["command"] for facts in run.continued if "command" in facts} - {typed}
+    return typed if typed.startswith("bench run ") and not others else _from_record(run)
 
 
 def environment(run: RunRecord) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal
@@ -33,7 +33,7 @@ class Board:
     rows: tuple[Row, ...]
     notices: tuple[Notice, ...] = ()
     older: int = 0
-    """Earlier runs of the same policies and suites that are not shown."""
+    """Further runs of the same policies and suites that are not shown: older or less complete."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -68,7 +68,7 @@ def board(
         for run in runs
         if (not suites or run.suite in suites) and (not policies or run.policy in policies)
     ]
-    shown = chosen if all_runs else _latest(chosen)
+    shown = chosen if all_runs else _fullest(chosen, store.counts())
     notices = _notices(shown)
     tables = []
     for run in shown:
@@ -83,18 +83,36 @@ def board(
 
 
 def _compared(rows: Iterable[Row], runs: Iterable[RunRecord]) -> Iterator[Row]:
-    """The rows, those marked that cannot be compared with the first of their suite."""
+    """The rows in groups that may be compared; those outside their suite's first are marked.
+
+    A run joins the first group in which it is at odds with nobody: one that states little, as an
+    expert that sees nothing, hides no conflict between two others.
+    """
     facts = {run.id: run.comparability for run in runs}
-    first: dict[str, str] = {}
+    groups: dict[str, list[list[str]]] = {}
+    number: dict[str, int] = {}
     for row in rows:
-        best = first.setdefault(row.suite, row.run)
-        unlike = best != row.run and conflicts([facts[best], facts[row.run]])
-        yield replace(row, marks=(*row.marks, marks.UNLIKE.name)) if unlike else row
+        if row.run not in number:
+            own = groups.setdefault(row.suite, [])
+            for group in own:
+                if not any(conflicts([facts[run], facts[row.run]]) for run in group):
+                    break
+            else:
+                own.append(group := [])
+            group.append(row.run)
+            number[row.run] = 1 + own.index(group)
+        row = replace(row, group=number[row.run])
+        yield row if row.group == 1 else replace(row, marks=(*row.marks, marks.UNLIKE.name))
 
 
-def _latest(runs: Iterable[RunRecord]) -> list[RunRecord]:
-    """Of each policy, suite and comparability; the oldest come first."""
-    return list({(*played(run), short_hash(run.comparability)): run for run in runs}.values())
+def _fullest(runs: Iterable[RunRecord], finished: Mapping[str, int]) -> list[RunRecord]:
+    """Of each policy, suite and comparability that with most episodes, the newest of equals."""
+    best: dict[tuple[str, ...], RunRecord] = {}
+    for run in runs:  # the oldest first
+        old = best.setdefault((*played(run), short_hash(run.comparability)), run)
+        if finished.get(run.id, 0) >= finished.get(old.id, 0):
+            best[*played(run), short_hash(run.comparability)] = run
+    return list(best.values())
 
 
 def played(run: RunRecord) -> tuple[str, ...]:

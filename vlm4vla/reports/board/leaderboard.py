@@ -50,7 +50,7 @@ def leaderboard_exhibit(store: Store | None, asked: Selection) -> Exhibit:
     if not found.rows:
         remarks.append("The store holds no runs yet: bench run --policy expert --suite toy")
     if found.older:
-        remarks.append(f"{found.older} older runs are not shown; --all shows them.")
+        remarks.append(f"{found.older} older or shorter runs are not shown; --all shows them.")
     shown = tables(found, asked.by_task, asked.narrow)
     return Exhibit(tuple(shown), found.rows, Row, warnings=found.warnings, remarks=tuple(remarks))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import product
 
 from vlm4vla.core.comparability import differing
 from vlm4vla.core.errors import BadInput, UnknownName
@@ -91,13 +92,14 @@ class Comparison:
 def comparison(
     store: Store, first: str, second: str, suite: str | None = None, terms: Terms | None = None
 ) -> Comparison:
-    """Compare two stored runs: each by its id (or its beginning or end), or as a policy's latest.
+    """Compare two stored runs: each by its id (or its beginning or end), or by its policy.
 
-    The `suite` says which where policies are named and have runs of several. Raises BadInput for
-    no such run, nothing in common, or different comparability.
+    Of a policy's runs it is that which has most episodes in common with the other side; `suite`
+    says of which where it has runs of several. Raises BadInput for no such run, nothing in common,
+    or different comparability.
     """
     terms = terms or Terms()
-    runs = find_run(store, first, suite), find_run(store, second, suite)
+    runs = _most_in_common(store, find_runs(store, first, suite), find_runs(store, second, suite))
     metrics = shared_metrics(runs, terms)
     one, other = ({row.key: row for row in store.episodes(run.id)} for run in runs)
     if not one.keys() & other.keys() and not terms.unpaired:
@@ -143,8 +145,26 @@ def comparison(
     )  # fmt: skip
 
 
-def find_run(store: Store, name: str, suite: str | None = None) -> RunRecord:
-    """The run of that id (or its beginning or end), or the latest of the policy of that name.
+def _most_in_common(
+    store: Store, firsts: Sequence[RunRecord], seconds: Sequence[RunRecord]
+) -> tuple[RunRecord, RunRecord]:
+    """Of the runs either name may mean, two that can be compared on most episodes, the newest."""
+    pairs = list(product(firsts, seconds))
+    if len(pairs) == 1:
+        return pairs[0]
+    done = {run.id: store.finished(run.id).keys() for run in (*firsts, *seconds)}
+
+    def worth(pair: tuple[RunRecord, RunRecord]) -> tuple[bool, bool, int, str, str]:
+        one, other = pair
+        like = not differing([one.comparability, other.comparability])
+        shared = len(done[one.id] & done[other.id])
+        return one.id != other.id, like, shared, one.created, other.created
+
+    return max(pairs, key=worth)
+
+
+def find_runs(store: Store, name: str, suite: str | None = None) -> list[RunRecord]:
+    """The run of that id (or its beginning or end), or all of the policy of that name.
 
     Raises UnknownName, or BadInput where the policy has runs of several suites.
     """
@@ -160,9 +180,9 @@ def find_run(store: Store, name: str, suite: str | None = None) -> RunRecord:
                 f"Policy '{name}' has runs of {', '.join(sorted(suites))}.",
                 f"Name one with --suite, e.g. --suite {min(suites)}",
             )
-        return of_policy[-1]
+        return of_policy
     try:
-        return store.run(name)
+        return [store.run(name)]
     except UnknownName:
         hint = "`bench list runs` shows all."
         raise UnknownName("run or policy with runs", name, ids | policies, hint) from None

@@ -30,7 +30,7 @@ class Selection:
     by_task: bool = False
     """A line for each task too."""
     all_runs: bool = False
-    """Every run, not only the latest of its kind."""
+    """Every run, not only the fullest of its kind."""
     published: bool = False
     """Set the papers' rows beside ours."""
     papers: tuple[str, ...] = ()
