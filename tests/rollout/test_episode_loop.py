@@ -21,6 +21,7 @@ from vlm4vla.core.specs import (
 )
 from vlm4vla.rollout.episode_loop import LoopConfig, run_episode
 from vlm4vla.rollout.execution import Execution
+from vlm4vla.rollout.recording import Player, Recording
 from vlm4vla.simulators import plugin
 from vlm4vla.simulators.toy.expert import ToyExpert
 from vlm4vla.simulators.toy.world import World
@@ -177,6 +178,31 @@ def test_a_new_instruction_drops_the_chunk_and_resets_the_memory():
 def test_the_policy_may_end_the_episode():
     result = go(Local(still(10, terminate_after=3)))
     assert result.steps == 3 and result.outcome is Outcome.FAILURE
+
+
+def test_a_policy_that_ends_an_instruction_goes_on_with_the_next():
+    """As SimplerEnv's apple: the action that ends the first instruction is the second's first."""
+
+    class TwoThings(World):
+        moves = 0
+
+        def move_on(self):
+            self.moves += 1
+
+        def advance(self, action):
+            changed = self.moves == 1
+            self.moves += changed
+            return replace(super().advance(action), instruction_changed=changed)
+
+    policy, world = Local(still(10, terminate_after=3)), TwoThings()
+    result = go(policy, world)
+    assert [o.step for o in policy.seen] == [0, 3]
+    assert policy.resets == [True, False]
+    assert result.steps == 6, "the second instruction is the last"
+
+    recording = Recording(result.actions, (0, 3), declared=2)
+    again = go(Player(recording), TwoThings())
+    assert again.query_steps == result.query_steps and again.steps == result.steps
 
 
 @pytest.mark.parametrize(("rule", "outcome"), [("last", "failure"), ("any", "success")])
