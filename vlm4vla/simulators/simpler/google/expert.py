@@ -48,7 +48,7 @@ class GoogleExpert(ScriptedPolicy):
         return replace(super().describe(simulator, **options), execution="first")
 
     def next_part(self, observation: Observation, session: Session) -> ActionChunk:
-        """One action; the episode is over once success has held for two steps."""
+        """One action; the episode is over once success has held for a while."""
         state = observation.privileged
         if not isinstance(session.memory, Hand):
             script = _SCRIPTS[RULES[int(state["rule"][0])]]
