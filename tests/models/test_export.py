@@ -15,8 +15,9 @@ from tests.models.build import adapted, config, frames, vla
 from tests.models.test_checkpoint import shaken
 from vlm4vla.core.errors import BadInput, MissingAsset
 from vlm4vla.models import checkpoint
-from vlm4vla.models.export import FACTS, export
+from vlm4vla.models.export import export
 from vlm4vla.models.likelihood import LabelReader
+from vlm4vla.models.manifest import EXPORTED
 from vlm4vla.models.vla import VLA
 
 
@@ -46,7 +47,7 @@ def test_transformers_runs_what_training_made(name, how, checkpoints, tmp_path):
     written = checkpoint.save(model, tmp_path / "ckpt")
     facts = export(tmp_path / "ckpt", tmp_path / "out")
     assert facts.checkpoint == written.digest and facts.backbone == name
-    assert json.loads((tmp_path / "out" / FACTS).read_text())["base"] == str(source)
+    assert json.loads((tmp_path / "out" / EXPORTED).read_text())["base"] == str(source)
     inner = model.backbone.model
     exported = plain(tmp_path / "out", name)
     torch.testing.assert_close(logits(exported), logits(inner), atol=2e-5, rtol=1e-4)

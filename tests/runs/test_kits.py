@@ -101,6 +101,8 @@ def test_what_lacks_is_named_with_the_line_that_mends_it(model, python, tmp_path
 
 
 def test_the_verbs_keep_the_scores_and_pair_them(model, python, tmp_path):
+    facts = {"checkpoint": "c0ffee", "backbone": "qwen3vl-4b", "base": "Qwen/Qwen3-VL-4B-Instruct"}
+    (model / "vlm4vla.json").write_text(json.dumps(facts))
     line = ("vqa", "run", model, "--kit", "lmms-eval", "--python", python, "--task", "pope")
     said = bench(*line, "--out", tmp_path / "out", cwd=tmp_path)
     assert "before  pope: 0.75 (fraction, n = 12)" in said
@@ -108,5 +110,9 @@ def test_the_verbs_keep_the_scores_and_pair_them(model, python, tmp_path):
     assert [(row["model"], row["origin"], row["n"]) for row in listed] == [
         ("before", "imported", 12)
     ]
+    (row,) = listed
+    assert row["backbone"] == "" and row["note"] == "qwen3vl-4b after training, checkpoint c0ffee"
+    (source,) = json.loads(bench("import", "--list", "--json", cwd=tmp_path))
+    assert source["provenance"]["file says"]["model"] == facts
     pairs = bench("vqa", "retention", tmp_path / "out", WRITTEN / "ours__after", cwd=tmp_path)
     assert "55.6" in pairs and os.linesep in pairs

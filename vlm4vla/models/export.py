@@ -23,8 +23,6 @@ from vlm4vla.models import manifest as manifests
 from vlm4vla.models.hub import HubBackbone
 from vlm4vla.models.registry import locate
 
-FACTS = "vlm4vla.json"
-"""What an exported folder says of itself."""
 _PROCESSOR = ("*processor_config.json", "preprocessor_config.json", "chat_template*")
 _TYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -81,7 +79,7 @@ def export(folder: Path, out: Path, source: str | None = None) -> Export:
     facts = Export(
         manifest.digest, manifest.config.backbone, base, dtype, _processor(original, out)
     )
-    write_whole(out / FACTS, json.dumps(asdict(facts), indent=1) + "\n")
+    write_whole(out / manifests.EXPORTED, json.dumps(asdict(facts), indent=1) + "\n")
     return facts
 
 

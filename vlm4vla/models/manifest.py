@@ -33,6 +33,8 @@ from vlm4vla.models.contracts import first_fault
 FILE = "vla.json"
 WEIGHTS = "vla.safetensors"
 BACKBONE = "backbone"
+EXPORTED = "vlm4vla.json"
+"""What a folder that `models.export` wrote says of itself."""
 
 
 class CheckpointMismatch(BadInput):

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vlm4vla.core.episode import JSON
 from vlm4vla.core.errors import BadInput, InvalidFile, MissingEnvironment, UnknownName
+from vlm4vla.models.manifest import EXPORTED
 from vlm4vla.store.importers import Asked, Found, read
 
 _PROBE = "import importlib.util as i, sys; print(i.find_spec(sys.argv[1]).origin)"
@@ -164,7 +166,26 @@ def evaluate(name: str, python: str, asked: Evaluation) -> list[tuple[Path, Foun
     fresh = [p for p in _written(kit, asked.out) if before.get(p) != p.stat().st_mtime_ns]
     if not fresh:
         raise InvalidFile(f"{kit.name} wrote no scores into {asked.out}.", "It says why above.")
-    return [(path, read(path, Asked(model=asked.model.name), kit.name)) for path in fresh]
+    facts = _facts(asked.model)
+    read_all = ((path, read(path, Asked(model=asked.model.name), kit.name)) for path in fresh)
+    return [(path, _tied(found, facts) if facts else found) for path, found in read_all]
+
+
+def _facts(model: Path) -> Mapping[str, JSON]:
+    """What `bench vqa export` said of the folder; empty for any other."""
+    path = model / EXPORTED
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _tied(found: Found, facts: Mapping[str, JSON]) -> Found:
+    """The scores with the checkpoint they belong to: they are not its backbone's own."""
+    said = f"{facts.get('backbone')} after training, checkpoint {facts.get('checkpoint')}"
+    scores = tuple(
+        replace(score, backbone="", note="; ".join(part for part in (score.note, said) if part))
+        for score in found.scores
+    )
+    return replace(found, scores=scores, provenance={**found.provenance, "model": dict(facts)})
 
 
 def _written(kit: Kit, out: Path) -> list[Path]:
