@@ -12,8 +12,10 @@ from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, OutOfRange, UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
 from vlm4vla.reports.compare.comparison import comparison as compared
+from vlm4vla.reports.compare.comparison import details
 from vlm4vla.reports.compare.contrast import Terms
 from vlm4vla.reports.scores import rows_of
+from vlm4vla.stats.sequential import confidence_sequence
 from vlm4vla.store import RunStatus
 
 MEAN = (Metric(name="average_length", kind="mean", of="length", headline=True),)
@@ -294,3 +296,29 @@ def test_suites_of_one_name_with_other_episodes_are_not_compared(store):
         fill(store, emoji_run(f"p{code}", 4, code=f"{code}a1b2c3d", comparability=facts), 4, 4)
     with pytest.raises(BadInput, match=r"differ in episodes \(digest 0 / digest 1\)"):
         comparison(store, "p0", "p1")
+
+
+def test_where_interval_and_test_disagree_the_test_decides(store):
+    fill(store, emoji_run("one", 4, code="0a1b2c3d"), 4, 4)
+    fill(store, emoji_run("two", 4, code="1a1b2c3d"), 4, 1)
+    found = comparison(store, "one", "two")
+    assert found.headline.p == 0.25 and found.headline.low > 0 and found.winner == "none"
+    assert details(found.headline, 0.05)["decides"].startswith("the test;")
+    fill(store, emoji_run("three", code="2a1b2c3d"), 24, 24)
+    fill(store, emoji_run("four", code="3a1b2c3d"), 24, 8)
+    assert "decides" not in details(comparison(store, "three", "four").headline, 0.05)
+
+
+def test_a_stopped_average_length_has_the_betting_limits(store):
+    """The asymptotic ones of seven perfect chains are a point."""
+    metric = Metric(name="average_length", kind="mean", of="solved", headline=True)
+    run = emoji_run("a", 24, metrics=(metric,))
+    store.begin(run)
+    for key in run.plan[:7]:
+        stages = {f"solved_{k}": True for k in range(1, 6)}
+        result = EpisodeResult(key, Outcome.SUCCESS, stages=stages, measures={"solved": 5.0})
+        store.record(run.id, result)
+    store.decide(run.id, {"rule": "betting"})
+    (row, *_) = rows_of(store.run(run.id), store.episodes(run.id))
+    assert row.decided and (row.value, row.high) == (5.0, 5.0)
+    assert (row.low, row.high) == confidence_sequence([5.0] * 7, 0, 5) and row.low < 4

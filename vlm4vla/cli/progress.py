@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import Self
 
+import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -20,7 +21,7 @@ from vlm4vla.reports.tables.numbers import TENTHS, counted, interval_text
 from vlm4vla.rollout.events import Event, Finished, Retried, Tick
 from vlm4vla.runs.execute import Opened, RunSummary, execute
 from vlm4vla.runs.plan import RunPlan
-from vlm4vla.stats.intervals import wilson
+from vlm4vla.stats.intervals import rate_of_tasks
 from vlm4vla.store import Store
 
 LINE_EVERY_S = 10.0
@@ -111,14 +112,17 @@ class LiveProgress:
 
     @property
     def _rate(self) -> str:
-        found = Counter(self._outcomes.values())
-        successes, errors = found[Outcome.SUCCESS], found[Outcome.ERROR]
-        valid = successes + found[Outcome.FAILURE]
+        found = Counter((key.task, outcome) for key, outcome in self._outcomes.items())
+        tasks = {task for task, _ in found}
+        errors = sum(found[task, Outcome.ERROR] for task in tasks)
+        successes = [found[task, Outcome.SUCCESS] for task in tasks]
+        failures = [found[task, Outcome.FAILURE] for task in tasks]
+        # As the leaderboard will show it: every task weighs the same.
+        rate = rate_of_tasks(successes, np.add(successes, failures))
         shown = "success -"
-        if valid:
-            low, high = wilson(successes, valid)
-            interval = interval_text(float(low), float(high), TENTHS)
-            shown = f"success {TENTHS.text(successes / valid)}% {interval}"
+        if rate is not None:
+            shown = f"success {TENTHS.text(rate.value)}% "
+            shown += interval_text(rate.low, rate.high, TENTHS)
         return shown + (f", {counted(errors, 'error')}" if errors else "")
 
     @property

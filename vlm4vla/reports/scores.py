@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
@@ -112,6 +112,9 @@ class _Ranked(Protocol):
 R = TypeVar("R", bound=_Ranked)
 T = TypeVar("T")
 
+_A_FEW_DOZEN = 50
+"""With fewer values the sequence of a mean without bounds holds far less than it says."""
+
 
 def headline(rows: Sequence[R]) -> R:
     """Of the rows of one run, the metric that ranks."""
@@ -207,6 +210,22 @@ _OF_RUN = (
 )  # fmt: skip
 
 
+def _whenever(
+    metric: Metric, groups: Sequence[Sequence[EpisodeRow]], values: Sequence[float]
+) -> tuple[float, float]:
+    """Limits of a mean that hold whenever one stops; NaN where nothing is known that gives them."""
+    most = 1 if metric.kind == "rate" else max(longest(metric, row) for row in chain(*groups))
+    if most:
+        return confidence_sequence(values, 0.0, float(most))
+    return asymptotic_sequence(values) if len(values) >= _A_FEW_DOZEN else (math.nan, math.nan)
+
+
+def longest(metric: Metric, row: EpisodeRow | EpisodeResult) -> int:
+    """The most that the metric can count, where its steps are stages: `solved_1`, ...; else 0."""
+    steps = next(k for k in count() if f"{metric.of}_{k + 1}" not in row.stages)
+    return steps if steps > 1 else 0
+
+
 def _row(
     run: RunRecord, metric: Metric, task: str, groups: Sequence[Sequence[EpisodeRow]], planned: int
 ) -> Row:
@@ -221,8 +240,7 @@ def _row(
     estimate: Estimate | None = None
     if status.startswith(RunStatus.DECIDED) and everything:
         # Whatever the task, with limits that hold whenever one stops.
-        sequence = confidence_sequence if rate else asymptotic_sequence
-        estimate = Estimate(float(np.mean(everything)), *sequence(everything))
+        estimate = Estimate(float(np.mean(everything)), *_whenever(metric, groups, everything))
     elif rate:
         poses = facts_of(run.suite).poses
         estimate = rate_of_tasks(*(_independent(poses, metric, groups) if poses else counts))

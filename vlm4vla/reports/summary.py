@@ -6,11 +6,11 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count, groupby
+from itertools import chain, groupby
 
 from vlm4vla.core.episode import JSON
 from vlm4vla.core.result import Outcome
-from vlm4vla.reports.scores import ALL, Row, grouped, rows_of, status_of
+from vlm4vla.reports.scores import ALL, Row, grouped, longest, rows_of, status_of
 from vlm4vla.reports.tables.numbers import score
 from vlm4vla.reports.tables.table import Cell, ResultTable, columns, words
 from vlm4vla.store import EpisodeRow, Fault, RunRecord, Store
@@ -90,9 +90,9 @@ class Summary:
         done = self.done
         if head is None or head.kind != "mean" or not done:
             return ()
-        steps = next(k for k in count() if f"{head.of}_{k + 1}" not in done[0].stages)
+        steps = longest(head, done[0])
         solved = Counter(int(row.measures.get(head.of) or 0) for row in done)
-        return tuple(solved[k] for k in range(steps + 1)) if steps > 1 else ()
+        return tuple(solved[k] for k in range(steps + 1)) if steps else ()
 
     @property
     def time(self) -> Spent:

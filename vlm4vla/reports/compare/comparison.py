@@ -307,6 +307,9 @@ def details(head: Contrast, alpha: float) -> dict[str, str]:
     if head.e_value is not None:
         test += f", e = {head.e_value:.3g} of {1 / alpha:g} needed"
     lines["test"] = test
+    apart = head.low is not None and head.high is not None and not head.low <= 0 <= head.high
+    if head.e_value is None and apart != (head.p <= alpha):
+        lines["decides"] = "the test; the interval says otherwise, as it may where few pairs differ"
     if head.discordant is not None:
         lines["differ in"] = (
             f"{head.discordant} of {head.n}: the first is better in {head.first_only}, "
