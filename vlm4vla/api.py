@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from vlm4vla.core.errors import UnknownName
+from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.reports.board.leaderboard import leaderboard_exhibit
 from vlm4vla.reports.compare.comparison import comparison
 from vlm4vla.reports.compare.contrast import Terms
 from vlm4vla.reports.correlation.correlation import correlations
+from vlm4vla.reports.correlation.vqa import file_rows
 from vlm4vla.reports.tables.registry import opened
 from vlm4vla.reports.tables.selection import Selection
 from vlm4vla.runs.question import PowerQuestion
@@ -123,9 +124,10 @@ def compare(
 
 
 def correlate(
-    vqa: str | Sequence[str],
+    vqa: str | Sequence[str] = (),
     suite: str | Sequence[str] | None = None,
     *,
+    scores: str | Path | None = None,
     published: bool = False,
     store: Where = None,
     backbones: Mapping[str, str] | None = None,
@@ -133,18 +135,25 @@ def correlate(
     """Correlate scores of backbones on benchmarks with those of their policies on suites.
 
     Args:
-        vqa: one benchmark or several.
+        vqa: one benchmark or several; by default all of `scores`.
+        scores: a file of scores, e.g. a CSV with a column per benchmark, in place of the store's.
         suite: one or several; by default the three of VLM4VLA, or all in the store.
         published: take the policies' scores from VLM4VLA's tables instead of the store.
         store: where the runs are, and scores of ours.
         backbones: policy -> backbone, where the policy's name does not tell.
 
     Returns:
-        One row per suite and benchmark, with the fields of `Correlation`.
+        One row per suite and benchmark, with the fields of `Correlation`; `attrs["scores"]` says
+        what was guessed of the file.
     """
+    if not vqa and scores is None:
+        raise BadInput("No benchmark was named.", "Give `scores`, a file, or `vqa`, a name.")
+    rows, guessed = file_rows(Path(scores)) if scores is not None else (None, "")
     with opened(store, Selection(published=published)) as read:
-        found = correlations(_names(vqa), _names(suite), published, read, backbones)
-    return pd.DataFrame([asdict(one) for one in found])
+        found = correlations(_names(vqa), _names(suite), published, read, backbones, rows)
+    table = pd.DataFrame([asdict(one) for one in found])
+    table.attrs["scores"] = guessed
+    return table
 
 
 def plan(suite: str | None = None, **question: float | bool | str | None) -> pd.DataFrame:

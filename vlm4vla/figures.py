@@ -12,12 +12,14 @@ file says. `store` is an open store, its file or URL; by default `VLM4VLA_STORE`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from matplotlib.axes import Axes
 
 from vlm4vla.core.errors import UnknownName
 from vlm4vla.reports.board.board import board
 from vlm4vla.reports.correlation.correlation import correlations
+from vlm4vla.reports.correlation.vqa import file_rows
 from vlm4vla.reports.figures.correlation import influence as _influence
 from vlm4vla.reports.figures.correlation import scatter as _scatter
 from vlm4vla.reports.figures.drawing import Drawing
@@ -31,21 +33,24 @@ __all__ = ["Drawing", "correlation", "decomposition", "leaderboard"]
 
 
 def correlation(
-    vqa: str, suite: str, *, published: bool = False, store: Where = None,
+    vqa: str, suite: str, *, scores: str | Path | None = None, published: bool = False,
+    store: Where = None,
     backbones: Mapping[str, str] | None = None, influence: bool = False, width: int = 620,
     ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """Backbones' scores on the benchmark `vqa` against their policies' on a suite, with the fit.
 
-    The policies are those of the store or, if `published`, as VLM4VLA prints them; `backbones`
-    says whose backbone is which, where a policy's name does not tell. With `influence`, r without
-    each backbone and family instead of the scatter.
+    The scores are those of the file `scores` if it is given. The policies are those of the store
+    or, if `published`, as VLM4VLA prints them; `backbones` says whose backbone is which, where a
+    policy's name does not tell. With `influence`, r without each backbone and family instead of
+    the scatter.
 
     Raises:
         StoreError, UnknownName, BadInput: as `correlate`.
     """
+    rows = file_rows(Path(scores))[0] if scores is not None else None
     with opened(store, Selection(published=published)) as read:
-        (found,) = correlations([vqa], [suite], published, read, backbones)
+        (found,) = correlations([vqa], [suite], published, read, backbones, rows)
     return _wide(_influence(found, ax) if influence else _scatter(found, ax), width)
 
 

@@ -14,12 +14,13 @@ from vlm4vla.cli.correlate import text_scatter
 from vlm4vla.core.episode import EpisodeKey
 from vlm4vla.core.errors import BadInput, UnknownName
 from vlm4vla.core.result import EpisodeResult, Metric, Outcome
-from vlm4vla.reports.correlation.correlation import correlations, screen
+from vlm4vla.reports.correlation.correlation import correlations, sentences
+from vlm4vla.reports.correlation.screening import screen
 from vlm4vla.reports.figures.correlation import influence, place, scatter
 from vlm4vla.reports.tables.text import strict_json
 from vlm4vla.stats.intervals import Z95
 from vlm4vla.store import RunRecord, Store
-from vlm4vla.store.library import Score, Source
+from vlm4vla.store.library import ImportedResult, Score, Source
 
 METRICS = (Metric(name="success", kind="rate", of="success", headline=True),)
 FIGURE_3 = "VLM4VLA general capability (Fig. 3 x-axis)"
@@ -121,9 +122,51 @@ def test_a_policy_may_be_given_its_backbone(own):
     assert any("mine has no backbone" in note for note in found.notes)
     (found,) = correlations(["my VQA"], store=own, backbones={"mine": "kosmos-2"})
     assert found.n == 4 and found.lacking_y == ()
-    # A second checkpoint of a backbone is averaged with the first.
+    # A second policy of a backbone is a point of its own, never averaged with the first.
     (found,) = correlations(["my VQA"], store=own, backbones={"mine": "qwen3vl-8b"})
-    assert next(p.y for p in found.points if p.backbone == "qwen3vl-8b") == pytest.approx(0.45)
+    assert {p.name: p.y for p in found.points if p.backbone == "qwen3vl-8b"} == {
+        "qwen3vl-8b": 0.9, "mine": 0.0,
+    }  # fmt: skip
+    assert any("4 points of 3 backbones are not independent" in note for note in found.notes)
+
+
+def test_runs_of_one_backbone_stay_apart_and_the_fuller_of_two_alike_counts(own):
+    with Store.open(own.name) as store:
+        base = store.run("toy-qwen3vl-8b")
+        changes = (
+            ("half", {"execution": "half"}, 10, 1),
+            ("tuned", {"checkpoint": "b"}, 10, 2),
+            ("split", {"training_split": "other"}, 10, 3),
+            ("smoke", {"comparability": {"engine": "2"}, "created": "9999"}, 4, 4),
+        )
+        for name, change, n, solved in changes:
+            run = replace(base, id=name, plan=base.plan[:n], **change)
+            store.begin(run)
+            for key in run.plan:
+                won = Outcome.SUCCESS if key.init < solved else Outcome.FAILURE
+                store.record(name, EpisodeResult(key, won))
+    (found,) = correlations(["my VQA"], store=own)
+    apart = sorted((p.y, p.n) for p in found.points if p.backbone == "qwen3vl-8b")
+    assert apart == [(0.1, 10), (0.2, 10), (0.3, 10), (0.9, 10)]
+    assert any("smoke (n = 4) is left out" in note for note in found.notes)
+
+
+def test_imported_results_are_marked_points(own):
+    with Store.open(own.name) as store:
+        results = [ImportedResult.rate("kosmos-2", "toy", "all", "success", 2, 10)]
+        store.library.add(Source("s9", "imported", "csv", "theirs.csv", "09"), results)
+    (found,) = correlations(["my VQA"], ["toy"], store=own)
+    assert [(p.y, p.marks) for p in found.points if p.backbone == "kosmos-2"] == [
+        (0.2, ("imported",))
+    ]
+
+
+def test_few_points_have_no_interval_of_spearman(own):
+    (found,) = correlations(["my VQA"], store=own)
+    assert found.n == 3 and np.isnan(found.spearman_low)
+    said = " ".join(sentences(found))
+    assert "no interval below 9 points" in said and "[1.00, 1.00]" not in said
+    assert "x in %, y in %" in said and f"+ {found.slope:.4g} x" in said
 
 
 def test_an_incomplete_run_is_left_out_and_named(own):

@@ -1,6 +1,7 @@
 """Result files of others, in the forms their programs write them."""
 
 import json
+import re
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -351,3 +352,50 @@ def test_records_come_back_as_they_went_in(tmp_path):
         assert library.add(source, [result], [score])
         assert library.results() == [result] and library.scores() == [score]
         assert library.sources() == [source]
+
+
+LAB = "checkpoint,backbone,MMBench,MMStar (%)\nstep1,qwen3vl-4b,0.61,41\nstep2,qwen3vl-4b,,0.9\n"
+
+
+def test_a_labs_table_of_scores_in_the_units_that_it_has(tmp_path):
+    path = tmp_path / "my.csv"
+    path.write_text(LAB)
+    found = read(path)
+    assert [(s.model, s.backbone, s.benchmark, s.value, s.unit) for s in found.scores] == [
+        ("step1", "qwen3vl-4b", "MMBench", 0.61, "fraction"),
+        ("step1", "qwen3vl-4b", "MMStar", 0.41, "fraction"),
+        ("step2", "qwen3vl-4b", "MMStar", 0.009, "fraction"),
+    ]
+    assert found.note == "key column 'checkpoint'; MMBench in fraction; MMStar in percent"
+    path.write_text("VLM;AI2D;MME\nQwen3-VL-4B-Instruct;80.5%;2100\nKosmos-2;7%;900\n")
+    assert [(s.backbone, s.value, s.unit) for s in read(path).scores] == [
+        ("qwen3vl-4b", 0.805, "fraction"), ("kosmos-2", 0.07, "fraction"),
+        ("qwen3vl-4b", 2100.0, "points"), ("kosmos-2", 900.0, "points"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("policy,AI2D\na,0.7\nb,71\n", "0.7 beside 71, fraction or percent"),
+        ("policy,AI2D\na,70%\nb,71\n", "carry a %"),
+        ("policy,AI2D\na,70\na,71\n", "line 3: 'a' has a row already"),
+        ("policy,AI2D\na,70\nb,much\n", "line 3: AI2D: 'much' is no number"),
+        ("policy,AI2D (%)\na,170\n", "is no percent"),
+        ("policy,AI2D\na,70,1\n", "line 2: 3 cells under 2 heads"),
+        ("model,AI2D\nours,70\n", "add a column 'backbone'"),
+        ("model,benchmark,value\nours,AI2D,0.7\n", "add a column 'backbone'"),
+        ("policy,note\na,good\n", "no column holds numbers"),
+    ],
+)
+def test_a_labs_table_that_may_be_read_two_ways_is_refused(tmp_path, text, said):
+    path = tmp_path / "my.csv"
+    path.write_text(text)
+    with pytest.raises(InvalidFile, match=re.escape(said)):
+        read(path)
+
+
+def test_percent_has_one_name_in_the_store(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text("model,backbone,benchmark,value,unit\na,a,B,60,%\nb,b,B,60,percent\n")
+    assert {(one.value, one.unit) for one in read(path).scores} == {(0.6, "fraction")}

@@ -18,11 +18,12 @@ from vlm4vla.reports.correlation.correlation import (
     Correlation,
     correlations,
     points_table,
-    screening_exhibit,
     sentences,
 )
 from vlm4vla.reports.correlation.real import STUDY, real_exhibit
+from vlm4vla.reports.correlation.screening import screening_exhibit
 from vlm4vla.reports.correlation.study import study_exhibit, study_names
+from vlm4vla.reports.correlation.vqa import file_rows
 from vlm4vla.reports.tables.registry import opened
 from vlm4vla.reports.tables.selection import Selection, TableFormat
 
@@ -30,6 +31,10 @@ from vlm4vla.reports.tables.selection import Selection, TableFormat
 def correlate(
     *,
     vqa: Annotated[tuple[str, ...], "Benchmark of the x axis (repeatable); `bench vqa list`."] = (),
+    scores: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Scores of yours: a column per benchmark, a row each."),
+    ] = None,
     screen: Annotated[bool, "Every benchmark instead: exploration, not a claim."] = False,
     study: Annotated[
         str, typer.Option(metavar="NAME", help="A study of others; simpler_real: simulated, real.")
@@ -48,6 +53,11 @@ def correlate(
     store: StoreOption = None,
 ) -> None:
     """Correlate scores of vision-language models with those of the policies made of them."""
+    if scores is not None and (mixed or screen or study):
+        raise BadInput(
+            "--scores goes with named benchmarks, or all of the file's.",
+            "bench import FILE enters it for --mixed and --screen.",
+        )
     if mixed and (screen or published):
         raise BadInput(
             f"--mixed needs a named benchmark and stored episodes; "
@@ -63,14 +73,18 @@ def correlate(
         with opened(store, Selection(published=True)) as read:
             present(real_exhibit(read, backbone), written)
         return
-    if not screen and not vqa:
-        raise BadInput("No benchmark was named.", "--vqa NAME; `bench vqa list` shows all")
+    if not screen and not vqa and scores is None:
+        raise BadInput(
+            "No benchmark was named.",
+            "--scores FILE.csv, or --vqa NAME; `bench vqa list` shows all",
+        )
+    rows, guessed = file_rows(scores) if scores is not None else (None, "")
     with opened(store, Selection(published=published)) as read:
         if screen:
             written = TableFormat.JSON if json_ else TableFormat.TABLE
             present(screening_exhibit(read, suite, published, backbone), written)
             return
-        found = correlations(vqa, suite, published, read, backbone)
+        found = correlations(vqa, suite, published, read, backbone, rows)
         models = []
         if mixed:
             assert read is not None  # what is published has no episodes
@@ -80,6 +94,8 @@ def correlate(
         print_json({"correlations": found, "mixed": models} if mixed else found)
         return
     console = terminal()
+    if guessed:
+        console.print(guessed, soft_wrap=True, markup=False)
     for one in found:
         console.print(f"{one.suite} ({one.metric}) against {one.vqa}", style="bold")
         console.print("\n".join(text_scatter(one)))
@@ -131,7 +147,7 @@ def text_scatter(found: Correlation, width: int = 58, height: int = 13) -> list[
         while grid[row][column].isalpha() and column + 1 < width:
             column += 1
         grid[row][column] = chr(ord("a") + index % 26)
-    factor, digits = (100, 1) if all(0 <= y <= 1 for y in ys) else (1, 2)
+    factor, digits = found.scale[1], 1 if found.y_rate else 2
     edge = {0: f"{factor * max(ys):.{digits}f}", height - 1: f"{factor * min(ys):.{digits}f}"}
     lines = [f"{edge.get(i, ''):>6} │{''.join(row)}" for i, row in enumerate(grid)]
     return [*lines, " " * 7 + "└" + "─" * width]

@@ -77,6 +77,8 @@ def deming(x: ArrayLike, y: ArrayLike, x_error: float, y_error: float) -> float:
     a, b, _, _ = _axes(x, y, x_error, y_error)
     sxx, syy = float(a.var(ddof=1)), float(b.var(ddof=1))
     sxy = float(np.cov(a, b)[0, 1])
+    if sxy == 0:
+        raise ValueError("x and y do not vary together: no line leans either way.")
     if x_error == 0:
         return sxy / sxx
     ratio = (y_error / x_error) ** 2

@@ -19,7 +19,7 @@ from pydantic_core import PydanticKnownError, ValidationError
 from vlm4vla.core.errors import InvalidFile, MissingAsset
 from vlm4vla.core.files import shipped
 
-SCALE = {"percent": 100.0, "fraction": 1.0, "score of 1000": 1000.0}
+SCALE = {"percent": 100.0, "%": 100.0, "fraction": 1.0, "score of 1000": 1000.0}
 """Units of rates: what divides a printed value into a fraction of 1."""
 
 EMPTY = BeforeValidator(lambda text: None if text == "" else text)

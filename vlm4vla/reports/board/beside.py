@@ -78,8 +78,7 @@ def gather(store: Store | None, asked: Selection) -> tuple[list[BesideRow], tupl
             ours = board(store, kept, asked.policies, asked.all_runs)
         found += [_of_run(row) for row in ours.rows]
         if asked.imported:
-            sources = {source.id: source for source in store.library.sources()}
-            found += [_of_import(one, sources[one.source]) for one in store.library.results()]
+            found += imported_rows(store)
     if asked.published or asked.papers:
         found += _of_papers(asked.papers)
     known = {row.suite for row in found}
@@ -90,6 +89,12 @@ def gather(store: Store | None, asked: Selection) -> tuple[list[BesideRow], tupl
         key=lambda row: (wanted.index(row.suite), ORIGINS.index(row.origin)),
     )
     return rows, ours.warnings
+
+
+def imported_rows(store: Store) -> list[BesideRow]:
+    """What other harnesses measured, as it was imported."""
+    sources = {source.id: source for source in store.library.sources()}
+    return [_of_import(one, sources[one.source]) for one in store.library.results()]
 
 
 def difference(suite: str) -> str:

@@ -106,12 +106,13 @@ def _compared(rows: Iterable[Row], runs: Iterable[RunRecord]) -> Iterator[Row]:
 
 
 def _fullest(runs: Iterable[RunRecord], finished: Mapping[str, int]) -> list[RunRecord]:
-    """Of each policy, suite and comparability that with most episodes, the newest of equals."""
+    """Of each policy, suite, split and comparability the fullest, the newest of equals."""
     best: dict[tuple[str, ...], RunRecord] = {}
     for run in runs:  # the oldest first
-        old = best.setdefault((*played(run), short_hash(run.comparability)), run)
+        kind = (*played(run), run.training_split, short_hash(run.comparability))
+        old = best.setdefault(kind, run)
         if finished.get(run.id, 0) >= finished.get(old.id, 0):
-            best[*played(run), short_hash(run.comparability)] = run
+            best[kind] = run
     return list(best.values())
 
 

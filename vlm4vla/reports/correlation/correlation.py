@@ -5,22 +5,22 @@ In numbers, in words and as a table: for the terminal and for the page.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from vlm4vla.core.errors import BadInput
 from vlm4vla.reports.correlation.capability import Axis, suite_axes, vqa_axis
-from vlm4vla.reports.correlation.vqa import score_rows
+from vlm4vla.reports.correlation.vqa import ScoreRow, score_rows
 from vlm4vla.reports.marks import legend, signs
 from vlm4vla.reports.tables.numbers import MEAN, TENTHS, interval_text
-from vlm4vla.reports.tables.table import Exhibit, ResultTable, columns, words
+from vlm4vla.reports.tables.table import ResultTable, columns, words
 from vlm4vla.stats import correlation as stats
-from vlm4vla.stats.intervals import Z95
+from vlm4vla.stats.intervals import Z95, Floats
 from vlm4vla.stats.measurement_error import disattenuated, noise_spread
-from vlm4vla.stats.multiplicity import benjamini_hochberg, holm
+from vlm4vla.stats.multiplicity import holm
 from vlm4vla.stats.power import detectable_correlation
 from vlm4vla.store import Store
 from vlm4vla.store.published import family_of, published
@@ -29,8 +29,9 @@ SEED = 0
 """The same data always print the same numbers."""
 
 FEWEST = 3
-FEWEST_SCREENED = 4
-"""Of three, only six orders exist, and no p is below 1/3."""
+FEWEST_RANKED = 9
+"""Below, the interval of Spearman's rho covers 46 to 98 % in place of 95 (normal data, rho to .95);
+from here on 93 % or more."""
 
 
 class NoCorrelation(BadInput):
@@ -39,8 +40,10 @@ class NoCorrelation(BadInput):
 
 @dataclass(frozen=True)
 class Point:
-    """One backbone in the scatter."""
+    """One policy in the scatter."""
 
+    name: str
+    """Its backbone, or the policy where several points share one."""
     backbone: str
     family: str
     x: float
@@ -55,8 +58,8 @@ class Point:
 
     @property
     def label(self) -> str:
-        """The backbone with the signs of its policy's marks."""
-        return self.backbone + signs(self.marks)
+        """The name with the signs of its policy's marks."""
+        return self.name + signs(self.marks)
 
 
 @dataclass(frozen=True)
@@ -67,17 +70,18 @@ class Correlation:
     metric: str
     vqa: str
     n: int
-    """Backbones: the effective sample size."""
+    """Points: backbones, or checkpoints of them, which are then not independent."""
     pearson: float
     low: float
     high: float
-    """Fisher's 95 % interval of Pearson's r."""
+    """Fisher's 95 % interval of Pearson's r; NaN where all points lie on a line."""
     p: float
     """Exact permutation test of Pearson's r, two-sided."""
     p_holm: float
     """The same, adjusted for all suites and benchmarks that were asked for together (Holm)."""
     spearman: float
     spearman_low: float
+    """NaN below `FEWEST_RANKED` points, and where all are in one order."""
     spearman_high: float
     spearman_p: float
     bootstrap_low: float
@@ -102,6 +106,19 @@ class Correlation:
     """Backbones with a score on the suite and none on the benchmark."""
     lacking_y: tuple[str, ...]
     notes: tuple[str, ...]
+    x_rate: bool
+    """Whether x (and y) are fractions of 1, shown in percent."""
+    y_rate: bool
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """What x and y are shown times."""
+        return 100.0 if self.x_rate else 1.0, 100.0 if self.y_rate else 1.0
+
+    @property
+    def signs(self) -> tuple[str, str]:
+        """The units behind the names of both axes."""
+        return ", %" if self.x_rate else "", ", %" if self.y_rate else ""
 
 
 def correlations(
@@ -110,17 +127,20 @@ def correlations(
     published: bool = False,
     store: Store | None = None,
     backbones: Mapping[str, str] | None = None,
+    scores: Sequence[ScoreRow] | None = None,
 ) -> list[Correlation]:
     """Each benchmark against each suite (all in the store by default), over their backbones.
 
     If `published`, against the policies' scores in VLM4VLA's tables, which need no store.
-    `backbones` says whose is which, where a policy's name does not tell.
+    `backbones` says whose is which, where a policy's name does not tell. `scores` stand in place of
+    what the store and the package hold, with all their benchmarks by default.
 
     Raises:
         UnknownName: no such benchmark or suite.
         BadInput: fewer than 3 backbones have both scores.
     """
-    scores = score_rows(store)
+    vqa = vqa or list(dict.fromkeys(row.benchmark for row in scores or ()))
+    scores = score_rows(store) if scores is None else scores
     xs = [vqa_axis(name, scores, shipped_first=published) for name in vqa]
     ys = suite_axes(suites, published, store, backbones or {})
     found = [correlation(x, y, published) for x in xs for y in ys]
@@ -130,18 +150,24 @@ def correlations(
 
 def correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
     """One benchmark against one suite, p not adjusted. Raises NoCorrelation."""
-    common = [name for name in y.values if name in x.values]
-    both = sorted(common, key=lambda name: x.values[name].value)
-    lacking_x = tuple(name for name in y.values if name not in x.values)
-    lacking_y = tuple(name for name in x.values if name not in y.values)
+    paired = x.paired(y)
+    both = sorted(paired, key=lambda name: paired[name][1].value)
+    used = {name for name, _, _ in paired.values()}
+    lacking_x = tuple(name for name in y.values if name not in paired)
+    lacking_y = tuple(name for name in x.values if name not in used)
+    notes = [*x.notes, *y.notes]
+    notes += [f"{name} has no backbone: --backbone {name}=NAME gives it one"
+              for name in lacking_x if not y.values[name].backbone]  # fmt: skip
     if len(both) < FEWEST:
         raise NoCorrelation(
             f"{len(both)} backbones have both '{x.name}' and {y.name}; {FEWEST} are needed. "
             f"Without '{x.name}': {', '.join(lacking_x) or 'none'}. "
-            f"Without {y.name}: {', '.join(lacking_y) or 'none'}.",
+            f"Without {y.name}: {', '.join(lacking_y) or 'none'}."
+            + "".join(f" {note}." for note in notes if "no backbone" in note or "left out" in note),
             "`bench vqa import FILE` adds scores, `bench run` adds policies.",
         )
-    sides = [[axis.values[name] for name in both] for axis in (x, y)]
+    pairs = [paired[name][1:] for name in both]
+    sides = [[one for one, _ in pairs], [one for _, one in pairs]]
     a, b = np.array([[one.value for one in side] for side in sides])
     for axis, values in ((x, a), (y, b)):
         if np.ptp(values) == 0:
@@ -153,22 +179,25 @@ def correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
     x_error, y_error = np.array([[one.standard_error or 0.0 for one in side] for side in sides])
     generator = np.random.default_rng(SEED)
     r, rho = (stats.permutation_test(a, b, kind, generator) for kind in stats.Kind)
-    low, high = map(float, stats.fisher_interval(r.value, len(both)))
-    rho_limits = stats.fisher_interval(rho.value, len(both), kind=stats.Kind.SPEARMAN)
+    low, high = _limits(r.value, len(both), stats.Kind.PEARSON)
+    rho_low, rho_high = _limits(rho.value, len(both), stats.Kind.SPEARMAN)
     resampled = stats.bootstrap_interval(a, b, generator)
     measured = all(one.standard_error is not None for one in sides[1])
     noise = noise_spread(a, b, x_error, y_error, generator) if measured else None
-    families = [family_of(name) for name in both]
+    backbones = [two.backbone or one.backbone or name
+                 for name, one, two in zip(both, *sides, strict=True)]  # fmt: skip
+    families = [family_of(backbone) for backbone in backbones]
     points = (
         Point(
-            name, family, one.value, other.value, other.standard_error, other.n, float(without),
+            name, backbone, family, one.value, other.value, other.standard_error, other.n,
+            float(without),
             marks=tuple(dict.fromkeys((*one.marks, *other.marks))),
         )
-        for name, family, one, other, without in zip(
-            both, families, *sides, stats.leave_one_out(a, b), strict=True
+        for name, backbone, family, one, other, without in zip(
+            both, backbones, families, *sides, stats.leave_one_out(a, b), strict=True
         )
     )  # fmt: skip
-    notes = [*x.notes, *y.notes]
+    notes += _clusters(backbones, a, b, generator)
     printed = _printed(y.name) if from_papers and "Fig. 3" in x.name else None
     if printed is not None:
         agrees = "reproduced" if abs(r.value - printed) < 0.01 else "not reproduced"
@@ -185,11 +214,11 @@ def correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
         p=r.p,
         p_holm=r.p,
         spearman=rho.value,
-        spearman_low=float(rho_limits[0]),
-        spearman_high=float(rho_limits[1]),
+        spearman_low=rho_low,
+        spearman_high=rho_high,
         spearman_p=rho.p,
-        bootstrap_low=resampled.low,
-        bootstrap_high=resampled.high,
+        bootstrap_low=resampled.low if resampled.low < resampled.high else math.nan,
+        bootstrap_high=resampled.high if resampled.low < resampled.high else math.nan,
         **vars(stats.least_squares(a, b)),
         noise_sd=noise.sd if noise else None,
         sign_kept=noise.sign_kept if noise else None,
@@ -201,41 +230,34 @@ def correlation(x: Axis, y: Axis, from_papers: bool) -> Correlation:
         lacking_x=lacking_x,
         lacking_y=lacking_y,
         notes=tuple(notes),
+        x_rate=x.rate,
+        y_rate=y.rate,
     )
 
 
-def screen(
-    suites: Sequence[str] = (),
-    published: bool = False,
-    store: Store | None = None,
-    backbones: Mapping[str, str] | None = None,
-) -> list[tuple[Correlation, float]]:
-    """Every benchmark against every suite, p adjusted for all of them, the smallest p first.
+def _limits(value: float, n: int, kind: stats.Kind) -> tuple[float, float]:
+    """The 95 % limits, or NaN where no interval keeps what it promises."""
+    few = kind is stats.Kind.SPEARMAN and n < FEWEST_RANKED
+    if few or abs(value) > 1 - 1e-9:
+        return math.nan, math.nan
+    low, high = stats.fisher_interval(value, n, kind=kind)
+    return float(low), float(high)
 
-    Exploration: among dozens of correlations over a handful of backbones some look strong by
-    chance. The adjusted p (Benjamini & Hochberg 1995) bounds the expected share of false ones among
-    those below a level; for a claim, name one benchmark beforehand (`correlate`, Holm).
 
-    Positions read off a figure are left out: they are no benchmark. Arguments and errors are those
-    of `correlations`; BadInput is also raised where no pair has enough backbones.
-    """
-    rows = [row for row in score_rows(store) if row.backbone]
-    ys = suite_axes(suites, published, store, backbones or {})
-    found: list[Correlation] = []
-    for name in dict.fromkeys(row.benchmark for row in rows if row.unit != "position"):
-        if len({row.backbone for row in rows if row.benchmark == name}) >= FEWEST_SCREENED:
-            x = vqa_axis(name, rows, shipped_first=published)
-            for y in ys:
-                with suppress(NoCorrelation):
-                    found.append(correlation(x, y, published))
-    enough = [one for one in found if one.n >= FEWEST_SCREENED]
-    if not enough:
-        raise BadInput(
-            f"No benchmark and suite have {FEWEST_SCREENED} backbones in common.",
-            "`bench vqa list` shows who has which score.",
-        )
-    adjusted = map(float, benjamini_hochberg([one.p for one in enough]))
-    return sorted(zip(enough, adjusted, strict=True), key=lambda pair: pair[0].p)
+def _clusters(
+    backbones: Sequence[str], a: Floats, b: Floats, generator: np.random.Generator
+) -> list[str]:
+    """What must be said where several points share a backbone: they are not independent."""
+    names = list(dict.fromkeys(backbones))
+    if len(names) == len(backbones):
+        return []
+    said = f"{len(backbones)} points of {len(names)} backbones are not independent, p is too small"
+    of = np.array([names.index(backbone) for backbone in backbones])
+    means = [np.bincount(of, values) / np.bincount(of) for values in (a, b)]
+    if len(names) < FEWEST or min(map(np.ptp, means)) == 0:
+        return [said]
+    found = stats.permutation_test(means[0], means[1], generator=generator)
+    return [f"{said}: of the backbones' means r = {found.value:.3f}, p = {found.p:.3g}"]
 
 
 def _printed(suite: str) -> float | None:
@@ -248,13 +270,20 @@ def sentences(one: Correlation) -> list[str]:
     """Coefficients, fit, influence and power; what must be known besides begins with `!`."""
     adjusted = f" (Holm {one.p_holm:.3g})" if one.p_holm != one.p else ""
     exact = "exact" if one.n <= 10 else "permutation"
+    (of_x, of_y), shown = (
+        one.scale,
+        "".join(f", {axis} in %" for axis, sign in zip("xy", one.signs, strict=True) if sign),
+    )
+    few = f"no interval below {FEWEST_RANKED} points (its coverage fails)"
     lines = [
-        f"Pearson r = {one.pearson:.3f}, 95 % {interval_text(one.low, one.high)} (Fisher), "
-        f"{interval_text(one.bootstrap_low, one.bootstrap_high)} (backbones resampled), "
-        f"{exact} p = {one.p:.3g}{adjusted}, n = {one.n} backbones",
-        f"Spearman rho = {one.spearman:.3f}, 95 % "
-        f"{interval_text(one.spearman_low, one.spearman_high)}, {exact} p = {one.spearman_p:.3g}",
-        f"Fit y = {one.intercept:.4g} + {one.slope:.4g} x, R2 = {one.r_squared:.3f}; "
+        f"Pearson r = {one.pearson:.3f}, {_interval(one.low, one.high, 'on a line')} (Fisher), "
+        f"{_interval(one.bootstrap_low, one.bootstrap_high, 'on a line')} (points resampled), "
+        f"{exact} p = {one.p:.3g}{adjusted}, n = {one.n}",
+        f"Spearman rho = {one.spearman:.3f}, "
+        f"{few if one.n < FEWEST_RANKED else _interval(one.spearman_low, one.spearman_high)}, "
+        f"{exact} p = {one.spearman_p:.3g}",
+        f"Fit y = {of_y * one.intercept:.4g} + {of_y / of_x * one.slope:.4g} x{shown}, "
+        f"R2 = {one.r_squared:.3f}; "
         f"r without one backbone: {min(p.without for p in one.points):.2f} to "
         f"{max(p.without for p in one.points):.2f}",
     ]
@@ -282,10 +311,13 @@ def sentences(one: Correlation) -> list[str]:
     return lines
 
 
+def _interval(low: float, high: float, why: str = "in one order") -> str:
+    return f"no interval (all {why})" if math.isnan(low) else f"95 % {interval_text(low, high)}"
+
+
 def points_table(one: Correlation) -> ResultTable:
-    """The backbones of the scatter, `a` its first."""
-    rate = all(0 <= point.y <= 1 for point in one.points)
-    unit = TENTHS if rate else MEAN
+    """The points of the scatter, `a` its first."""
+    unit = TENTHS if one.y_rate else MEAN
     body = []
     for index, point in enumerate(one.points):
         y = unit.text(point.y)
@@ -293,40 +325,12 @@ def points_table(one: Correlation) -> ResultTable:
             y += f" ± {unit.text(Z95 * point.y_error)}"
         body.append(
             words(
-                chr(ord("a") + index % 26), point.label, point.family, f"{point.x:.5g}", y,
-                point.n, f"{point.without:.2f}",
+                chr(ord("a") + index % 26), point.label, point.family,
+                f"{one.scale[0] * point.x:.5g}", y, point.n, f"{point.without:.2f}",
             )
         )  # fmt: skip
-    numeric = ("x", "y", "n", "r without")
+    x, y = (name + sign for name, sign in zip("xy", one.signs, strict=True))
+    numeric = (x, y, "n", "r without")
     return ResultTable(
         "", columns("", "backbone", "family", *numeric, numeric=numeric), tuple(body)
     )
-
-
-_OF_A_PAIR = ("suite", "vqa", "n", "pearson", "low", "high", "spearman", "p")
-
-
-def screening_exhibit(
-    store: Store | None, suites: Sequence[str], published: bool, named: Mapping[str, str]
-) -> Exhibit:
-    """As `screen`, as a table; a program is told of every pair what is in `_OF_A_PAIR`."""
-    found = screen(suites, published, store, named)
-    numeric = ("n", "r", "95 %", "rho", "p", "p (BH)")
-    heads = columns("benchmark", "suite", *numeric, numeric=numeric, fold=True)
-    body = tuple(
-        words(
-            one.vqa, one.suite, one.n, f"{one.pearson:.2f}", interval_text(one.low, one.high),
-            f"{one.spearman:.2f}", f"{one.p:.3f}", f"{p_bh:.3f}",
-        )
-        for one, p_bh in found
-    )  # fmt: skip
-    records = [
-        {name: getattr(one, name) for name in _OF_A_PAIR}
-        | {"p_bh": p_bh, "lacking_x": one.lacking_x}
-        for one, p_bh in found
-    ]
-    remark = (
-        f"{len(found)} pairs with {FEWEST_SCREENED} backbones or more, p adjusted for all of them "
-        "(Benjamini-Hochberg): a look around, not a claim."
-    )
-    return Exhibit((ResultTable("", heads, body),), records, remarks=(remark,))

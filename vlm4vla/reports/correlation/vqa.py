@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from vlm4vla.core.errors import UnknownName
+from vlm4vla.core.errors import InvalidFile, UnknownName
 from vlm4vla.reports.scores import grouped
 from vlm4vla.reports.tables.numbers import PERCENT, estimate_cell
 from vlm4vla.reports.tables.table import Cell, Exhibit, ResultTable, columns, words
 from vlm4vla.stats.intervals import Estimate, wilson
 from vlm4vla.store import Store
+from vlm4vla.store.importers import read
 from vlm4vla.store.library import Score, Source
-from vlm4vla.store.published import VqaScore, vqa_scores
+from vlm4vla.store.published import SCALE, VqaScore, scaled, vqa_scores
 
 PUBLISHED = "published"
 """The origin of what the package ships."""
@@ -72,6 +74,15 @@ def score_rows(
     return rows
 
 
+def file_rows(path: Path) -> tuple[list[ScoreRow], str]:
+    """The scores of a file, and what was guessed of it. Raises InvalidFile."""
+    found = read(path)
+    if not found.scores:
+        raise InvalidFile(f"{path} holds no scores.", "bench import enters results of policies.")
+    source = Source("", "imported", found.format, path.name, "")
+    return [_own(score, source) for score in found.scores], f"{path.name}: {found.note}"
+
+
 def scores_exhibit(rows: Sequence[ScoreRow], one_by_one: bool) -> Exhibit:
     """Who has a score on which benchmark; with `one_by_one` the scores themselves."""
     if one_by_one:
@@ -112,8 +123,10 @@ def _score(row: ScoreRow) -> Cell:
 
 
 def _own(score: Score, source: Source) -> ScoreRow:
-    k, chance = score.k, score.chance
-    return _row(score, source.kind, source.file, score.value, score.unit, k=k, chance=chance)
+    k, chance, rate = score.k, score.chance, score.unit in SCALE
+    unit = "fraction" if rate else score.unit  # older versions kept `%` as another unit
+    value = scaled(score.value, score.unit) if rate else score.value
+    return _row(score, source.kind, source.file, value, unit, k=k, chance=chance)
 
 
 def _shipped(score: VqaScore) -> ScoreRow:

@@ -30,38 +30,44 @@ _PASSES = 4
 def scatter(found: Correlation, ax: Axes | None = None) -> Axes:
     """A mark per backbone with the 95 % interval of y, the fit, r with its interval and p."""
     ax = ax or draw.blank(_TALL, f"{found.suite} against {found.vqa}", _WIDTH)
-    rate = all(0 <= point.y <= 1 for point in found.points)
-    factor = 100.0 if rate else 1.0
+    across, factor = found.scale
     ends = [min(point.x for point in found.points), max(point.x for point in found.points)]
     fit = [factor * (found.intercept + found.slope * end) for end in ends]
-    ax.plot(ends, fit, color=draw.SOFT, linewidth=1.5, linestyle=(0, (4, 2)), zorder=1.2)
+    ax.plot(
+        [across * end for end in ends],
+        fit,
+        color=draw.SOFT,
+        linewidth=1.5,
+        linestyle=(0, (4, 2)),
+        zorder=1.2,
+    )
     families = list(dict.fromkeys(point.family for point in found.points))
     for point in found.points:
         index, reach = families.index(point.family), Z95 * (point.y_error or 0.0)
         limits = [factor * (point.y - reach), factor * (point.y + reach)]
-        ax.plot([point.x] * 2, limits, color=draw.colour(index), alpha=0.5, linewidth=1.5,
+        ax.plot([across * point.x] * 2, limits, color=draw.colour(index), alpha=0.5, linewidth=1.5,
                 zorder=1.4)  # fmt: skip
-        draw.mark(ax, index, point.x, factor * point.y, _said(point, factor))
+        draw.mark(ax, index, across * point.x, factor * point.y, _said(point, across, factor))
     ax.margins(0.06)
     ax.autoscale_view()
     draw.levels(ax)
-    ax.set_xlabel(found.vqa, fontsize=11, color=draw.SOFT, parse_math=False)
-    unit = ", %" if rate else ""
-    ax.set_ylabel(found.metric.replace("_", " ") + unit, fontsize=11, color=draw.SOFT,
+    ax.set_xlabel(found.vqa + found.signs[0], fontsize=11, color=draw.SOFT, parse_math=False)
+    ax.set_ylabel(found.metric.replace("_", " ") + found.signs[1], fontsize=11, color=draw.SOFT,
                   parse_math=False)  # fmt: skip
+    shown = "" if np.isnan(found.low) else f" {interval_text(found.low, found.high)}"
     ax.set_title(
-        f"{found.suite}: r = {found.pearson:.2f} {interval_text(found.low, found.high)}, "
+        f"{found.suite}: r = {found.pearson:.2f}{shown}, "
         f"p = {found.p:.3g}, n = {found.n}",
         loc="left", fontsize=12, fontweight="bold", color=draw.INK, parse_math=False,
     )  # fmt: skip
-    _label(ax, [(point.label, point.x, factor * point.y) for point in found.points])
+    _label(ax, [(point.label, across * point.x, factor * point.y) for point in found.points])
     return ax
 
 
 def influence(found: Correlation, ax: Axes | None = None) -> Axes:
     """Pearson's r without each backbone and each family, as dots beside the full r."""
     lines = [(f"all {found.n}", found.pearson)]
-    lines += [(f"without {point.backbone}", point.without) for point in found.points]
+    lines += [(f"without {point.name}", point.without) for point in found.points]
     lines += [
         (f"without {one.family} ({one.members})", one.without)
         for one in found.families
@@ -71,17 +77,18 @@ def influence(found: Correlation, ax: Axes | None = None) -> Axes:
     ax = ax or draw.blank(height, "Influence of each backbone on r", _WIDTH)
     draw.frame_rows(ax, -0.5, len(lines) - 0.5)
     draw.scale(ax, -1.0, 1.0, rate=False)
-    band = ax.axvspan(found.low, found.high, color="#dbe9f3", linewidth=0, zorder=0.5)
-    draw.tip(band, "95 % interval of r")
+    if not np.isnan(found.low):
+        band = ax.axvspan(found.low, found.high, color="#dbe9f3", linewidth=0, zorder=0.5)
+        draw.tip(band, "95 % interval of r")
     for row, (text, r) in enumerate(lines):
         draw.name(ax, row, text, bold=row == 0, longest=32)
         draw.mark(ax, 0, r, row, f"{r:.3f}", 9)
     return ax
 
 
-def _said(point: Point, factor: float) -> str:
+def _said(point: Point, across: float, factor: float) -> str:
     marks = f" ({', '.join(point.marks)})" if point.marks else ""
-    return f"{point.backbone}: {point.x:g}, {factor * point.y:.4g}{marks}"
+    return f"{point.name}: {across * point.x:g}, {factor * point.y:.4g}{marks}"
 
 
 def _label(ax: Axes, marks: Sequence[tuple[str, float, float]]) -> None:

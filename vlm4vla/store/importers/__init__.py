@@ -9,7 +9,15 @@ from pathlib import Path
 
 from vlm4vla.core import __version__
 from vlm4vla.core.errors import InvalidFile, UnknownName
-from vlm4vla.store.importers import audit, lmms_eval, plain_csv, vla_eval, vlm4vla_files, vlmevalkit
+from vlm4vla.store.importers import (
+    audit,
+    lab_csv,
+    lmms_eval,
+    plain_csv,
+    vla_eval,
+    vlm4vla_files,
+    vlmevalkit,
+)
 from vlm4vla.store.importers.found import RESULTS_README, Asked, Found, ResultFile
 from vlm4vla.store.library import Library, Source
 
@@ -29,6 +37,7 @@ _READERS: tuple[_Reader, ...] = (
     ("vlmevalkit", ".csv .json", vlmevalkit.is_table, vlmevalkit.read_table),
     ("audit", ".csv", audit.is_episodes, audit.read_episodes),
     ("csv", ".csv", plain_csv.is_table, plain_csv.read_table),
+    ("csv", ".csv .tsv", lab_csv.is_table, lab_csv.read_table),
     ("vlm4vla", ".txt .log .out", vlm4vla_files.is_text, vlm4vla_files.read_text),
 )
 

@@ -101,10 +101,14 @@ def _as_score(file: ResultFile, line: _Score) -> Score:
             said = f"{line.model}, {line.benchmark}: {line.value} is no {line.unit}"
             raise file.invalid(f"{said}; name its unit")
         k = round(value * line.n) if k is None and line.n else k
+    backbone = line.backbone or backbone_of(line.model)
+    if not backbone and "backbone" not in _header(file):
+        raise file.invalid(
+            f"{line.model} is no backbone known here: add a column 'backbone' that says whose"
+        )
     note = "; ".join(part for part in (line.source, line.flag, line.note) if part)
     return Score(
-        line.model, line.backbone or backbone_of(line.model), line.benchmark, line.metric, value,
-        unit, line.n, k, None, note,
+        line.model, backbone, line.benchmark, line.metric, value, unit, line.n, k, None, note,
     )  # fmt: skip
 
 
