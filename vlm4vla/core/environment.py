@@ -17,6 +17,8 @@ url = "https://..."           # zip, tar or a single file; left out: cannot be f
 strip = "Folder-1.0"          # folder inside the archive that becomes `path`
 licence = "..."
 only_for = "labels=paligemma" # left out: every run needs it
+rare = ["big.glb"]            # files that only runs with `rare_for` need
+rare_for = "variant=all"
 [assets.files]
 "wx250s.urdf" = "sha256 of the file, or its git blob id"
 
@@ -77,6 +79,9 @@ class Asset:
     only_for: str = ""
     """The setting without which it is not needed, e.g. `labels=paligemma`; empty: always needed."""
     stand_ins: tuple[StandIn, ...] = ()
+    rare: tuple[str, ...] = ()
+    """Files that are needed only for `rare_for`, another such setting."""
+    rare_for: str = ""
 
     def __post_init__(self) -> None:
         """Its files lie inside it, and each has its digest. Raises BadInput."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from vlm4vla.core.assets import find
@@ -46,19 +46,27 @@ def inspect(environment: Environment) -> list[Part]:
         name, line = ", ".join(environment.apt), system_packages.command_line(environment.name)
         lack = partial(system_packages.lacking, environment)
         parts.append(_part("system", name, "installed", lack, line))
-    for asset in environment.assets:
-        folder, problem = find(asset)
-        there = str(folder) if folder else _replaced(environment, asset) if asset.stand_ins else ""
-        fix = "" if there else f"{mend} --asset {asset.name}" if asset.only_for else mend
-        parts.append(Part("asset", asset.name, bool(there), there or problem, fix, asset.only_for))
-    return parts
+    return parts + [_asset(environment, asset, mend) for asset in environment.assets]
+
+
+def _asset(environment: Environment, asset: Asset, mend: str) -> Part:
+    """Ready where its files are there, or what may stand in for them."""
+    folder, problem = find(asset)
+    there = str(folder) if folder else _replaced(environment, asset) if asset.stand_ins else ""
+    fix = "" if there else f"{mend} --asset {asset.name}" if asset.only_for else mend
+    only_for = asset.only_for
+    if not there and asset.rare:
+        usual = {name: digest for name, digest in asset.files.items() if name not in asset.rare}
+        if without := _replaced(environment, replace(asset, files=usual)):
+            problem, only_for = f"{without}; without {', '.join(asset.rare)}", asset.rare_for
+    return Part("asset", asset.name, bool(there), there or problem, fix, only_for)
 
 
 def _replaced(environment: Environment, asset: Asset) -> str:
     """Where an asset is whose files have others in their place; empty if one has none."""
     try:
         held = hold(environment.name, asset.name)
-        others = [name.partition(".")[2] for name in held.facts()]
+        others = [name.partition(".")[2] for name in held.facts(asset.files)]
     except MissingAsset:
         return ""
     return f"{held.folder}, not upstream's: {', '.join(others)}"
