@@ -9,7 +9,9 @@ import nbformat
 from nbclient import NotebookClient
 
 HERE = Path(__file__).resolve().parent
-NOTEBOOKS = ("leaderboard.ipynb", "correlation.ipynb", "emoji_decomposition.ipynb")
+NOTEBOOKS = (
+    "leaderboard.ipynb", "correlation.ipynb", "own_scores.ipynb", "emoji_decomposition.ipynb",
+)  # fmt: skip
 
 
 def execute(path: Path) -> nbformat.NotebookNode:
