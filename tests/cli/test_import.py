@@ -52,7 +52,7 @@ def test_scores_become_an_axis(emoji, tmp_path):
                                                     models, strict=True)]  # fmt: skip
     (row,) = json.loads(bench("correlate", "--vqa", "my VQA", *named, "--json", store=emoji))
     assert (row["suite"], row["n"]) == ("grinningface_val", 3) and row["pearson"] < 0
-    assert any("replay has no backbone" in note for note in row["notes"])
+    assert any("replay is incomplete 12/24" in note for note in row["notes"])
     assert "MMStar" in bench("vqa", "list", store=emoji)
 
 

@@ -86,3 +86,8 @@ def test_impossible_input_is_refused():
     ):
         with pytest.raises(ValueError, match=r"\."):
             act()
+
+
+def test_no_line_is_fitted_where_nothing_varies_together():
+    with pytest.raises(ValueError, match="do not vary together"):
+        deming([1.0, 2.0, 3.0], [0.5, 0.5, 0.5], 0.1, 0.1)

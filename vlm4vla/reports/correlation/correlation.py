@@ -274,6 +274,12 @@ def sentences(one: Correlation) -> list[str]:
         one.scale,
         "".join(f", {axis} in %" for axis, sign in zip("xy", one.signs, strict=True) if sign),
     )
+    others = [point.without for point in one.points if one.n > FEWEST]  # two are always on a line
+    influence = (
+        f"; r without one backbone: {np.nanmin(others):.2f} to {np.nanmax(others):.2f}"
+        if np.isfinite(others).any()
+        else ""
+    )
     few = f"no interval below {FEWEST_RANKED} points (its coverage fails)"
     lines = [
         f"Pearson r = {one.pearson:.3f}, {_interval(one.low, one.high, 'on a line')} (Fisher), "
@@ -283,9 +289,7 @@ def sentences(one: Correlation) -> list[str]:
         f"{few if one.n < FEWEST_RANKED else _interval(one.spearman_low, one.spearman_high)}, "
         f"{exact} p = {one.spearman_p:.3g}",
         f"Fit y = {of_y * one.intercept:.4g} + {of_y / of_x * one.slope:.4g} x{shown}, "
-        f"R2 = {one.r_squared:.3f}; "
-        f"r without one backbone: {min(p.without for p in one.points):.2f} to "
-        f"{max(p.without for p in one.points):.2f}",
+        f"R2 = {one.r_squared:.3f}{influence}",
     ]
     for family in one.families:
         parts = []
