@@ -249,7 +249,7 @@ class StoreSnapshot(Store):
         """A view of `store`, which stays open as long."""
         super().__init__(store._db)
         self._runs, self._episodes = cache(super().runs), cache(super().episodes)
-        self._faults = cache(super().faults)
+        self._faults, self._counts = cache(super().faults), cache(super().counts)
 
     @classmethod
     def of(cls, store: Store) -> StoreSnapshot:
@@ -268,6 +268,10 @@ class StoreSnapshot(Store):
     def episodes(self, run: str) -> list[EpisodeRow]:
         """The rows of a run, sorted by episode key."""
         return list(self._episodes(run))
+
+    def counts(self) -> dict[str, int]:
+        """How many episodes of each run had a final row when this was first asked."""
+        return dict(self._counts())
 
     def faults(self, run: str) -> list[Fault]:
         """The failed attempts of a run, the oldest first."""
