@@ -5,35 +5,28 @@ The eggplant rolls in the sink before it rests, and rolls elsewhere in another v
 engine: on the grid it and the basket's plane begin where upstream's come to rest
 (`simpler_eggplant.csv`, read from `simpler_bridge_official`). All else is dropped here.
 
-Further episodes are ours, drawn from the suite's seed and rounded to the micrometre, in suites with
-names of their own:
-
-- `jitter`: each pose of the grid shifted by up to 1 cm and turned by up to 15 degrees
-- `altered`: things anywhere within the grid's bounds and turned anyhow, the arm's joints off by
-  0.02 rad (standard deviation); and the grid's blocks with a third one below the yellow one
+Further episodes are ours, drawn from the suite's seed (`simpler_perturbed`); `altered` has besides
+the grid's blocks with a third one below the yellow one.
 """
 
 from __future__ import annotations
 
 import csv
 import math
-import random
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations, product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from vlm4vla.core.episode import JSON, Episode, EpisodeKey
 from vlm4vla.core.errors import OutOfRange
 from vlm4vla.core.options import Bounds, read
+from vlm4vla.suites.simpler_perturbed import SHIFT, TURN, Poses, Uniform, arm, generator
 
 GRID = 24
 """Poses a task; upstream's episode is our init modulo this, and the rest counts repeats."""
-SHIFT, TURN, ARM = 0.01, math.pi / 12, 0.02
-"""Metres and radians of a jitter, and the arm's deviation in radians."""
 _RESTS = Path(__file__).with_name("simpler_eggplant.csv")
 SUPPORTED = "cube_supported"
 """The task with a block below the yellow one."""
@@ -41,7 +34,6 @@ SUPPORTED = "cube_supported"
 Pair = tuple[float, float]
 Start = tuple[Pair, float]
 """Where a thing is dropped, metres, and its yaw, radians."""
-Uniform = Callable[[float, float], float]
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,7 @@ class _Task:
 class BridgeEpisodes:
     """Which episodes a suite has."""
 
-    poses: Literal["grid", "jitter", "altered"] = "grid"
+    poses: Poses = "grid"
     repeats: Annotated[int, Bounds(1, 1000)] = 1
     """How often the 24 are played; as they stand there is nothing new but a policy's chance."""
     seed: int = 0
@@ -116,13 +108,13 @@ def episodes(
     made = []
     for name, task in TASKS.items():
         for init, (source, target) in enumerate(list(task.grid()) * asked.repeats):
-            between = _generator(asked, name, init)
+            between = generator(f"simpler_bridge/{asked.poses}/{asked.seed}/{name}/{init}")
             setup: dict[str, JSON] = {"task": name}
             if asked.poses == "jitter":
                 source, target = _jittered(task, source, target, between)
             elif asked.poses == "altered":
                 source, target = _anywhere(task, target, between)
-                setup["arm"] = [_normal(between) for _ in range(6)]
+                setup["arm"] = list[JSON](arm(between, 6))
             elif name == "eggplant":
                 setup["rests"] = _rests()[init % GRID]
             setup["starts"] = [_dropped(source), _dropped(target)]
@@ -164,19 +156,6 @@ def _anywhere(task: _Task, target: Start, between: Uniform) -> tuple[Start, Star
         source, other = placed(sources), placed(targets) if task.moves else target
         if math.dist(source[0], other[0]) >= task.apart:
             return source, other
-
-
-def _generator(asked: BridgeEpisodes, task: str, init: int) -> Uniform:
-    """Only `random()` is used, whose sequence Python guarantees across versions."""
-    text = f"simpler_bridge/{asked.poses}/{asked.seed}/{task}/{init}"
-    draw = random.Random(zlib.crc32(text.encode())).random
-    return lambda low, high: low + (high - low) * draw()
-
-
-def _normal(between: Uniform) -> float:
-    """Box and Muller's cosine branch."""
-    radius = math.sqrt(-2 * math.log(1 - between(0, 1)))
-    return round(ARM * radius * math.cos(2 * math.pi * between(0, 1)), 6)
 
 
 @cache

@@ -6,6 +6,10 @@ everything and plays each episode with four colours of the arm (visual matching,
 episodes, of which 1,722 are scored); `core` leaves out of it the stages whose files are the largest
 (1,290, of which 1,020 are scored).
 
+`simpler_google_jitter` and `_altered` are ours (`simpler_perturbed`): the episodes of visual
+matching, each drawn anew. Where nothing lies about, before a cabinet, the arm begins off its start
+in a jitter too: the robot cannot stand elsewhere than the photograph was taken from.
+
 Numbers: SimplerEnv@4ab7178, scripts/rt1_*.sh; ManiSkill2_real2sim@ef7a4d4, envs/custom_scenes. SI
 units, radians, quaternions wxyz.
 """
@@ -15,13 +19,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import combinations, product
 from typing import Literal, cast
 
 import numpy as np
 
 from vlm4vla.core.episode import JSON, Episode, EpisodeKey
+from vlm4vla.core.errors import OutOfRange
 from vlm4vla.core.options import read
+from vlm4vla.suites.simpler_perturbed import SHIFT, TURN, Poses, Uniform, arm, generator
 
 Setup = Mapping[str, JSON]
 """What a setting or a cell of a grid says of an episode, in the simulator's words."""
@@ -41,14 +47,19 @@ class _Setting:
 
 
 @dataclass(frozen=True)
-class _NoArguments:
-    """The variant alone says which episodes there are."""
+class GoogleEpisodes:
+    """Which episodes a suite has, beside what the variant says."""
+
+    poses: Poses = "grid"
+    seed: int = 0
 
 
 @dataclass(frozen=True)
 class _Options:
     variant: Literal["matching", "aggregation", "core"] = "matching"
 
+
+Pair = tuple[float, float]
 
 POSES = 100
 """More than a task's grid has cells: inits that are equal modulo it begin at one pose."""
@@ -142,6 +153,16 @@ _POSES = {
 _DRAWERS = ("top", "middle", "bottom")
 _APPLE_XY = tuple(product((-0.08, -0.05, -0.02), (-0.02, 0.03, 0.08)))
 
+
+_BOUNDS: Mapping[str, tuple[Pair, Pair]] = {
+    "pick_coke_can": ((_CAN_X[0], _CAN_X[-1]), (_CAN_Y[0], _CAN_Y[-1])),
+    "move_near": ((-0.33, -0.13), (0.04, 0.34)),
+    "place_apple_in_drawer": ((-0.08, -0.02), (-0.02, 0.08)),
+}
+"""Of x and y, within which the grids have their things."""
+_APART = 0.15
+"""Metres between the middles of things; upstream's own lie 0.25 apart and more."""
+_JOINTS = 7
 
 Cells = Callable[[_Setting, bool], Iterator[Setup]]
 """The grid of a task under a setting, for visual matching or not."""
@@ -257,10 +278,15 @@ def episodes(
 
     Init 207 is cell 7 of the grid in the third setting.
     """
-    read(_NoArguments, arguments, f"the episodes of suite '{suite}'")
+    asked = read(GoogleEpisodes, arguments, f"the episodes of suite '{suite}'")
     chosen = {name: value for name, value in options.items() if name == "variant"}
     variant = read(_Options, chosen, f"suite '{suite}'").variant
     matching = variant == "matching"
+    if (asked.poses == "grid" and asked.seed) or not (matching or asked.poses == "grid"):
+        raise OutOfRange(
+            f"Suite '{suite}': the grid is drawn from no seed, and other poses are of `matching`.",
+            "Leave `seed`, or `poses`, out of the suite file.",
+        )
     made = []
     for task in TASKS:
         settings = _MATCHING if matching else task.settings
@@ -269,8 +295,42 @@ def episodes(
                 continue
             of_setting: Setup = {"setting": setting.name, "scored": setting.scored}
             for cell, grid in enumerate(task.cells(setting, matching)):
+                key = EpisodeKey(suite, task.name, POSES * number + cell)
+                if asked.poses != "grid":
+                    grid = _perturbed(asked, key, grid)
                 setup = {**of_setting, **grid, **setting.setup}
                 first = cast(Sequence[str], setup["instructions"])[0]
-                key = EpisodeKey(suite, task.name, POSES * number + cell)
                 made.append(Episode(key, first, task.max_steps, setup))
     return made
+
+
+def _perturbed(asked: GoogleEpisodes, key: EpisodeKey, grid: Setup) -> Setup:
+    between = generator(f"simpler_google/{asked.poses}/{asked.seed}/{key.task}/{key.init}")
+    altered, setup = asked.poses == "altered", dict(grid)
+    shift, turn = (0.0, math.pi) if altered else (SHIFT, TURN)
+    if "xy" in grid:
+        places = cast(Sequence[Sequence[float]], grid["xy"])
+        if altered:
+            places = _anywhere(key.task, len(places), between)
+        quats = cast(Sequence[Sequence[float]], grid["quats"])
+        setup["xy"] = [[round(v + between(-shift, shift), 6) for v in place] for place in places]
+        setup["quats"] = [_yawed(quat, between(-turn, turn)) for quat in quats]
+    if altered or "xy" not in grid:
+        setup["arm"] = list[JSON](arm(between, _JOINTS))
+    return setup
+
+
+def _anywhere(task: str, count: int, between: Uniform) -> list[Pair]:
+    """So many places within the bounds of the task's grid, and apart."""
+    xs, ys = _BOUNDS[task]
+    while True:
+        places = [(between(*xs), between(*ys)) for _ in range(count)]
+        if all(math.dist(one, other) >= _APART for one, other in combinations(places, 2)):
+            return places
+
+
+def _yawed(quat: Sequence[float], yaw: float) -> list[float]:
+    """A quaternion wxyz turned about the vertical."""
+    (w, x, y, z), c, s = quat, math.cos(yaw / 2), math.sin(yaw / 2)
+    turned = (c * w - s * z, c * x - s * y, c * y + s * x, c * z + s * w)
+    return [round(value, 8) for value in turned]

@@ -107,6 +107,8 @@ class GoogleSetup:
     light: str = "default"
     shiny: bool = True
     """The robot's surfaces reflect as upstream sets them by default."""
+    arm: tuple[float, ...] = ()
+    """Radians by which the arm's joints, from the torso's on, are off their start."""
     head_tilt: float | None = None
     """Radians, where the camera looks elsewhere than it does by default."""
 

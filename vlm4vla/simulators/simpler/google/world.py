@@ -213,6 +213,7 @@ class GoogleWorld(TaskScene):
             physics.drop_and_settle(self.scene, self.things[:first], starts[:first], self._physics)
         if setup.distractors:
             drop_distractors(self.scene, self.things[first:], starts[first:], self._physics)
+        qpos[: len(setup.arm)] += setup.arm
         if setup.head_tilt is not None:
             qpos[-1] = setup.head_tilt
         opened = CLOSE_FROM if setup.rule == "close" else 0.0
