@@ -25,6 +25,7 @@ from vlm4vla.simulators.simpler.google.files import GoogleFiles
 from vlm4vla.simulators.simpler.google.path import plan
 from vlm4vla.simulators.simpler.google.plugin import SimplerGoogle
 from vlm4vla.simulators.simpler.google.rules import GoogleState, PlaceJudge, judge
+from vlm4vla.simulators.simpler.google.words import PROPRIO
 from vlm4vla.simulators.simpler.google.world import GoogleWorld
 from vlm4vla.suites.simpler_google import distractor_places
 from vlm4vla.suites.suite import load
@@ -221,6 +222,20 @@ def test_the_apples_second_instruction_holds_with_the_101st_action(suite):
     changed = [simulator.advance(np.zeros(7)).instruction_changed for _ in range(102)]
     assert changed.index(True) == 100
     assert sum(changed) == 1
+
+
+def test_beyond_the_grid_things_lie_and_the_arm_begins_where_the_suite_says():
+    world = SimplerGoogle().create({})
+    usual = episode(load("simpler_google_vm"), "drawer", 4)
+    for suite, task, init in (("jitter", "drawer", 4), ("altered", "place_apple_in_drawer", 3)):
+        made = episode(load(f"simpler_google_{suite}"), task, init)
+        arms = []
+        for one in (usual, made):
+            world.reset(one)
+            arms.append(world.observe(ObservationRequest(proprio=PROPRIO)).proprio[7:14])
+        np.testing.assert_allclose(arms[1] - arms[0], made.setup["arm"], atol=1e-6)
+    apple = world.observe(SEEN).privileged["things"].reshape(-1, 7)[0]
+    assert np.linalg.norm(apple[:2] - made.setup["xy"][0]) < 0.02, "it rests where it fell"
 
 
 def test_absent_stages_are_named_before_anything_starts():

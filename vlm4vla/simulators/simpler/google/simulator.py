@@ -38,7 +38,7 @@ class GoogleSimulator(SceneSimulator):
             setup,
             rule="pick", x=0.0, y=0.0, yaw=0.0, instructions=(), setting="", scored=True, xy=(),
             quats=(), distractors=0, source=0, target=0, drawer=setup.drawer and "top",
-            head_tilt=None, models=tuple(sorted(setup.models)),
+            arm=(), head_tilt=None, models=tuple(sorted(setup.models)),
         )  # fmt: skip
 
     def build_view(self, episode: Episode) -> OverlaidView:
