@@ -14,11 +14,10 @@ from tests import golden_simpler, simpler_pictures
 from tests.bench import bench
 from tests.golden_simpler import Golden, Row
 from tests.simulators.bridge_task import PICTURE, STATE, episode, play
-from vlm4vla.core import rotation
+from vlm4vla.core import assets, rotation
 from vlm4vla.core.environment import load_environment
 from vlm4vla.core.errors import MissingAsset, ResetNeeded
 from vlm4vla.environments.state import inspect
-from vlm4vla.simulators.simpler import assets
 from vlm4vla.simulators.simpler.bridge import protocol, words, world
 from vlm4vla.simulators.simpler.bridge.plugin import Bridge
 from vlm4vla.simulators.simpler.bridge.simulator import BridgeSimulator

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from vlm4vla.core.assets import find
+from vlm4vla.core.assets import find, hold
 from vlm4vla.core.environment import Asset, Environment, installed
 from vlm4vla.core.errors import BadInput, MissingAsset
 from vlm4vla.environments import interpreter, python_packages, system_packages
 from vlm4vla.environments.fetch import OnProgress, fetch
-from vlm4vla.simulators.simpler.assets import hold
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,9 @@ import numpy as np
 import sapien
 
 from vlm4vla.core import rotation
-from vlm4vla.core.assets import locate
+from vlm4vla.core.assets import Holding, hold, locate
 from vlm4vla.core.simulator import Floats
 from vlm4vla.simulators.simpler import physics
-from vlm4vla.simulators.simpler.assets import Holding, hold
 from vlm4vla.simulators.simpler.bridge import protocol
 from vlm4vla.simulators.simpler.bridge.control import BridgeController
 from vlm4vla.simulators.simpler.bridge.judge import BridgeJudge, BridgeState

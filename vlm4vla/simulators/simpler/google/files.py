@@ -10,8 +10,8 @@ from typing import TypedDict
 
 import numpy as np
 
+from vlm4vla.core.assets import hold
 from vlm4vla.core.errors import MissingAsset
-from vlm4vla.simulators.simpler.assets import hold
 from vlm4vla.simulators.simpler.google.words import ELSEWHERE, Variant
 from vlm4vla.simulators.simpler.physics import ObjectModel
 

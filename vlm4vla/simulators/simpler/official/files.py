@@ -14,10 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vlm4vla.core.assets import cache_folder, locate
+from vlm4vla.core.assets import Holding, cache_folder, hold, locate
 from vlm4vla.core.environment import load_environment
 from vlm4vla.core.errors import MissingAsset
-from vlm4vla.simulators.simpler.assets import Holding, hold
 from vlm4vla.simulators.simpler.google.words import ELSEWHERE
 from vlm4vla.simulators.simpler.official.options import ENVIRONMENT, OfficialOptions
 
