@@ -142,7 +142,8 @@ def test_the_contract_holds():
 @pytest.mark.golden
 def test_a_demonstration_file_of_liberos_is_replayed_from_its_own_state(tmp_path):
     """Ten settling steps and upstream's actions, as LIBERO's files hold them."""
-    h5py = pytest.importorskip("h5py")
+    import h5py
+
     suite, task, init, steps = GOLDEN
     name = load(suite).tasks[task]
     packages = (
